@@ -1,0 +1,51 @@
+"""What every array function asks of its arguments, each said once."""
+
+from __future__ import annotations
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from diffred_core.errors import InputError
+
+
+def as_features(X: Tensor | ArrayLike, *, name: str = "X") -> Tensor:
+    """Return `X` as a real tensor of shape (n_samples, n_features); half precisions become float32.
+
+    Raises
+    ------
+    InputError
+        If `X` is not two-dimensional, is empty, or does not hold floating-point numbers.
+    """
+    X = torch.as_tensor(X)
+    if X.ndim != 2 or 0 in X.shape:
+        raise InputError(
+            f"expected {name} of shape (n_samples, n_features), both at least 1, got {tuple(X.shape)}; "
+            "pool or flatten every sample to one row first"
+        )
+    if not X.is_floating_point():
+        raise InputError(f"expected {name} of a floating-point dtype, got {X.dtype}; pass {name}.float()")
+    return X if X.dtype in (torch.float32, torch.float64) else X.float()
+
+
+def as_labels(y: Tensor | ArrayLike, n_samples: int, *, name: str = "y") -> Tensor:
+    """Return `y` as an int64 tensor of `n_samples` class indices, none negative.
+
+    Raises
+    ------
+    InputError
+        If `y` has another shape, is no integer tensor, or holds a negative index.
+    """
+    y = torch.as_tensor(y)
+    if y.shape != (n_samples,):
+        raise InputError(
+            f"expected {name} of shape ({n_samples},), one label for every row of X, got {tuple(y.shape)}; "
+            "pass features and labels of the same samples"
+        )
+    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
+        raise InputError(f"expected {name} of integer class indices, got {y.dtype}; pass {name}.long()")
+    if n_samples and int(y.min()) < 0:
+        raise InputError(
+            f"expected class indices from 0 in {name}, got {int(y.min())}; number the classes 0, 1, 2, ..."
+        )
+    return y.long()

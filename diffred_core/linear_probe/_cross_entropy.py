@@ -1,0 +1,111 @@
+"""Mean cross-entropy of many linear classifiers on subsets of the same rows: value, gradient and curvature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_STRIPS = 4  # of a symmetric product only the lower 10 of 16 tiles are computed
+
+
+@dataclass(frozen=True, eq=False)
+class CrossEntropy:
+    """The problems of one group: ``g`` subsets of ``k`` features, each with ``n_l2`` regularisers.
+
+    Problem ``p`` has subset ``p // n_l2``, so the problems of a subset are neighbours and share its features in one
+    wide product. Parameters are ``theta (n_problems, n_classes, k + 1)``, the intercept last: the features carry a
+    row of ones. Features are feature-major, for then both products of a gradient are several times faster on a CPU
+    than with rows first (measured 3 to 4 times at n=4,000, k=64 to 1,280, 10 classes).
+
+    Attributes
+    ----------
+    features : list of Tensor (k + 1, n_samples)
+        Centred, with the row of ones; float32 or float64.
+    y : LongTensor (n_samples,)
+    l2 : Tensor (n_problems,) of float64
+    rows : int
+        Rows whose logits are held at once.
+    """
+
+    features: list[Tensor]
+    y: Tensor
+    l2: Tensor
+    rows: int
+
+    @property
+    def penalty(self) -> Tensor:
+        """Weight of every coordinate in the quadratic term, ``(n_problems, 1, k + 1)``: 0 for the intercept."""
+        free = torch.ones(len(self.features[0]), dtype=self.l2.dtype, device=self.l2.device)
+        free[-1] = 0
+        return self.l2[:, None, None] * free
+
+    def __call__(self, theta: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the objective ``(m,)`` and its gradient, like `theta`, of the problems `members`, both float64."""
+        n = len(self.y)
+        value, gradient = theta.new_zeros(len(theta)), torch.zeros_like(theta)
+        for at, X, block, logp in self._log_probabilities(theta, members):
+            label = self.y[block].expand(len(logp), 1, -1)
+            value[at] -= logp.gather(1, label).sum((1, 2), dtype=value.dtype)
+            residual = logp.exp_().scatter_add_(1, label, logp.new_full((), -1.0).expand(label.shape))
+            gradient[at] += (residual.flatten(0, 1) @ X.T).view_as(gradient[at])
+        penalty = self.penalty[members]
+        value = value / n + (penalty * theta.square()).sum((1, 2)) / 2
+        return value, gradient / n + penalty * theta
+
+    def bound(self, members: Tensor) -> Tensor:
+        """Return the factors of Boehning's (1992) bound on the curvature, ``G/(2n) + l2``, ``(m, k + 1, k + 1)``."""
+        half = self.features[0].new_full((len(self.y),), 0.5)
+        grams = {s: _weighted_gram(self.features[s], half) for s in set(self._owners(members))}
+        return self._factor(torch.stack([grams[s] for s in self._owners(members)]), members)
+
+    def curvature(self, theta: Tensor, members: Tensor) -> Tensor:
+        """Return the factors of ``X' diag(v) X / n + l2`` with ``v = mean_c p_c (1 - p_c)`` at `theta`.
+
+        The class-averaged diagonal of the Hessian: measured, it halves the iterations that the bound needs, and
+        neither a factor for every class nor a Kronecker form with the class spread does better.
+        """
+        weight = self.features[0].new_empty(len(theta), len(self.y))
+        for at, _, block, logp in self._log_probabilities(theta, members):
+            weight[at, block] = (1 - logp.exp_().square_().sum(1)) / logp.shape[1]
+        grams = [_weighted_gram(self.features[s], w) for s, w in zip(self._owners(members), weight, strict=True)]
+        return self._factor(torch.stack(grams), members)
+
+    def _factor(self, gram: Tensor, members: Tensor) -> Tensor:
+        diagonal = gram.diagonal(dim1=1, dim2=2)
+        diagonal += self.penalty[members].squeeze(1).to(gram.dtype)
+        # a preconditioner need not be exact, but must have a factor where l2 is lost in the rounding of the Gram matrix
+        jitter = gram.shape[-1] * torch.finfo(gram.dtype).eps * diagonal.amax(1, keepdim=True)
+        diagonal += jitter.clamp_min(torch.finfo(gram.dtype).tiny)
+        scale = diagonal.sqrt()
+        lower, failed = torch.linalg.cholesky_ex(gram)
+        return torch.where((failed > 0)[:, None, None], torch.diag_embed(scale), lower)
+
+    def _log_probabilities(self, theta: Tensor, members: Tensor) -> Iterator[tuple[slice, Tensor, slice, Tensor]]:
+        """Yield positions in `theta`, features ``(k + 1, r)``, rows, and log-probabilities ``(m, n_classes, r)``."""
+        owners, start = self._owners(members), 0
+        while start < len(owners):
+            stop = start + owners[start:].count(owners[start])
+            at, columns = slice(start, stop), self.features[owners[start]]
+            weights = theta[at].to(columns.dtype).flatten(0, 1)
+            for row in range(0, len(self.y), self.rows):
+                block = slice(row, row + self.rows)
+                X = columns[:, block]
+                logits = (weights @ X).view(stop - start, -1, X.shape[1])
+                yield at, X, block, logits.log_softmax(1)
+            start = stop
+
+    def _owners(self, members: Tensor) -> list[int]:
+        return (members // (len(self.l2) // len(self.features))).tolist()
+
+
+def _weighted_gram(X: Tensor, weight: Tensor) -> Tensor:
+    """Return the lower triangle of ``X diag(weight) X' / n`` for feature-major `X`; what is above is not defined."""
+    weighted, size = X * (weight / X.shape[1]), len(X)
+    gram, width = X.new_zeros(size, size), -(-size // _STRIPS)
+    for start in range(0, size, width):
+        stop = start + width
+        gram[start:stop, :stop] = weighted[start:stop] @ X[:stop].T
+    return gram

@@ -1,0 +1,114 @@
+"""The ridge probe at every prefix size of one order, from one Cholesky factor.
+
+With ``L L' = G_pp + n l2 I`` for the features in the order ``p``, ``z = L^-1 B_p`` and ``P = Xc_p L^-T``, the leading
+``k x k`` block of ``L`` is the factor of the first ``k`` features, so the scores of their probe are ``P[:, :k] z[:k]``:
+a running sum over columns. Solving for the largest size solves for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from diffred_core.linear_probe._checks import (
+    DEFAULT_MEMORY_BYTES,
+    class_labels,
+    finite_features,
+)
+from diffred_core.linear_probe._factor import class_targets
+from diffred_core.linear_probe._prefix import PrefixCurve
+from diffred_core.moments import FeatureMoments
+
+
+def ridge_curve(
+    moments: FeatureMoments,
+    X: Tensor,
+    y: Tensor,
+    *,
+    order: Tensor,
+    sizes: Sequence[int],
+    l2: float | Sequence[float] | Tensor,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> Tensor:
+    """Return the accuracy on ``X, y`` of the ridge probe on every prefix of `order`.
+
+    Parameters
+    ----------
+    moments : FeatureMoments
+        Of the training rows, with class sums.
+    X : Tensor (n_samples, n_features)
+        Rows to score; usually not the training rows.
+    y : Tensor (n_samples,) of int64
+    order : LongTensor (n_features,)
+        A permutation of the features.
+    sizes : (n_sizes,)
+        Prefix sizes in any order, each from 1 to n_features.
+    l2 : float or (n_l2,)
+        As in `fit_ridge`; the same value at every size.
+    memory_bytes : int
+        Bound on the float64 working copy of the rows, which are taken in several rounds if need be.
+
+    Returns
+    -------
+    Tensor (n_sizes,) or (n_l2, n_sizes) of float64
+
+    Raises
+    ------
+    InputError
+        As `fit_ridge`; an `order` that is no permutation, sizes or labels out of range.
+    """
+    curve = PrefixCurve.of(moments, order, sizes, l2, memory_bytes)
+    X = finite_features(X, n_features=len(moments.mean))
+    y, _ = class_labels(y, X, n_classes=class_targets(moments)[0].shape[1])
+    hits = curve.empty(dtype=torch.int64).zero_()
+    for at, rows, scores in curve.walk(X):
+        hits[at] += (scores.argmax(1) == y[rows]).sum()
+    return curve.arranged(hits.double() / len(X))
+
+
+def ridge_curve_predictions(
+    moments: FeatureMoments,
+    X: Tensor,
+    *,
+    order: Tensor,
+    sizes: Sequence[int],
+    l2: float | Sequence[float] | Tensor,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> Tensor:
+    """Return the predicted classes on `X` of the ridge probe on every prefix of `order`; arguments of `ridge_curve`.
+
+    Returns
+    -------
+    Tensor (n_sizes, n_samples) or (n_l2, n_sizes, n_samples) of int64
+    """
+    curve = PrefixCurve.of(moments, order, sizes, l2, memory_bytes)
+    X = finite_features(X, n_features=len(moments.mean))
+    predictions = curve.empty(len(X), dtype=torch.int64)
+    for at, rows, scores in curve.walk(X):
+        torch.argmax(scores, 1, out=predictions[at][rows])
+    return curve.arranged(predictions)
+
+
+def ridge_curve_scores(
+    moments: FeatureMoments,
+    X: Tensor,
+    *,
+    order: Tensor,
+    sizes: Sequence[int],
+    l2: float | Sequence[float] | Tensor,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> Tensor:
+    """Return the class scores on `X` of the ridge probe on every prefix of `order`; arguments of `ridge_curve`.
+
+    Returns
+    -------
+    Tensor (n_sizes, n_samples, n_classes) or (n_l2, n_sizes, n_samples, n_classes) of float64
+    """
+    curve = PrefixCurve.of(moments, order, sizes, l2, memory_bytes)
+    X = finite_features(X, n_features=len(moments.mean))
+    scores = curve.empty(len(X), class_targets(moments)[0].shape[1], dtype=torch.float64)
+    for at, rows, found in curve.walk(X):
+        scores[at][rows] = found
+    return curve.arranged(scores)

@@ -1,0 +1,163 @@
+"""Preconditioned L-BFGS for a batch of convex problems that never wait for, or disturb, one another.
+
+Every problem has its own history, step and stopping test; one that has finished leaves the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+HISTORY = 10  # pairs kept; 20 took as many iterations
+_REFRESH = {5 * 2**i for i in range(20)}  # iterations with new curvature factors: few, as each costs many gradients
+_BACKTRACKS = 25
+_OVERSHOOT = 0.8  # Hager and Zhang (2005), approximate Wolfe condition with delta = 0.1
+_VALUE_NOISE = 1e-6  # relative; the derivative decides, the value only has to exclude a large rise
+
+
+class Objective(Protocol):
+    """What the minimiser asks of a batch of problems; `members` says which of them the rows of `theta` are."""
+
+    def __call__(self, theta: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
+        """Return values ``(m,)`` and gradients, like `theta`."""
+
+    def bound(self, members: Tensor) -> Tensor:
+        """Return Cholesky factors ``(m, w, w)`` of an upper bound of the curvature."""
+
+    def curvature(self, theta: Tensor, members: Tensor) -> Tensor:
+        """Return Cholesky factors ``(m, w, w)`` of the curvature at `theta`."""
+
+
+@dataclass(eq=False)
+class _State:
+    """Live problems: everything has the problem as its first axis."""
+
+    members: Tensor  # (m,)
+    theta: Tensor  # (m, n_classes, w)
+    value: Tensor  # (m,)
+    gradient: Tensor  # (m, n_classes, w)
+    factors: Tensor  # (m, w, w)
+    steps: Tensor  # (m, HISTORY, n_classes * w), newest first
+    changes: Tensor  # (m, HISTORY, n_classes * w)
+    curvatures: Tensor  # (m, HISTORY) step . change, 0 where there is no pair
+    stalled: Tensor  # (m,) of bool
+
+    def keep(self, which: Tensor) -> None:
+        for name, value in vars(self).items():
+            setattr(self, name, value[which])
+
+
+def minimise(
+    objective: Objective, theta: Tensor, *, tol: Tensor | float, max_iter: int, warm: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Return the minimisers, like `theta`, and the iterations of every problem ``(n_problems,)``.
+
+    A problem ends when its largest absolute gradient entry is at most `tol`, when no step lowers it any further
+    (rounding), or after `max_iter` iterations; which of these, the caller's certificate must tell.
+
+    Parameters
+    ----------
+    objective : Objective
+    theta : Tensor (n_problems, n_classes, w) of float64
+        Start.
+    tol : float
+    max_iter : int
+    warm : bool
+        Whether the start is near the minimum, so that its curvature is worth factoring at once.
+    """
+    state = _start(objective, theta, warm)
+    found, iterations = theta.clone(), torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
+    for iteration in range(max_iter + 1):
+        running = (state.gradient.abs().amax((1, 2)) > tol) & ~state.stalled & (iteration < max_iter)
+        if not running.all():
+            done = state.members[~running]
+            found[done] = state.theta[~running]
+            iterations[done] = iteration
+            state.keep(running)
+        if not len(state.members):
+            break
+        if iteration in _REFRESH:
+            state.factors = objective.curvature(state.theta, state.members)
+        _advance(objective, state)
+    return found, iterations
+
+
+def _start(objective: Objective, theta: Tensor, warm: bool) -> _State:
+    members = torch.arange(len(theta), device=theta.device)
+    value, gradient = objective(theta, members)
+    factors = objective.curvature(theta, members) if warm else objective.bound(members)
+    pairs = theta.new_zeros(len(theta), HISTORY, theta[0].numel(), dtype=factors.dtype)
+    none = torch.zeros_like(members, dtype=torch.bool)
+    return _State(
+        members, theta, value, gradient, factors, pairs, pairs.clone(), theta.new_zeros(len(theta), HISTORY), none
+    )
+
+
+def _advance(objective: Objective, state: _State) -> None:
+    """Take one accepted step in every problem and remember it."""
+    direction = _direction(state)
+    theta, value, gradient, accepted = _search(objective, state, direction)
+    step, change = (theta - state.theta).flatten(1), (gradient - state.gradient).flatten(1)
+    state.steps = torch.cat([step[:, None].to(state.steps.dtype), state.steps[:, :-1]], 1)
+    state.changes = torch.cat([change[:, None].to(state.changes.dtype), state.changes[:, :-1]], 1)
+    newest = (step * change).sum(1).clamp_min(0)
+    state.curvatures = torch.cat([newest[:, None], state.curvatures[:, :-1]], 1)
+    state.theta, state.value, state.gradient, state.stalled = theta, value, gradient, ~accepted
+
+
+def _direction(state: _State) -> Tensor:
+    """Return the two-loop product of the inverse Hessian with the negative gradient (Nocedal & Wright, 7.4)."""
+    shape, dtype = state.gradient.shape, state.steps.dtype
+    q = state.gradient.flatten(1).to(dtype, copy=True)
+    inverse = torch.where(state.curvatures > 0, 1 / state.curvatures, 0.0).to(dtype)
+    alphas = []
+    for i in range(HISTORY):
+        alpha = inverse[:, i, None] * (state.steps[:, i] * q).sum(1, keepdim=True)
+        q.addcmul_(alpha, state.changes[:, i], value=-1)
+        alphas.append(alpha)
+    r = _precondition(state.factors, q, shape).mul_(_scale(state, shape)[:, None])
+    for i in reversed(range(HISTORY)):
+        beta = inverse[:, i, None] * (state.changes[:, i] * r).sum(1, keepdim=True)
+        r.addcmul_(alphas[i] - beta, state.steps[:, i])
+    return -r.view(shape).double()
+
+
+def _scale(state: _State, shape: torch.Size) -> Tensor:
+    """Return ``s.y / y.M y`` of the newest pair, which sets the length that the preconditioner leaves open."""
+    newest = state.changes[:, 0]
+    length = (newest * _precondition(state.factors, newest, shape)).sum(1)
+    curvature = state.curvatures[:, 0].to(length.dtype)
+    return torch.where((curvature > 0) & (length > 0), curvature / length, 1.0)
+
+
+def _precondition(factors: Tensor, vector: Tensor, shape: torch.Size) -> Tensor:
+    return torch.cholesky_solve(vector.reshape(shape).mT, factors).mT.flatten(1)
+
+
+def _search(objective: Objective, state: _State, direction: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return theta, value and gradient after an acceptable step, and where there was one (theta stays where not).
+
+    A step is good when the slope at its end is at most 0.8 of the initial one uphill, and the value no higher than
+    rounding explains: near the minimum the slope still tells up from down where differences of values drown.
+    """
+    theta = state.theta + direction
+    value, gradient = objective(theta, state.members)
+    downhill = -(state.gradient * direction).sum((1, 2))
+    ceiling = state.value + _VALUE_NOISE * state.value.abs()
+    length = torch.ones_like(downhill)
+    for _ in range(_BACKTRACKS):
+        uphill = (gradient * direction).sum((1, 2))
+        good = (uphill <= _OVERSHOOT * downhill) & (value <= ceiling)
+        if good.all():
+            break
+        bad = (~good).nonzero().squeeze(1)
+        # the secant's estimate of where the slope is zero
+        length[bad] *= (downhill / (downhill + uphill))[bad].nan_to_num(0.5).clamp(0.1, 0.5)
+        theta[bad] = state.theta[bad] + length[bad, None, None] * direction[bad]
+        value[bad], gradient[bad] = objective(theta[bad], state.members[bad])
+    stay = ~good
+    theta[stay], value[stay], gradient[stay] = state.theta[stay], state.value[stay], state.gradient[stay]
+    return theta, value, gradient, good

@@ -1,0 +1,159 @@
+"""Multinomial logistic probes for many subsets and regularisers, each solved to its own certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from diffred_core.errors import InputError
+from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, check_positive, class_labels, finite_features
+from diffred_core.linear_probe._cross_entropy import CrossEntropy
+from diffred_core.linear_probe._lbfgs import HISTORY, minimise
+from diffred_core.linear_probe._probe import LinearProbe
+from diffred_core.linear_probe._problems import Solution, Subsets, as_problems
+from diffred_core.precision import full_precision
+
+_FLOAT32_FLOOR = 4 * torch.finfo(torch.float32).eps  # gradient entries in units of the feature scale
+
+
+@torch.no_grad()
+def fit_logistic(
+    X: Tensor,
+    y: Tensor,
+    *,
+    subsets: Subsets | None = None,
+    l2: float | Sequence[float] | Tensor,
+    n_classes: int | None = None,
+    max_iter: int = 2000,
+    tol: float = 1e-6,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> LinearProbe:
+    """Fit multinomial logistic regression for every subset and every `l2`.
+
+    Minimises ``mean cross-entropy + l2/2 ||W||^2`` with a free intercept; scikit-learn's ``C`` is ``1 / (n l2)`` with
+    three classes or more, and ``2 / (n l2)`` with two, where it keeps one weight vector for the two of the softmax.
+
+    Solver: L-BFGS with its own history, step and stopping test for every problem, preconditioned by the Cholesky
+    factor of the Gram matrix (Boehning 1992), later of the Gram matrix weighted by the spread of the probabilities.
+    It runs in float32 down to `tol` or rounding; the certificate is computed in float64, and what fails it is
+    finished in float64. A problem that has converged costs nothing more. Measured on ImageNet features of digits
+    (n=4,000; k=64, 256, 640; l2=1e-2, 1e-3): 38 to 113 gradients, against 54 to 294 with Boehning's bound alone,
+    50 to 151 (and twice the Gram matrices) by Newton-CG, 56 to 361 by plain L-BFGS.
+
+    Parameters
+    ----------
+    X : Tensor (n_samples, n_features)
+    y : Tensor (n_samples,) of int64
+    subsets : None, indices (k,), or several of them
+        As in `fit_ridge`.
+    l2 : float, (n_l2,) or (n_l2, n_subsets)
+        Above 0: without it separable classes have no solution.
+    n_classes : int, optional
+        By default one more than the largest label.
+    max_iter : int
+        Most steps of any problem.
+    tol : float
+        Largest absolute entry of the gradient at which a problem has converged.
+    memory_bytes : int
+        Bound on gathered features, preconditioners, histories and logits, beyond one centred copy of `X`; at least
+        one subset is held, and 256 rows of its logits.
+
+    Returns
+    -------
+    LinearProbe
+        ``converged`` is False, without a warning, for problems that `max_iter` or rounding stopped.
+
+    Raises
+    ------
+    InputError
+        Features that are not finite, labels out of range, one class only, a class of ``0..n_classes-1`` without
+        rows (its free intercept has no finite optimum), an `l2`, `tol` or `max_iter` that is not above 0.
+    """
+    X = finite_features(X)
+    y, n_classes = class_labels(y, X, n_classes=n_classes)
+    for name, option in {"max_iter": max_iter, "tol": tol, "memory_bytes": memory_bytes}.items():
+        check_positive(option, name=name)
+    _check_every_class_has_rows(y, n_classes)
+    problems = as_problems(subsets, l2, n_features=X.shape[1], device=X.device, positive=True)
+    fit = _GroupFit(X, y, n_classes, tol, max_iter, memory_bytes)
+    n_l2 = len(problems.l2)
+    with full_precision(X.device):
+        solutions = [
+            (at, fit(features, problems.l2[:, at.to(X.device)]))
+            for at, features in problems.groups(lambda k: fit.bytes_a_subset(k, n_l2), memory_bytes)
+        ]
+    return problems.probe(solutions, n_classes)
+
+
+def _check_every_class_has_rows(y: Tensor, n_classes: int) -> None:
+    empty = (torch.bincount(y, minlength=n_classes) == 0).nonzero().flatten().tolist()
+    if empty:
+        raise InputError(
+            f"expected rows of every class 0..{n_classes - 1} in y, got none of class {empty[0]}, whose free "
+            "intercept has no finite optimum; relabel the classes that occur as 0, 1, 2, ..."
+        )
+
+
+class _GroupFit:
+    """Solves groups of subsets of one size on the same rows; keeps the centred features between groups."""
+
+    def __init__(self, X: Tensor, y: Tensor, n_classes: int, tol: float, max_iter: int, memory_bytes: int):
+        self.y, self.n_classes, self.tol, self.max_iter = y, n_classes, tol, max_iter
+        self.memory_bytes = memory_bytes
+        self.mean = X.mean(0, dtype=torch.float64)
+        self.X = X
+        self.columns = self._centred(torch.arange(X.shape[1], device=X.device)).float()
+        scale = self.columns.square().mean(1).sqrt().max().item()
+        self.early_tol = max(0.9 * tol, _FLOAT32_FLOOR * scale)
+
+    def bytes_a_subset(self, k: int, n_l2: int) -> int:
+        """Return the float32 memory of one subset: features, and for every l2 two factors and the history."""
+        return 4 * (k + 1) * (len(self.y) + n_l2 * (2 * (k + 1) + 2 * HISTORY * self.n_classes))
+
+    def __call__(self, features: Tensor, l2: Tensor) -> Solution:
+        """Solve the subsets ``features (g, k)`` with regularisers ``l2 (n_l2, g)``."""
+        n_l2, (g, k) = len(l2), features.shape
+        flat = l2.T.reshape(-1)
+        theta = torch.zeros(g * n_l2, self.n_classes, k + 1, dtype=torch.float64, device=l2.device)
+        early = self._loss([_with_ones(self.columns[s]) for s in features], flat)
+        theta, iterations = minimise(early, theta, tol=self.early_tol, max_iter=self.max_iter)
+        del early
+        norm = torch.empty_like(flat)
+        for s in range(g):
+            at = slice(s * n_l2, (s + 1) * n_l2)
+            self._finish(features[s], flat[at], theta[at], iterations[at], norm[at])
+        return self._solution(features, theta.unflatten(0, (g, n_l2)), iterations.view(g, n_l2), norm.view(g, n_l2))
+
+    def _finish(self, subset: Tensor, l2: Tensor, theta: Tensor, iterations: Tensor, norm: Tensor) -> None:
+        """Certify the problems of one subset in float64, and go on in float64 with those that fail; in place."""
+        exact = self._loss([_with_ones(self._centred(subset))], l2)
+        everyone = torch.arange(len(l2), device=l2.device)
+        norm[:] = exact(theta, everyone)[1].abs().amax((1, 2))
+        failed = ((norm > self.tol) & (iterations < self.max_iter)).nonzero().squeeze(1)
+        if len(failed):
+            rest = CrossEntropy(exact.features, self.y, l2[failed], exact.rows)
+            left = self.max_iter - int(iterations[failed].max())
+            theta[failed], more = minimise(rest, theta[failed], tol=self.tol, max_iter=left, warm=True)
+            iterations[failed] += more
+            norm[failed] = rest(theta[failed], everyone[: len(failed)])[1].abs().amax((1, 2))
+
+    def _solution(self, features: Tensor, theta: Tensor, iterations: Tensor, norm: Tensor) -> Solution:
+        theta, iterations, norm = theta.transpose(0, 1), iterations.T, norm.T
+        weight = theta[..., :-1].mT
+        bias = theta[..., -1] - torch.einsum("gk,lgkc->lgc", self.mean[features], weight)
+        return Solution(weight, bias, norm <= self.tol, iterations, norm)
+
+    def _loss(self, features: list[Tensor], l2: Tensor) -> CrossEntropy:
+        problems_a_subset = len(l2) // len(features)
+        a_row = problems_a_subset * self.n_classes * features[0].element_size() * 2
+        return CrossEntropy(features, self.y, l2, max(256, self.memory_bytes // (4 * a_row)))
+
+    def _centred(self, subset: Tensor) -> Tensor:
+        """Return the centred features of `subset`, feature-major, in float64."""
+        return self.X.T[subset].double() - self.mean[subset, None]
+
+
+def _with_ones(columns: Tensor) -> Tensor:
+    return torch.cat([columns, columns.new_ones(1, columns.shape[1])])

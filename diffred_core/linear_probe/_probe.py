@@ -1,0 +1,121 @@
+"""The one result type of every probe: an affine classifier on a subset of the features, or a batch of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from diffred_core.checks import as_labels
+from diffred_core.linear_probe._checks import finite_features
+
+
+@dataclass(frozen=True, eq=False)
+class LinearProbe:
+    """One affine classifier on some features of a layer, or a batch of them, with the proof of its fit.
+
+    ``batch`` below is ``()`` for one problem, ``(n_subsets,)`` for several subsets, ``(n_l2,)`` for several values of
+    `l2` and ``(n_l2, n_subsets)`` for both. Subsets of different sizes are padded to the largest one, ``k_max``.
+
+    Attributes
+    ----------
+    weight : Tensor (*batch, k_max, n_classes)
+        Zero in the padding. Acts on the raw features: the centring of the fit is folded into `bias`.
+    bias : Tensor (*batch, n_classes)
+    subsets : Tensor (*batch, k_max) of int64
+        The feature that each row of `weight` reads; -1 in the padding.
+    l2 : Tensor (*batch) of float64
+    converged : Tensor (*batch) of bool
+    iterations : Tensor (*batch) of int64
+    gradient_norm : Tensor (*batch) of float64
+        Largest absolute entry of the objective's gradient at the returned weights, computed in float64.
+    n_features : int
+        Width of the layer the probe was fitted on.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    subsets: Tensor
+    l2: Tensor
+    converged: Tensor
+    iterations: Tensor
+    gradient_norm: Tensor
+    n_features: int
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Shape of the batch; ``()`` for one problem."""
+        return tuple(self.l2.shape)
+
+    @property
+    def sizes(self) -> Tensor:
+        """Number of features that each problem reads, ``(*batch)`` of int64."""
+        return (self.subsets >= 0).sum(-1)
+
+    def __len__(self) -> int:
+        if not self.batch_shape:
+            raise TypeError("one probe, not a batch, has no length")
+        return self.batch_shape[0]
+
+    def __getitem__(self, index: int | tuple[int, ...]) -> LinearProbe:
+        """Return the problem, or the sub-batch, at `index` of the batch; padding shared by all of it is dropped."""
+        if not self.batch_shape:
+            raise TypeError("one probe, not a batch, cannot be indexed")
+        parts = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "n_features"}
+        width = int((parts["subsets"] >= 0).sum(-1).max())
+        parts["weight"], parts["subsets"] = parts["weight"][..., :width, :], parts["subsets"][..., :width]
+        return LinearProbe(**parts, n_features=self.n_features)
+
+    def scores(self, X: Tensor) -> Tensor:
+        """Return the class scores of every row.
+
+        Parameters
+        ----------
+        X : Tensor (n_samples, n_features)
+            All features of the layer; each problem picks its own. Scores have the dtype of `X`.
+
+        Returns
+        -------
+        Tensor (*batch, n_samples, n_classes)
+
+        Raises
+        ------
+        InputError
+            `X` is not of the width of the fit, or not finite.
+        """
+        X = finite_features(X, n_features=self.n_features)
+        scores = X.new_empty(self.l2.numel(), self.weight.shape[-1], len(X))
+        for _ in self._scores_by_problem(X, scores):
+            pass
+        return scores.mT.reshape(*self.batch_shape, len(X), -1)
+
+    def predict(self, X: Tensor) -> Tensor:
+        """Return the class of the largest score of every row, ``(*batch, n_samples)`` of int64.
+
+        Takes the same `X` as `scores`, but holds the scores of one problem at a time.
+        """
+        X = finite_features(X, n_features=self.n_features)
+        buffer = X.new_empty(1, self.weight.shape[-1], len(X))
+        predictions = [scores.argmax(0) for scores in self._scores_by_problem(X, buffer)]
+        return torch.stack(predictions).reshape(*self.batch_shape, len(X))
+
+    def accuracy(self, X: Tensor, y: Tensor) -> Tensor:
+        """Return the share of rows of ``X (n_samples, n_features)`` predicted as ``y (n_samples,)``, ``(*batch)``."""
+        return (self.predict(X) == as_labels(y, len(X)).to(self.bias.device)).double().mean(-1)
+
+    def _scores_by_problem(self, X: Tensor, out: Tensor) -> Iterator[Tensor]:
+        # Feature-major: a subset is then whole contiguous rows, copied into one reused buffer, and a narrow
+        # (n_classes, k) matrix from the left runs several times faster than X[:, subset] @ weight.
+        columns = X.T.contiguous()
+        n_classes, sizes = self.weight.shape[-1], self.sizes.reshape(-1).tolist()
+        weight = self.weight.to(X.dtype).reshape(-1, self.weight.shape[-2], n_classes)
+        bias = self.bias.to(X.dtype).reshape(-1, n_classes, 1)
+        subsets = self.subsets.reshape(len(sizes), -1)
+        gathered = columns.new_empty(max(sizes), len(X))
+        for p, size in enumerate(sizes):
+            picked, target = gathered[:size], out[p % len(out)]
+            torch.index_select(columns, 0, subsets[p, :size], out=picked)
+            torch.addmm(bias[p], weight[p, :size].T, picked, out=target)
+            yield target

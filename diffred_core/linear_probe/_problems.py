@@ -1,0 +1,148 @@
+"""A batch of probe problems: which features, which regulariser, and how solved groups become one `LinearProbe`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from diffred_core.errors import InputError
+from diffred_core.linear_probe._checks import l2_values
+from diffred_core.linear_probe._probe import LinearProbe
+
+Subsets = Tensor | Sequence[int] | Sequence[Tensor] | Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Problems:
+    """Every subset with every value of `l2`.
+
+    Attributes
+    ----------
+    subsets : Tensor (n_subsets, k_max) of int64
+        Padded with -1.
+    sizes : list of int
+    l2 : Tensor (n_l2, n_subsets) of float64
+    batch_shape : tuple of int
+        ``(n_l2,)`` and ``(n_subsets,)`` as far as the caller gave several.
+    n_features : int
+    """
+
+    subsets: Tensor
+    sizes: list[int]
+    l2: Tensor
+    batch_shape: tuple[int, ...]
+    n_features: int
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the indices, which is that of the data."""
+        return self.subsets.device
+
+    def groups(self, bytes_a_subset, memory_bytes: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield ``(positions (g,), features (g, k))`` of subsets of one size, as many as the budget holds.
+
+        `bytes_a_subset` maps a size to the memory that one subset of that size needs.
+        """
+        sizes = torch.tensor(self.sizes)
+        for size in sorted(set(self.sizes)):
+            positions = (sizes == size).nonzero().squeeze(1)
+            width = max(1, int(memory_bytes // bytes_a_subset(size)))
+            for part in positions.split(width):
+                yield part, self.subsets[part.to(self.device), :size]
+
+    def probe(self, solutions: list[tuple[Tensor, Solution]], n_classes: int) -> LinearProbe:
+        """Put the solutions of the groups, each with its positions, back into the order of the problems."""
+        lead, (n_subsets, k_max) = len(self.l2), self.subsets.shape
+        like = solutions[0][1]
+        weight = like.weight.new_zeros(lead, n_subsets, k_max, n_classes)
+        bias = weight.new_zeros(lead, n_subsets, n_classes)
+        certificate = {name: getattr(like, name).new_zeros(lead, n_subsets) for name in CERTIFICATE}
+        for positions, solution in solutions:
+            at = positions.to(self.device)
+            weight[:, at, : solution.weight.shape[-2]] = solution.weight
+            bias[:, at] = solution.bias
+            for name in CERTIFICATE:
+                certificate[name][:, at] = getattr(solution, name)
+        shape = self.batch_shape
+        return LinearProbe(
+            weight=weight.reshape(*shape, k_max, n_classes),
+            bias=bias.reshape(*shape, n_classes),
+            subsets=self.subsets.expand(lead, -1, -1).reshape(*shape, k_max),
+            l2=self.l2.reshape(shape),
+            **{name: value.reshape(shape) for name, value in certificate.items()},
+            n_features=self.n_features,
+        )
+
+
+CERTIFICATE = ("converged", "iterations", "gradient_norm")
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Solved problems of one group of ``g`` subsets of size ``k``, each with ``n_l2`` regularisers.
+
+    Attributes
+    ----------
+    weight : Tensor (n_l2, g, k, n_classes)
+    bias : Tensor (n_l2, g, n_classes)
+    converged, iterations, gradient_norm : Tensor (n_l2, g)
+    """
+
+    weight: Tensor
+    bias: Tensor
+    converged: Tensor
+    iterations: Tensor
+    gradient_norm: Tensor
+
+
+def as_problems(
+    subsets: Subsets | None, l2: float | Sequence[float] | Tensor, *, n_features: int, device, positive: bool
+) -> Problems:
+    """Read `subsets` and `l2` as the public functions document them; refuse what they cannot mean."""
+    padded, batched = as_subsets(subsets, n_features=n_features, device=device)
+    values = l2_values(l2, device=device, positive=positive)
+    if values.ndim == 2 and (not batched or values.shape[1] != len(padded)):
+        raise InputError(
+            f"expected one column of l2 for each of {len(padded) if batched else 'several'} subsets, got shape "
+            f"{tuple(values.shape)}; pass (n_l2,) to give every subset the same values"
+        )
+    grid = values if values.ndim == 2 else values.reshape(-1, 1).expand(-1, len(padded))
+    shape = (len(grid),) * (values.ndim > 0) + (len(padded),) * batched
+    return Problems(padded, (padded >= 0).sum(1).tolist(), grid, shape, n_features)
+
+
+def as_subsets(subsets: Subsets | None, *, n_features: int, device) -> tuple[Tensor, bool]:
+    """Return the subsets padded with -1, ``(n_subsets, k_max)``, and whether the caller gave a batch.
+
+    ``None`` means all features. One index list, or one bool mask of all features, is one problem; a 2-D tensor or a
+    sequence of index lists (sizes may differ) or masks is a batch.
+    """
+    if subsets is None:
+        return torch.arange(n_features, device=device)[None], False
+    batched = subsets.ndim == 2 if isinstance(subsets, Tensor) else _is_nested(subsets)
+    lists = [_as_indices(one, n_features) for one in (subsets if batched else [subsets])]
+    if not lists:
+        raise InputError("expected at least one of subsets, got none; pass subsets=None for all features")
+    return torch.nn.utils.rnn.pad_sequence(lists, batch_first=True, padding_value=-1).to(device), batched
+
+
+def _is_nested(subsets: Sequence) -> bool:
+    return len(subsets) == 0 or (not isinstance(subsets[0], int) and getattr(subsets[0], "ndim", 1) > 0)
+
+
+def _as_indices(subset: Tensor | Sequence[int], n_features: int) -> Tensor:
+    index = torch.as_tensor(subset).cpu()
+    if index.dtype == torch.bool and index.shape == (n_features,):
+        index = index.nonzero().squeeze(1)
+    valid = index.ndim == 1 and index.numel() > 0 and not (index.is_floating_point() or index.dtype == torch.bool)
+    if not valid or int(index.min()) < 0 or int(index.max()) >= n_features or len(index.unique()) < len(index):
+        came = f"{index.dtype} of shape {tuple(index.shape)}"
+        came += f" with values {index.min().item()}..{index.max().item()}" if index.numel() else ""
+        raise InputError(
+            f"expected subsets of at least one feature, distinct indices in 0..{n_features - 1}, "
+            f"got {came}; draw subsets with subsets.random_order"
+        )
+    return index.long()

@@ -1,0 +1,77 @@
+"""Ridge probes for many subsets and regularisers from moments alone: no pass over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, check_positive
+from diffred_core.linear_probe._factor import class_targets, ridge_factor
+from diffred_core.linear_probe._probe import LinearProbe
+from diffred_core.linear_probe._problems import Solution, Subsets, as_problems
+from diffred_core.moments import FeatureMoments
+
+ROUNDING = 1e-8  # relative residual of the normal equations below which a solve counts as exact
+
+
+def fit_ridge(
+    moments: FeatureMoments,
+    *,
+    subsets: Subsets | None = None,
+    l2: float | Sequence[float] | Tensor,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> LinearProbe:
+    """Fit ridge regression on one-hot labels for every subset and every `l2`, in float64.
+
+    Minimises ``1/n ||Xc W - Yc||^2 + l2 ||W||^2`` (means over rows, so `l2` is comparable across n; scikit-learn's
+    ``alpha`` is ``n * l2``; the intercept is free): ``W = (G_SS + n l2 I)^-1 B_S`` with the centred Gram matrix ``G``
+    and ``B = X'Y``.
+
+    Parameters
+    ----------
+    moments : FeatureMoments
+        With class sums: ``moments.from_features(X, y)``.
+    subsets : None, indices (k,), or several of them
+        Features of each problem; ``None`` means all. A 2-D tensor or a sequence of index lists (sizes may differ) is a
+        batch. Bool masks of all features are read as their indices.
+    l2 : float, (n_l2,) or (n_l2, n_subsets)
+        Several values give every subset every value; a 2-D tensor gives each subset its own values.
+    memory_bytes : int
+        Gram matrices held at once; more subsets are solved in several rounds.
+
+    Returns
+    -------
+    LinearProbe
+        `gradient_norm` is that of the objective; `converged` says whether it is rounding error; `iterations` is 0.
+
+    Raises
+    ------
+    InputError
+        Moments without class sums, a subset with indices out of range or repeated, an `l2` below 0, or an `l2` so
+        small (0 included) that the Gram matrix of a subset is singular: the minimum-norm solution is not guessed.
+
+    Notes
+    -----
+    A class without rows (`n_classes` above the largest label) has score 0 everywhere. A constant feature has weight 0.
+    """
+    check_positive(memory_bytes, name="memory_bytes")
+    targets, _ = class_targets(moments)
+    problems = as_problems(subsets, l2, n_features=len(moments.mean), device=moments.mean.device, positive=False)
+    solutions = [
+        (at, _solve(moments, features, problems.l2[:, at.to(problems.device)]))
+        for at, features in problems.groups(lambda k: 4 * 8 * k * k, memory_bytes)
+    ]
+    return problems.probe(solutions, targets.shape[1])
+
+
+def _solve(moments: FeatureMoments, features: Tensor, l2: Tensor) -> Solution:
+    targets, share = class_targets(moments)
+    gram, rhs = moments.gram[features[:, :, None], features[:, None, :]], targets[features]
+    weight = torch.stack([torch.cholesky_solve(rhs, ridge_factor(gram.clone(), moments.n * row)) for row in l2])
+    bias = share - torch.einsum("gk,lgkc->lgc", moments.mean[features], weight)
+    residual = gram @ weight + moments.n * l2[..., None, None] * weight - rhs
+    norm = residual.abs().amax((-2, -1)) * (2 / moments.n)
+    exact = norm <= ROUNDING * rhs.abs().amax((-2, -1)) * (2 / moments.n)
+    return Solution(weight, bias, exact, torch.zeros_like(exact, dtype=torch.int64), norm)

@@ -1,0 +1,135 @@
+"""Everything that CKA and ridge probes need to know of a layer, without its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from diffred_core.errors import InputError
+from diffred_core.moments._sums import PowerSums
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMoments:
+    """Centred moments of a layer; every tensor is float64 and on the device of the features.
+
+    Attributes
+    ----------
+    n : int
+        Number of rows.
+    mean : Tensor of shape (n_features,)
+        Mean of every feature.
+    gram : Tensor of shape (n_features, n_features)
+        G = X'X of the centred features.
+    quartic : Tensor of shape (n_features, n_features) or None
+        Q = (X*X)'(X*X) of the centred features, which only debiased CKA needs.
+    class_sums : Tensor of shape (n_classes, n_features) or None
+        Sum of the centred rows of every class.
+    class_counts : Tensor of shape (n_classes,) or None
+        Number of rows of every class.
+    cubic : Tensor of shape (n_features, n_features) or None
+        T = (X*X)'X of the centred features, which only merging of quartic moments needs.
+    """
+
+    n: int
+    mean: Tensor
+    gram: Tensor
+    quartic: Tensor | None = None
+    class_sums: Tensor | None = None
+    class_counts: Tensor | None = None
+    cubic: Tensor | None = None
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.mean)
+
+    @property
+    def variance(self) -> Tensor:
+        """Population variance of every feature, shape (n_features,)."""
+        return self.gram.diagonal() / self.n
+
+    def to(self, device: torch.device | str) -> FeatureMoments:
+        """Return the same moments on another device."""
+        return self._map(lambda tensor: tensor.to(device))
+
+    def select(self, columns: Tensor | Sequence[int]) -> FeatureMoments:
+        """Return the moments of the features `columns`, in that order, as if only they had been summed.
+
+        Parameters
+        ----------
+        columns : LongTensor of shape (n_selected,) or sequence of int
+            Indices of features.
+
+        Raises
+        ------
+        InputError
+            If an index lies outside 0, ..., n_features - 1, or there is none.
+        """
+        columns = torch.as_tensor(columns, device=self.mean.device)
+        wrong_kind = columns.ndim != 1 or columns.is_floating_point() or columns.dtype == torch.bool
+        if wrong_kind or not len(columns) or columns.min() < 0 or columns.max() >= self.n_features:
+            raise InputError(
+                f"expected columns to be indices from 0 to {self.n_features - 1}, got "
+                f"{columns.dtype} of shape {tuple(columns.shape)}"
+                f"{'' if wrong_kind or not len(columns) else f' from {columns.min()} to {columns.max()}'}; "
+                "pass a prefix of subsets.random_order(n_features, seed=...)"
+            )
+        return self._map(lambda tensor: tensor[..., columns], both=lambda m: m[columns[:, None], columns])
+
+    def transform(self, P: Tensor) -> FeatureMoments:
+        """Return the moments of the features X P: gram P'GP, class sums and mean times P.
+
+        Fourth moments of mixtures are not determined by the pairwise ones: `quartic` and `cubic` are None.
+
+        Parameters
+        ----------
+        P : Tensor of shape (n_features, n_components)
+            A linear map, such as principal directions or a random projection.
+
+        Raises
+        ------
+        InputError
+            If `P` has another number of rows.
+        """
+        if P.ndim != 2 or len(P) != self.n_features:
+            raise InputError(
+                f"expected P of shape ({self.n_features}, n_components), got {tuple(P.shape)}; "
+                "pass one row for every feature"
+            )
+        P = P.to(self.gram)
+        plain = replace(self, quartic=None, cubic=None)
+        return plain._map(lambda tensor: tensor @ P, both=lambda gram: P.T @ gram @ P)
+
+    def standardized(self) -> FeatureMoments:
+        """Return the moments of the z-scored features, (X - mean) / std with the population std: G_ij / (s_i s_j).
+
+        CKA then is a CKA of correlations, in which no feature of great variance dominates. Constant features stay
+        zero, as the centred ones are.
+        """
+        std = self.variance.sqrt()
+        inverse = torch.where(std > 0, 1 / std, 0.0)
+        power = {"gram": (1, 1), "quartic": (2, 2), "cubic": (2, 1)}
+        scaled = {
+            name: getattr(self, name) * (inverse[:, None] ** i * inverse**j)
+            for name, (i, j) in power.items()
+            if getattr(self, name) is not None
+        }
+        sums = None if self.class_sums is None else self.class_sums * inverse
+        return replace(self, mean=torch.zeros_like(self.mean), class_sums=sums, **scaled)
+
+    def power_sums(self) -> PowerSums:
+        """Return these moments as power sums about the mean."""
+        zero, diagonal = torch.zeros_like(self.mean), self.gram.diagonal()
+        third = None if self.cubic is None else self.cubic.T
+        return PowerSums(self.n, zero, zero, diagonal, diagonal, self.gram, self.cubic, third, self.quartic)
+
+    def _map(self, side, both=None) -> FeatureMoments:
+        """Return a copy with `side` applied to what has features on one axis, `both` to what has them on two."""
+        both = both or side
+        kinds = {"mean": side, "class_sums": side, "gram": both, "quartic": both, "cubic": both}
+        values = {name: getattr(self, name) for name in kinds}
+        return replace(self, **{k: kinds[k](v) for k, v in values.items() if v is not None})

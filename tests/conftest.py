@@ -1,0 +1,42 @@
+"""What all tests share: devices, figures closed behind every test, one place for tolerances."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+
+torch.set_num_threads(1)  # the arrays of tests are small: waiting for a second thread takes longer than their sums
+_DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+@pytest.fixture(params=_DEVICES)
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Every device there is: the CPU always, a GPU if present."""
+    return torch.device(request.param)
+
+
+@pytest.fixture
+def tolerance() -> Callable[[torch.Tensor | torch.dtype], dict[str, float]]:
+    """Keywords for ``torch.testing.assert_close``: what the products of this dtype and device are good for.
+
+    The values compared are float64 throughout; a float32 product on a GPU is summed in another order.
+    """
+
+    def choose(X: torch.Tensor | torch.dtype) -> dict[str, float]:
+        dtype = X if isinstance(X, torch.dtype) else X.dtype
+        on_gpu = isinstance(X, torch.Tensor) and X.device.type == "cuda"
+        limit = {torch.float64: 1e-11, torch.float32: 1e-5 if on_gpu else 2e-6}[dtype]
+        return {"rtol": limit, "atol": limit, "check_dtype": False, "check_device": False}
+
+    return choose
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    """Close what a test has drawn, without loading matplotlib for those that draw nothing."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
