@@ -1,0 +1,61 @@
+"""From the name of a task to its dataset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from diffred_core.datasets._dataset import Dataset
+from diffred_core.datasets._embedded import EMBEDDED
+from diffred_core.datasets._folder import load_folder
+from diffred_core.datasets._torchvision import PARTS, load_torchvision
+from diffred_core.errors import InputError, near_names
+
+DEFAULT_TASKS = ("elpv", "mnist5k", "digits")
+
+
+def names(*, every: bool = False) -> tuple[str, ...]:
+    """Return the tasks of the default grid; with `every`, all names that need no path.
+
+    Examples
+    --------
+    >>> names()
+    ('elpv', 'mnist5k', 'digits')
+    """
+    return (*EMBEDDED, *(f"torchvision:{name}" for name in PARTS)) if every else DEFAULT_TASKS
+
+
+def load(task: str, *, seed: int = 0, image_size: int | None = None) -> Dataset:
+    """Return the dataset of a task.
+
+    Parameters
+    ----------
+    task : str
+        An embedded name (`names`), ``torchvision:NAME``, or ``folder:PATH``.
+    seed : int
+        Of the splits that are not official.
+    image_size : int, optional
+        Pixels a side for the backbone, instead of the task's own.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If the task is unknown, cannot be had, or does not hold what it must.
+    """
+    if task.startswith("folder:"):
+        dataset = load_folder(task, seed=seed)
+    elif task.startswith("torchvision:"):
+        dataset = load_torchvision(task, seed=seed)
+    elif task in EMBEDDED:
+        dataset = EMBEDDED[task](task, seed=seed)
+    else:
+        raise InputError(
+            f"unknown task {task!r}{near_names(task, names(every=True))}; known are {', '.join(EMBEDDED)}, "
+            "torchvision:NAME, folder:PATH, and embeddings:PATH where features are asked for"
+        )
+    if image_size is not None and image_size < 1:
+        raise InputError(f"expected image_size of at least 1 pixel, got {image_size}; leave it out for the task's own")
+    return dataset if image_size is None else replace(dataset, input_size=image_size)

@@ -1,0 +1,153 @@
+"""Every classification set of torchvision, with its official splits where it has some."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffred_core import paths
+from diffred_core.datasets import _fingerprint
+from diffred_core.datasets._dataset import Dataset
+from diffred_core.datasets._folder import default_input_size
+from diffred_core.datasets._splits import from_official
+from diffred_core.errors import InputError, near_names
+
+_TRAIN_FLAG = {"train": {"train": True}, "test": {"train": False}}
+_TWO = {"train": {"split": "train"}, "test": {"split": "test"}}
+_THREE = {"train": {"split": "train"}, "validation": {"split": "val"}, "test": {"split": "test"}}
+_VALIDATED = {"train": {"split": "train"}, "validation": {"split": "val"}}
+_WHOLE: dict[str, dict[str, Any]] = {"train": {}}
+
+# The arguments that select each part. torchvision has no common word for it.
+PARTS: dict[str, dict[str, dict[str, Any]]] = {
+    **dict.fromkeys(("CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "KMNIST", "QMNIST", "USPS"), _TRAIN_FLAG),
+    "EMNIST": {part: {"split": "balanced", **flag} for part, flag in _TRAIN_FLAG.items()},
+    **dict.fromkeys(("SVHN", "STL10", "Food101", "GTSRB", "StanfordCars"), _TWO),
+    **dict.fromkeys(("DTD", "FGVCAircraft", "Flowers102", "PCAM", "RenderedSST2"), _THREE),
+    "Country211": {**_THREE, "validation": {"split": "valid"}},
+    "OxfordIIITPet": {"train": {"split": "trainval"}, "test": {"split": "test"}},
+    **dict.fromkeys(("ImageNet", "Imagenette"), _VALIDATED),
+    **dict.fromkeys(("Caltech101", "Caltech256", "EuroSAT", "SEMEION", "SUN397"), _WHOLE),
+}
+
+
+def data_root() -> Path:
+    """Return where downloaded sets lie: ``$DIFFRED_DATA``, else ``data`` under `paths.runs_root`."""
+    chosen = os.environ.get("DIFFRED_DATA")
+    return Path(chosen).expanduser().resolve() if chosen else paths.runs_root() / "data"
+
+
+def load_torchvision(name: str, *, seed: int) -> Dataset:
+    """Return the set ``torchvision:NAME``, downloading it once.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or the set is neither there nor to be had.
+    """
+    set_name = name.removeprefix("torchvision:")
+    if set_name not in PARTS:
+        raise InputError(
+            f"unknown torchvision set {set_name!r}{near_names(set_name, PARTS)}; known are {', '.join(sorted(PARTS))}"
+        )
+    parts = {part: _open(set_name, options) for part, options in PARTS[set_name].items()}
+    sizes = [len(part) for part in parts.values()]
+    starts = np.cumsum([0, *sizes])
+    y = torch.cat([_labels(part) for part in parts.values()])
+    classes = _class_names(parts["train"], y)
+    indices = dict(zip(parts, torch.arange(sum(sizes)).split(sizes), strict=True))
+    splits, rule = from_official(y, indices, seed=seed, classes=classes)
+    opened = list(parts.values())
+
+    def read(i: int):
+        part = int(np.searchsorted(starts, i, side="right")) - 1
+        return opened[part][i - starts[part]][0]
+
+    return Dataset(
+        name=name,
+        classes=classes,
+        y=y,
+        sample_ids=tuple(f"{part}/{i}" for part, size in zip(parts, sizes, strict=True) for i in range(size)),
+        splits=splits,
+        input_size=default_input_size(read(0).size),
+        licence="as its authors say",
+        source=f"torchvision.datasets.{set_name}",
+        split_rule=rule,
+        fingerprint=_digest(opened, y, classes),
+        read=read,
+    )
+
+
+def _open(set_name: str, options: dict[str, Any]) -> Any:
+    """Return the part that is there, or download it."""
+    from torchvision import datasets
+
+    make = getattr(datasets, set_name)
+    root = data_root() / set_name
+    root.mkdir(parents=True, exist_ok=True)
+    if "download" not in inspect.signature(make).parameters:
+        return _attempt(make, root, options, set_name)
+    try:
+        return make(root, **options, download=False)
+    except (RuntimeError, OSError):
+        return _attempt(make, root, {**options, "download": True}, set_name)
+
+
+def _attempt(make: Any, root: Path, options: dict[str, Any], set_name: str) -> Any:
+    try:
+        return make(root, **options)
+    # torchvision raises RuntimeError, urllib its OSError, gdown-like helpers ValueError: all mean "not to be had".
+    except (RuntimeError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise InputError(
+            f"expected the torchvision set {set_name} in {str(root)!r} or from the network, got neither ({reason}); "
+            "connect once, or put its files there"
+        ) from error
+
+
+def _labels(part: Any) -> Tensor:
+    """Return the labels of a torchvision set without decoding its images, where it keeps them at hand."""
+    for attribute in ("targets", "labels", "_labels", "y"):
+        if (found := getattr(part, attribute, None)) is not None and len(found) == len(part):
+            return torch.as_tensor(np.asarray(found)).long()
+    if (samples := getattr(part, "_samples", None)) is not None:
+        return torch.tensor([label for _, label in samples])
+    return torch.tensor([int(part[i][1]) for i in range(len(part))])
+
+
+def _class_names(part: Any, y: Tensor) -> tuple[str, ...]:
+    n_classes = int(y.max()) + 1
+    for attribute in ("classes", "categories"):
+        found = getattr(part, attribute, None)
+        if found is not None and len(found) == n_classes:
+            # ImageNet gives each class a tuple of synonyms.
+            return tuple(c if isinstance(c, str) else ", ".join(c) for c in found)
+    return tuple(str(c) for c in range(n_classes))
+
+
+def _digest(parts: list[Any], y: Tensor, classes: tuple[str, ...]) -> str:
+    if files := [path for part in parts for path in _files(part)]:
+        return _fingerprint.of_files(files, y, classes)
+    return _fingerprint.of_parts((pixels for part in parts for pixels in _pixels(part)), y, classes)
+
+
+def _files(part: Any) -> list[Path]:
+    """Return the image files of a set that keeps one a sample, else none."""
+    for attribute in ("_image_files", "_images", "_samples", "samples"):
+        found = getattr(part, attribute, None)
+        if found is not None and len(found) == len(part):
+            return [Path(entry[0] if isinstance(entry, tuple) else entry) for entry in found]
+    return []
+
+
+def _pixels(part: Any):
+    data = getattr(part, "data", None)
+    if data is not None and len(data) == len(part):
+        return (np.ascontiguousarray(row).data.cast("B") for row in np.asarray(data))
+    return (part[i][0].convert("RGB").tobytes() for i in range(len(part)))

@@ -1,0 +1,68 @@
+"""What features depend on: change one thing, and the key is another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from diffred_core import paths
+from diffred_core.datasets import Dataset
+from diffred_core.errors import InputError
+from diffred_core.features._store import FeatureStore, key_of
+
+EXTRACTOR_VERSION = 1  # raised when the same inputs give other features
+DTYPES = {"float32": torch.float32, "float16": torch.float16}
+
+
+def identity_of(
+    backbone: Mapping[str, object],
+    dataset: Dataset,
+    *,
+    split: str,
+    layers: Sequence[str],
+    dtype: str,
+    device: torch.device,
+) -> dict[str, object]:
+    """Return all that the features of one split depend on, as JSON holds it.
+
+    Parameters
+    ----------
+    backbone : mapping
+        `Backbone.identity`: model, weights, preprocessing.
+
+    Raises
+    ------
+    InputError
+        If `split` or `dtype` is unknown.
+    """
+    if split not in dataset.splits:
+        raise InputError(f"expected split to be one of {', '.join(dataset.splits)}, got {split!r}; name one of them")
+    if dtype not in DTYPES:
+        raise InputError(f"expected dtype to be one of {', '.join(DTYPES)}, got {dtype!r}; name one of them")
+    return {
+        **backbone,
+        "layers": list(layers),
+        "dtype": dtype,
+        "computed_in": "float16 autocast" if device.type == "cuda" else "float32",
+        "dataset_fingerprint": dataset.fingerprint,
+        "split_digest": hashlib.sha256(dataset.splits[split].numpy().tobytes()).hexdigest(),
+        "extractor_version": EXTRACTOR_VERSION,
+    }
+
+
+def features_root(root: Path | str | None) -> Path:
+    """Return `root`, else ``features`` under `paths.runs_root`."""
+    return Path(root) if root is not None else paths.runs_root() / "features"
+
+
+def store_of(
+    identity: dict[str, object], dataset: Dataset, *, split: str, root: Path | str | None = None
+) -> FeatureStore:
+    """Return the store of that identity, ``<root>/<task>/<model>/<split>/<key>``, finished or not."""
+    names = (dataset.name, str(identity["model"]), split)
+    folder = features_root(root).joinpath(*map(paths.slug, names)) / key_of(identity)[:16]
+    indices = dataset.splits[split]
+    return FeatureStore(folder, identity, tuple(dataset.sample_ids[i] for i in indices.tolist()), dataset.y[indices])

@@ -1,0 +1,231 @@
+"""One folder of features: safetensors shards, each whole and checked, and a manifest written last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from diffred_core import files
+from diffred_core.errors import InputError
+
+SHARD_SIZE = 512  # images; a multiple of every batch size that is a power of two up to it
+MANIFEST = "manifest.json"
+
+
+def key_of(identity: Mapping[str, object]) -> str:
+    """Return the SHA-256 of everything that the features depend on."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Features of the samples of one split, by layer, in one folder.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the shards and ``manifest.json`` lie. Nothing is read from its name.
+    identity : dict
+        Model, weights, preprocessing, layers, dtype, dataset and split that the features are of.
+    sample_ids : tuple of str
+        One a row.
+    y : LongTensor of shape (n_samples,)
+        Class indices.
+    """
+
+    folder: Path
+    identity: dict[str, object]
+    sample_ids: tuple[str, ...]
+    y: Tensor
+
+    @classmethod
+    def open(cls, folder: Path | str) -> FeatureStore:
+        """Return the finished store in `folder`, whatever that folder is called.
+
+        Raises
+        ------
+        InputError
+            If there is no readable manifest, or it does not carry its own key.
+        """
+        folder = Path(folder)
+        manifest = _read_manifest(folder)
+        if manifest is None or manifest.get("key") != key_of(manifest["identity"]):
+            raise InputError(
+                f"expected a finished feature store, but {str(folder)!r} has no sound {MANIFEST}; extract it again"
+            )
+        return cls(folder, manifest["identity"], tuple(manifest["sample_ids"]), torch.tensor(manifest["y"]))
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of `identity`; features with another key are other features."""
+        return key_of(self.identity)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers in every shard."""
+        return tuple(self.identity["layers"])
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return len(self.sample_ids)
+
+    @property
+    def n_shards(self) -> int:
+        """Number of shards when finished."""
+        return -(-self.n_samples // SHARD_SIZE)
+
+    def rows(self, shard: int) -> slice:
+        """Return the rows that `shard` holds."""
+        return slice(shard * SHARD_SIZE, min((shard + 1) * SHARD_SIZE, self.n_samples))
+
+    def missing(self) -> list[int]:
+        """Return the shards that are absent, damaged, or of other features."""
+        return [shard for shard in range(self.n_shards) if self._payload(shard) is None]
+
+    def is_finished(self) -> bool:
+        """Return whether the manifest is there and carries this key."""
+        manifest = _read_manifest(self.folder)
+        return manifest is not None and manifest.get("key") == self.key
+
+    def write(self, shard: int, tensors: Mapping[str, Tensor]) -> None:
+        """Write one shard, whole or not at all.
+
+        Parameters
+        ----------
+        tensors : mapping of str to Tensor of shape (n_rows, width)
+            One of every layer.
+
+        Raises
+        ------
+        InputError
+            If the disk takes no more.
+        """
+        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        # One entry: safetensors writes several in an order of its own choosing, and equal shards would differ.
+        metadata = {"about": json.dumps(self._about(shard, contiguous), sort_keys=True)}
+        with _room(self.folder):
+            _write_bytes(self._path(shard), save(contiguous, metadata))
+
+    def finish(self, *, made_by: Mapping[str, object]) -> None:
+        """Write the manifest, after the last shard.
+
+        Parameters
+        ----------
+        made_by : mapping
+            Engine and versions: worth knowing, no part of the key.
+        """
+        manifest = {
+            "key": self.key,
+            "identity": self.identity,
+            "sample_ids": self.sample_ids,
+            "y": self.y.tolist(),
+            "shards": [self._path(shard).name for shard in range(self.n_shards)],
+            "made_by": dict(made_by),
+        }
+        with _room(self.folder):
+            files.write_json(self.folder / MANIFEST, manifest)
+
+    def read(self, layer: str = "penultimate") -> Tensor:
+        """Return the features of one layer, (n_samples, width), in the dtype they are kept in.
+
+        Raises
+        ------
+        InputError
+            If the layer is not kept, or a shard is missing or damaged.
+        """
+        if layer not in self.layers:
+            raise InputError(f"expected one of the layers {', '.join(self.layers)}, got {layer!r}; extract it too")
+        payloads = [self._payload(shard) for shard in range(self.n_shards)]
+        if None in payloads:
+            raise InputError(
+                f"expected whole shards in {str(self.folder)!r}, but {self._path(payloads.index(None)).name!r} is "
+                "missing or damaged; extract again to redo only that one"
+            )
+        return torch.cat([payload[layer] for payload in payloads])
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against other processes that would extract the same features."""
+        with _room(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = open(self.folder / ".lock", "w")  # noqa: SIM115 (closed, and so released, below)
+        try:
+            _lock(lock)
+            for part in self.folder.glob(".*.part"):  # of a killed process: the lock says that nobody writes it now
+                part.unlink()
+            yield
+        finally:
+            lock.close()
+
+    def _path(self, shard: int) -> Path:
+        return self.folder / f"shard-{shard:05d}.safetensors"
+
+    def _payload(self, shard: int) -> dict[str, Tensor] | None:
+        try:
+            with safe_open(self._path(shard), framework="pt") as file:
+                about = (file.metadata() or {}).get("about", "{}")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        except (OSError, SafetensorError):
+            return None
+        return tensors if about == json.dumps(self._about(shard, tensors), sort_keys=True) else None
+
+    def _about(self, shard: int, tensors: Mapping[str, Tensor]) -> dict[str, object]:
+        return {"key": self.key, "shard": shard, "sha256": _digest(tensors)}
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        total.update(f"{name}\0{tensors[name].dtype}\0{tuple(tensors[name].shape)}\0".encode())
+        total.update(tensors[name].flatten().view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+def _read_manifest(folder: Path) -> dict | None:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) and "identity" in manifest else None
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _room(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"expected to write features into {str(folder)!r}, got {error.strerror or error}; make room or set "
+            "DIFFRED_RUNS to a folder on another disk, then run again: finished shards are kept"
+        ) from error
+
+
+def _lock(file) -> None:
+    try:
+        import fcntl
+    except ImportError:  # no such call on Windows: two processes then write the same bytes twice
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)
