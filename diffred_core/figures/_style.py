@@ -1,0 +1,140 @@
+"""What all figures share: a white page, colours that everyone can tell apart, and a percent axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from diffred_core.errors import InputError
+
+SIZE = (5.8, 4.4)  # inches; 12 point text is then 11 pixels high on a page 390 pixels wide
+TEXT = {"font.size": 12, "axes.labelsize": 12, "legend.fontsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}
+GREY = "#595959"
+# Okabe and Ito (2008), less the yellow, which is too light on white
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+METHODS = {  # name in the table: label, colour, marker; every method looks the same in every figure
+    "random": ("random subset", "#0072B2", "o"),
+    "pca": ("PCA", "#D55E00", "s"),
+    "top_variance": ("top variance", "#009E73", "^"),
+    "random_projection_published": ("projection, as published", "#CC79A7", "D"),
+    "random_projection_gaussian": ("projection, Gaussian", "#E69F00", "v"),
+    "random_projection_orthogonal": ("projection, orthogonal", "#56B4E9", "P"),
+}
+PROBES = {
+    "ridge": ("ridge", "#0072B2", "o"),
+    "logistic": ("logistic, converged", "#D55E00", "s"),
+    "sgd": ("SGD, as published", "#009E73", "^"),
+}
+
+
+def axes_or_new(ax: Axes | None, *, size: tuple[float, float] = SIZE) -> Axes:
+    """Return `ax`, or the axes of a new white figure of `size` inches."""
+    if ax is not None:
+        return ax
+    with plt.rc_context(TEXT):
+        return plt.subplots(figsize=size, facecolor="white", layout="constrained")[1]
+
+
+def finish(ax: Axes, *, title: str, x: str, y: str, columns: int = 2) -> Axes:
+    """Name the axes of `ax`, put a light grid behind the data and the legend below it."""
+    ax.set_facecolor("white")
+    ax.set_title(title, loc="left", fontsize=12)
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    ax.grid(color="#E5E5E5", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    _legend_below(ax, columns)
+    return ax
+
+
+def _legend_below(ax: Axes, columns: int) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    if not handles:
+        return
+    if len(ax.figure.axes) == 1 and ax.figure.get_layout_engine() is not None:
+        # the layout then makes room for it, whatever the height of the figure
+        ax.figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+    else:
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns, frameon=False)
+
+
+def percent_axis(ax: Axes, fractions: Sequence[float]) -> None:
+    """Make x a logarithmic axis of fractions with ticks in percent."""
+    low = min(fractions)
+    ticks = [t for t in (0.0005, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.5, 1.0) if t >= low * 0.99]
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    ax.set_xlim(low * 0.85, 1.15)
+
+
+def percent_ticks(ax: Axes) -> None:
+    """Show the shares of the y axis as percent."""
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+
+
+def line(
+    ax: Axes,
+    rows: pd.DataFrame,
+    *,
+    x: str,
+    label: str,
+    colour: str,
+    marker: str | None,
+    dash: str = "-",
+    band: bool = True,
+) -> None:
+    """Draw the means of `rows` along column `x`, with their interval as a band where there is one."""
+    rows = rows.sort_values(x)
+    ax.plot(rows[x], rows["mean"], dash, color=colour, marker=marker, markersize=4.5, linewidth=1.6, label=label)
+    if band and rows["low"].notna().any():
+        low, high = rows["low"].astype(float), rows["high"].astype(float)
+        ax.fill_between(rows[x].astype(float), low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def interval_name(summary: pd.DataFrame) -> str:
+    """Return the words for the bands of `summary`: method, level and number of repeats."""
+    banded = summary[summary["low"].notna()]
+    if banded.empty:
+        return "no interval: one draw"
+    fewest, most = int(banded["n"].min()), int(banded["n"].max())
+    repeats = f"{most}" if fewest == most else f"{fewest} to {most}"
+    return f"{100 * float(banded['level'].iloc[0]):g} % t interval, {repeats} draws"
+
+
+def one_value(summary: pd.DataFrame, column: str, *, what: str) -> str | None:
+    """Return the one value of `column`, None if there is no such column; refuse a mixture.
+
+    Raises
+    ------
+    InputError
+        If `summary` holds several.
+    """
+    if column not in summary:
+        return None
+    found = sorted(summary[column].dropna().unique())
+    if len(found) > 1:
+        raise InputError(f"{what} draws one {column}, got {', '.join(map(str, found))}; filter the summary first")
+    return found[0] if found else None
+
+
+def require(summary: pd.DataFrame, columns: Sequence[str], *, what: str) -> None:
+    """Refuse a summary without the `columns`, or without rows.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or there is no row.
+    """
+    missing = [name for name in columns if name not in summary]
+    if missing:
+        raise InputError(f"{what} needs the column {missing[0]!r}, got {', '.join(summary.columns)}; add it to `by`")
+    if summary.empty:
+        raise InputError(f"{what} needs at least one row, got none; check the filter before it")

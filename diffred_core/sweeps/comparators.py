@@ -1,0 +1,133 @@
+"""Ways to keep k numbers of a layer: each is a linear map of the features and an order of its directions.
+
+A way is drawn once per repeat; the first k directions of its order are what it keeps at size k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from diffred_core import subsets
+from diffred_core.errors import InputError, near_names
+from diffred_core.moments import FeatureMoments
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """One draw of one way to keep features.
+
+    Attributes
+    ----------
+    method : str
+        Name of the way.
+    repeat : int
+        Number of the draw; 0 for a way without randomness.
+    seed : int or None
+        Seed of the draw; None for a way without randomness.
+    order : LongTensor of shape (n_directions,)
+        Directions by the order in which they are kept.
+    basis : Tensor of shape (n_features, n_directions), float64, or None
+        Directions as columns; None for the features themselves.
+    """
+
+    method: str
+    repeat: int
+    seed: int | None
+    order: Tensor
+    basis: Tensor | None = None
+
+    def moments(self, moments: FeatureMoments) -> FeatureMoments:
+        """Return the moments of the directions."""
+        return moments if self.basis is None else moments.transform(self.basis)
+
+    def features(self, X: Tensor) -> Tensor:
+        """Return the rows of `X` (n_samples, n_features) in the directions, (n_samples, n_directions)."""
+        return X if self.basis is None else X @ self.basis.to(X)
+
+
+def random_subset(moments: FeatureMoments, seed: int) -> tuple[Tensor, None]:
+    """Return the published random subsets: prefixes of one permutation per seed."""
+    return subsets.random_order(moments.n_features, seed=seed), None
+
+
+def top_variance(moments: FeatureMoments) -> tuple[Tensor, None]:
+    """Return the features by falling variance on the training rows."""
+    return moments.variance.argsort(descending=True, stable=True).cpu(), None
+
+
+def pca(moments: FeatureMoments) -> tuple[Tensor, Tensor]:
+    """Return the principal directions of the training rows by falling variance, at most n - 1 of them.
+
+    Exact, from the Gram matrix. Differs from the paper, whose code takes the randomised ``torch.pca_lowrank`` at
+    full rank, on augmented training images.
+    """
+    n_directions = min(moments.n_features, moments.n - 1)
+    directions = torch.linalg.eigh(moments.gram).eigenvectors.flip(1)[:, :n_directions]
+    return torch.arange(n_directions), directions.contiguous()
+
+
+def random_projection_published(moments: FeatureMoments, seed: int) -> tuple[Tensor, Tensor]:
+    """Return the published random projection: entries uniform on [0, 1), columns of unit length.
+
+    All columns share the all-ones direction (expected cosine 0.75 between two of them). Differs from the paper,
+    whose code draws a new matrix for every size: here the sizes of one seed are nested.
+    """
+    return _unit_columns(torch.rand(_square(moments), generator=_generator(seed), dtype=torch.float64), moments)
+
+
+def random_projection_gaussian(moments: FeatureMoments, seed: int) -> tuple[Tensor, Tensor]:
+    """Return directions drawn evenly from the sphere: normal entries, columns of unit length."""
+    return _unit_columns(torch.randn(_square(moments), generator=_generator(seed), dtype=torch.float64), moments)
+
+
+def random_projection_orthogonal(moments: FeatureMoments, seed: int) -> tuple[Tensor, Tensor]:
+    """Return a random orthonormal basis: the Q factor of a matrix of normal entries."""
+    normal = torch.randn(_square(moments), generator=_generator(seed), dtype=torch.float64)
+    return _unit_columns(torch.linalg.qr(normal).Q, moments)
+
+
+FIXED: dict[str, Callable[[FeatureMoments], tuple[Tensor, Tensor | None]]] = {
+    "pca": pca,
+    "top_variance": top_variance,
+}
+DRAWN: dict[str, Callable[[FeatureMoments, int], tuple[Tensor, Tensor | None]]] = {
+    "random": random_subset,
+    "random_projection_published": random_projection_published,
+    "random_projection_gaussian": random_projection_gaussian,
+    "random_projection_orthogonal": random_projection_orthogonal,
+}
+METHODS: tuple[str, ...] = (*DRAWN, *FIXED)
+
+
+def draw(method: str, moments: FeatureMoments, *, seeds: Sequence[int]) -> Iterator[Selection]:
+    """Yield the draws of `method`: one per seed, or a single one if it has no randomness.
+
+    Raises
+    ------
+    InputError
+        If there is no such method.
+    """
+    if method in FIXED:
+        yield Selection(method, 0, None, *FIXED[method](moments))
+    elif method in DRAWN:
+        for repeat, seed in enumerate(seeds):
+            yield Selection(method, repeat, seed, *DRAWN[method](moments, seed))
+    else:
+        raise InputError(f"methods must be among {', '.join(METHODS)}, got {method!r}{near_names(method, METHODS)}")
+
+
+def _square(moments: FeatureMoments) -> tuple[int, int]:
+    return moments.n_features, moments.n_features
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _unit_columns(directions: Tensor, moments: FeatureMoments) -> tuple[Tensor, Tensor]:
+    unit = directions / directions.norm(dim=0)
+    return torch.arange(unit.shape[1]), unit.to(moments.gram.device)

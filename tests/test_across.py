@@ -1,0 +1,93 @@
+"""Summaries across cells against brute force, and published numbers against the printed ones."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from synthetic_task import make_task
+
+from diffred_core import published, results, sweeps
+from diffred_core.errors import InputError
+from diffred_core.sweeps import across
+
+
+@pytest.fixture(scope="module")
+def tables():
+    layers = [make_task(), make_task(seed=1, n_features=30)]
+    layers[1] = type(layers[1])("other", "signals", layers[1].classes, layers[1].keys, layers[1].splits)
+    options = {"n_seeds": 2}
+    probes = [sweeps.subset_probes(layer, **options, logistic_fractions=(), n_boot=50) for layer in layers]
+    similarity = [sweeps.subset_similarity(layer, **options, interval_fractions=()) for layer in layers]
+    return pd.concat(probes, ignore_index=True), pd.concat(similarity, ignore_index=True)
+
+
+def test_kept_accuracy_is_mean_over_full(tables):
+    probes, _ = tables
+    found = across.kept_accuracy(probes, fraction=0.5).set_index("model").loc["other"]
+    accuracy = probes[(probes["model"] == "other") & (probes["metric"] == "accuracy")]
+    random = accuracy[(accuracy["method"] == "random") & (accuracy["fraction"] == 0.5)]["value"].mean()
+    full = accuracy[accuracy["method"] == "full"]["value"].item()
+    assert found["mean"] == pytest.approx(random)
+    assert found["kept"] == pytest.approx(random / full)
+    assert found["gap"] == pytest.approx(full - random)
+    assert found[["n_selected", "n_features"]].tolist() == [15, 30]
+
+
+def test_needed_fraction_is_the_first_that_keeps_the_accuracy(tables):
+    probes, _ = tables
+    found = across.needed_fractions(probes, deltas=(0.9,)).set_index("model")["fraction"]
+    for model, cell in probes[probes["metric"] == "accuracy"].groupby("model"):
+        full = cell[cell["method"] == "full"]["value"].item()
+        curve = cell[cell["method"] == "random"].groupby("fraction")["value"].mean()
+        reached = curve[curve >= 0.9 * full].index
+        assert found[model] == pytest.approx(reached.min() if len(reached) else 1.0)
+
+
+def test_frontier_equals_brute_force(tables):
+    probes, _ = tables
+    found = across.frontier(probes, task="signals")
+    assert set(found["model"]) == {"synthetic", "other"}
+    for row in found.itertuples():
+        others = found[(found["n_selected"] < row.n_selected) & (found["mean"] >= row.mean)]
+        better = found[(found["n_selected"] == row.n_selected) & (found["mean"] > row.mean)]
+        assert row.frontier == (others.empty and better.empty) or found.duplicated(["n_selected", "mean"]).any()
+    assert found["frontier"].any()
+    assert not found["frontier"].all()
+
+
+def test_similarity_stands_beside_its_null(tables):
+    _, similarity = tables
+    found = across.similarity_at(similarity, fractions=(0.2,))
+    assert (found["mean"] > found["null"]).all()
+    assert len(found) == 2
+    with pytest.raises(InputError, match=r"fraction must be one of .*, got 0\.123"):
+        across.similarity_at(similarity, fractions=(0.123,))
+
+
+def test_summary_holds_every_claim_for_every_cell_and_is_a_results_table(tables, tmp_path):
+    table = across.summary_table(*tables)
+    pd.testing.assert_frame_equal(results.check(table), table)
+    found = table[table["metric"].str.startswith("claim_")]
+    assert len(found) == 2 * len(across.CLAIMS)
+    assert set(found["label"]) <= {"holds", "fails", "undecided"}
+    deltas = table[table["metric"] == "diffused_redundancy_first"]
+    assert len(deltas) == 2 * len(sweeps.DELTAS)
+
+
+def test_published_redundancy_follows_from_the_published_accuracies():
+    # computed by hand from the accuracies of the authors' notebook: ratio 0.874 at a tenth of the features, CIFAR10
+    found = published.diffused_redundancy_at(0.9).set_index(["model", "weights", "task"])
+    standard = found.loc["ResNet50", "standard", "CIFAR10"]
+    assert standard[["first", "nearest"]].tolist() == pytest.approx([0.8, 0.9])
+    robust = found.loc["ResNet50", "adversarial l2 eps=3", "Flowers102"]
+    assert robust[["first", "nearest"]].tolist() == pytest.approx([0.7, 0.7])
+
+
+def test_published_numbers_are_facts_with_a_source():
+    numbers = published.diffused_redundancy_numbers()
+    assert numbers["source"].notna().all()
+    assert numbers["value"].between(0, 1).all()
+    row = numbers.query("model == 'ResNet50' and weights == 'standard' and task == 'CIFAR10' and fraction == 0.2")
+    assert row.set_index("quantity")["value"].to_dict() == {"accuracy": 0.8323, "cka_subset_subset": 0.782}
+    printed = numbers[numbers["quantity"] == "diffused_redundancy"]
+    assert printed["delta"].unique().tolist() == [0.9]

@@ -1,0 +1,292 @@
+"""The sweeps measure what they say: refits, oracles, invariances, and data without any signal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+from synthetic_task import make_task
+
+from diffred_core import cka, redundancy, results, sweeps
+from diffred_core.errors import InputError
+from diffred_core.moments import from_features
+from diffred_core.sweeps import comparators
+
+GOLDEN = Path(__file__).parent / "golden"
+QUICK = {"fractions": (0.05, 0.1, 0.2, 0.5), "n_seeds": 2, "n_boot": 200, "logistic_fractions": ()}
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make_task()
+
+
+@pytest.fixture(scope="module")
+def probes(task):
+    return sweeps.subset_probes(task, **QUICK)
+
+
+@pytest.fixture(scope="module")
+def similarity(task):
+    return sweeps.subset_similarity(task, fractions=(0.05, 0.2, 0.5), n_seeds=3, interval_fractions=(0.2,))
+
+
+def rows(table, **values):
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
+def ridge_accuracy(task, columns, l2):
+    X, y = task.splits["train"]
+    targets = torch.nn.functional.one_hot(y).double()
+    fit = Ridge(alpha=len(X) * l2).fit(X[:, columns].double(), targets)
+    X, y = task.splits["test"]
+    return (fit.predict(X[:, columns].double()).argmax(1) == y.numpy()).mean()
+
+
+def test_random_rows_equal_refits_on_the_published_subsets(task, probes):
+    found = rows(probes, method="random", metric="accuracy")
+    assert sorted(set(found["seed"])) == [1, 2]
+    for row in found.itertuples():
+        kept = torch.randperm(40, generator=torch.Generator().manual_seed(int(row.seed)))[: row.n_selected]
+        assert row.value == pytest.approx(ridge_accuracy(task, kept, row.l2))
+
+
+def test_full_row_equals_a_refit(task, probes):
+    (row,) = rows(probes, method="full", metric="accuracy").itertuples()
+    assert (row.n_selected, row.fraction) == (40, 1.0)
+    assert row.value == pytest.approx(ridge_accuracy(task, torch.arange(40), row.l2))
+
+
+def test_regulariser_is_chosen_without_test_labels(task, probes):
+    X, y = task.splits["test"]
+    poisoned = replace(task, splits={**task.splits, "test": (X, y.roll(1))})
+    again = sweeps.subset_probes(poisoned, **QUICK)
+    chosen = probes["metric"] == "accuracy"
+    pd.testing.assert_series_equal(again.loc[chosen, "l2"], probes.loc[chosen, "l2"])
+    assert again.loc[chosen, "value"].mean() < probes.loc[chosen, "value"].mean() - 0.2
+
+
+def test_regulariser_follows_validation_labels(task, probes):
+    X, y = task.splits["validation"]
+    poisoned = replace(task, splits={**task.splits, "validation": (X, y.roll(1))})
+    chosen = probes["metric"] == "accuracy"
+    assert (sweeps.subset_probes(poisoned, **QUICK).loc[chosen, "l2"] != probes.loc[chosen, "l2"]).any()
+
+
+def test_shuffled_labels_give_chance_accuracy(probes):
+    chance = sweeps.subset_probes(make_task(shuffled=True, n_samples=(200, 100, 2000)), **QUICK)
+    assert abs(rows(chance, metric="accuracy")["value"] - 0.25).max() < 0.08
+    assert rows(probes, method="full", metric="accuracy")["value"].item() > 0.8
+
+
+def test_class_accuracies_average_to_accuracy(probes):
+    by_class = rows(probes, metric="class_accuracy")
+    assert set(by_class["label"]) == {f"class {i}" for i in range(4)}
+    keys = ["method", "n_selected", "repeat"]
+    # classes are of one size here
+    mean = by_class.groupby(keys)["value"].mean()
+    pd.testing.assert_series_equal(mean, rows(probes, metric="accuracy").set_index(keys)["value"].sort_index())
+
+
+@pytest.mark.parametrize("method", ["random", "pca"])
+@pytest.mark.parametrize("estimator", ["first", "nearest"])
+def test_redundancy_rows_follow_from_accuracy_rows(probes, method, estimator):
+    accuracy = rows(probes, method=method, metric="accuracy").groupby("fraction")["value"].mean()
+    full = rows(probes, method="full", metric="accuracy")["value"].item()
+    found = rows(probes, method=method, metric=f"diffused_redundancy_{estimator}")
+    assert found["delta"].tolist() == list(sweeps.DELTAS)
+    expected = [
+        redundancy.diffused_redundancy(accuracy.index, accuracy, full, delta=delta, estimator=estimator)
+        for delta in sweeps.DELTAS
+    ]
+    assert found["value"].tolist() == expected
+
+
+def test_redundancy_of_single_draws_comes_only_with_draws(probes):
+    by_seed = rows(probes, metric="diffused_redundancy_first_by_seed")
+    assert len(rows(by_seed, method="random")) == 2 * len(sweeps.DELTAS)
+    assert rows(by_seed, method="pca").empty
+
+
+def test_inequality_rows_follow_from_class_accuracies(probes):
+    by_class = rows(probes, method="random", metric="class_accuracy", n_selected=8)
+    pooled = by_class.groupby("label")["value"].mean()
+    assert rows(probes, method="random", metric="gini", n_selected=8)["value"].item() == pytest.approx(
+        redundancy.gini(pooled)
+    )
+    single = [redundancy.coefficient_of_variation(draw["value"]) for _, draw in by_class.groupby("repeat")]
+    found = rows(probes, method="random", metric="coefficient_of_variation_by_seed", n_selected=8)
+    np.testing.assert_allclose(found["value"], single)
+
+
+def test_gap_is_full_minus_mean_of_draws(probes):
+    full = rows(probes, method="full", metric="accuracy")["value"].item()
+    drawn = rows(probes, method="random", metric="accuracy", fraction=0.05)["value"].mean()
+    low, gap, high = (
+        rows(probes, method="random", metric=f"accuracy_gap{end}", fraction=0.05)["value"].item()
+        for end in ("_low", "", "_high")
+    )
+    assert gap == pytest.approx(full - drawn)
+    assert 0 < low < gap < high
+
+
+def test_sizes_are_the_published_ones():
+    grid = sweeps.SizeGrid.of(2048, sweeps.PUBLISHED_FRACTIONS)
+    assert grid.sizes == (1, 2, 4, 6, 8, 10, 20, 40, 61, 81, 102, 153, 204, 307, 409, 512, 614, 819, 1024, 1638, 1843)
+
+
+def test_fractions_of_no_feature_and_equal_sizes_are_left_out():
+    grid = sweeps.SizeGrid.of(40, sweeps.PUBLISHED_FRACTIONS)
+    assert (grid.fractions[:3], grid.sizes[:3]) == ((0.03, 0.05, 0.075), (1, 2, 3))
+    assert len(set(grid.sizes)) == len(grid.sizes)
+    assert max(grid.sizes) < 40
+    with pytest.raises(InputError, match="fractions must keep 1 to 39 of 40 features"):
+        sweeps.SizeGrid.of(40, (0.001, 1.0))
+
+
+def test_projections_have_the_geometry_they_are_named_for():
+    moments = from_features(torch.randn(50, 200))
+    cosine = {}
+    for method in comparators.DRAWN:
+        if method != "random":
+            (draw,) = comparators.draw(method, moments, seeds=[1])
+            cosines = draw.basis.T @ draw.basis
+            torch.testing.assert_close(cosines.diagonal(), torch.ones(200, dtype=torch.float64))
+            cosine[method] = (cosines.sum() - 200) / (200 * 199)
+    assert abs(cosine["random_projection_published"] - 0.75) < 0.01
+    assert abs(cosine["random_projection_gaussian"]) < 0.01
+    assert abs(cosine["random_projection_orthogonal"]) < 1e-12
+
+
+def test_principal_directions_diagonalise_the_gram_in_falling_order():
+    moments = from_features(torch.randn(30, 12, dtype=torch.float64) * torch.arange(1.0, 13.0))
+    (draw,) = comparators.draw("pca", moments, seeds=[])
+    gram = draw.moments(moments).gram
+    torch.testing.assert_close(gram, gram.diagonal().diag(), atol=1e-9, rtol=0)
+    assert (gram.diagonal().diff() < 0).all()
+    assert len(next(comparators.draw("pca", from_features(torch.randn(8, 12)), seeds=[])).order) == 7
+
+
+def test_standardizing_cancels_scales_of_columns_and_the_default_does_not(task):
+    scale = torch.logspace(-2, 2, 40)
+    scaled = replace(task, splits={split: (X * scale, y) for split, (X, y) in task.splits.items()})
+
+    def accuracies(features, standardize):
+        table = sweeps.subset_probes(features, **QUICK, methods=("random",), standardize=standardize)
+        return rows(table, metric="accuracy")["value"].to_numpy()
+
+    np.testing.assert_allclose(accuracies(scaled, True), accuracies(task, True), atol=0.01)
+    assert abs(accuracies(scaled, False) - accuracies(task, False)).max() > 0.02
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": "validation"}, "split must be one of train, test, got 'validation'"),
+        ({"split": "tset"}, "split must be one of train, test, got 'tset'"),
+        ({"n_seeds": 1}, "n_seeds must be at least 2"),
+        ({"n_projections": 1}, "n_projections must be at least 2"),
+        ({"methods": ("random", "pac")}, "got 'pac'; did you mean 'pca'"),
+        ({"methods": ("pca",)}, "methods must hold 'random'"),
+    ],
+)
+def test_bad_options_are_refused(task, options, message):
+    with pytest.raises(InputError, match=message):
+        sweeps.subset_probes(task, **(QUICK | options))
+
+
+def test_similarity_rows_equal_cka_of_the_columns(task, similarity):
+    X = task.splits["test"][0]
+    drawn = {s: torch.randperm(40, generator=torch.Generator().manual_seed(s))[:8] for s in (1, 2, 3)}
+    for row in rows(similarity, method="subset_whole", metric="cka_debiased", n_selected=8).itertuples():
+        assert row.value == pytest.approx(cka.linear_cka(X[:, drawn[int(row.seed)]], X), abs=1e-6)
+    pairs = rows(similarity, method="subset_subset", metric="cka_biased", n_selected=8)["value"].tolist()
+    expected = [cka.linear_cka(X[:, drawn[a]], X[:, drawn[b]], debiased=False) for a, b in ((1, 2), (1, 3), (2, 3))]
+    assert pairs == pytest.approx(expected, abs=1e-6)
+
+
+def test_pair_null_counts_shared_features_only(task, similarity):
+    h = task.splits["test"][0].var(0).double() ** 2
+    a, b = (torch.randperm(40, generator=torch.Generator().manual_seed(s))[:20] for s in (1, 2))
+    shared = torch.tensor(sorted(set(a.tolist()) & set(b.tolist())))
+    expected = h[shared].sum() / (h[a].sum() * h[b].sum()).sqrt()
+    found = rows(similarity, method="diagonal_null_pairs", n_selected=20, repeat=0)["value"].item()
+    assert found == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_redundant_features_exceed_the_null_and_independent_ones_do_not(similarity):
+    def excess(table):
+        found = rows(table, n_selected=8).groupby(["method", "metric"])["value"].mean()
+        return found["subset_whole", "cka_debiased"] - found["diagonal_null", "cka"]
+
+    independent = make_task(n_samples=(4, 4, 4000), rank=1, n_classes=2)
+    noise = torch.randn(4000, 40, generator=torch.Generator().manual_seed(5))
+    independent = replace(
+        independent,
+        splits={
+            "test": (noise, torch.zeros(4000, dtype=torch.int64)),
+            **{split: rows_ for split, rows_ in independent.splits.items() if split != "test"},
+        },
+    )
+    unrelated = sweeps.subset_similarity(independent, fractions=(0.2,), n_seeds=3, interval_fractions=())
+    assert excess(similarity) > 0.2
+    assert abs(excess(unrelated)) < 0.02
+
+
+def test_similarity_interval_holds_the_estimate(similarity):
+    found = rows(similarity, method="subset_whole", n_selected=8, repeat=0).set_index("metric")["value"]
+    assert found["cka_debiased_low"] < found["cka_debiased"] < found["cka_debiased_high"]
+    assert rows(similarity, metric="cka_debiased_low")["n_selected"].unique().tolist() == [8]
+
+
+def test_subsets_without_any_variation_are_left_out(task):
+    X, y = task.splits["test"]
+    dead = X.clone()
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
+    dead[:, order[:3]] = 0.0
+    dead[0, order[1]] = 1.0  # one row alone: all others are then equally far apart
+    changed = replace(task, splits={**task.splits, "test": (dead, y)})
+    table = sweeps.subset_similarity(changed, fractions=(0.05, 0.1), n_seeds=2, interval_fractions=())
+    sizes = rows(table, method="subset_whole", metric="cka_debiased").groupby("seed")["n_selected"].agg(list)
+    assert sizes[1] == [4]
+    assert sizes[2] == [2, 4]
+
+
+def test_similarity_refuses_bad_options(task):
+    with pytest.raises(InputError, match="n_seeds must be at least 2"):
+        sweeps.subset_similarity(task, n_seeds=1)
+    with pytest.raises(InputError, match="split must be one of train, validation, test, got 'tset'"):
+        sweeps.subset_similarity(task, split="tset")
+
+
+def golden_tables():
+    """Return the tables of one tiny task; independent of the machine to about 1e-6."""
+    tiny = make_task(n_samples=(40, 24, 24), n_features=24, n_classes=3, rank=4, noise=1.0)
+    options = {"fractions": (0.1, 0.25, 0.5), "n_seeds": 2}
+    deltas = (0.5, 0.8, 0.9)
+    return {
+        "subset_probes": sweeps.subset_probes(tiny, **options, deltas=deltas, n_boot=100, logistic_fractions=()),
+        "subset_similarity": sweeps.subset_similarity(tiny, **options, interval_fractions=(0.5,)),
+    }
+
+
+@pytest.mark.parametrize("name", ["subset_probes", "subset_similarity"])
+def test_tables_equal_the_golden_ones(name):
+    """Hold a tiny sweep to ``tests/golden``.
+
+    Made again, after a change that is meant, by
+    ``python -c "import sys; sys.path.insert(0, 'tests'); import test_sweeps as t; t.write_golden()"``.
+    """
+    pd.testing.assert_frame_equal(golden_tables()[name], results.read(GOLDEN / f"{name}.csv"), rtol=1e-5, atol=1e-7)
+
+
+def write_golden():
+    for name, table in golden_tables().items():
+        (GOLDEN / f"{name}.csv").write_text(table.to_csv(index=False), encoding="utf-8")
