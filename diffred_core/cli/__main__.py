@@ -1,0 +1,7 @@
+"""``python -m diffred_core.cli`` is ``diffred``."""
+
+from __future__ import annotations
+
+from diffred_core.cli import app
+
+app(prog_name="diffred")

@@ -1,0 +1,58 @@
+"""The application that the commands register with, its errors as sentences, and the options they share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from diffred_core.errors import InputError
+
+
+class Sentences(TyperGroup):
+    """A group of commands whose expected errors print one sentence instead of a traceback."""
+
+    def invoke(self, context: typer.Context) -> object:
+        """Run the command; exit with 2 after bad input and with 1 after a failed run."""
+        try:
+            return super().invoke(context)
+        except InputError as error:
+            typer.echo(f"diffred: {error}", err=True)
+            raise typer.Exit(2) from error
+        except RunFailure as failure:
+            typer.echo(f"diffred: {failure}", err=True)
+            raise typer.Exit(1) from failure
+
+
+class RunFailure(Exception):
+    """Something that was asked for was tried and failed; the message says what, why, and where to look."""
+
+
+app = typer.Typer(
+    cls=Sentences,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="How many dimensions of a frozen representation does a task need?",
+)
+
+Model = Annotated[str | None, typer.Option(help="Name of the network: see `diffred models`.")]
+Task = Annotated[str | None, typer.Option(help="Name of the task: see `diffred tasks`.")]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="Local weights (.safetensors) of the network.", exists=True, dir_okay=False)
+]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of the linear algebra.")]
+Stamp = Annotated[Path | None, typer.Option(hidden=True)]
+GridName = Annotated[str, typer.Argument(help="Name of a file in workflow/grids/.", metavar="NAME")]
+CORES = os.cpu_count() or 1
+
+
+def stamp_file(stamp: Path) -> Path:
+    """Return `stamp` taken from ``runs/`` on, as Snakemake names it."""
+    from diffred_core import paths
+
+    return paths.runs_root() / stamp

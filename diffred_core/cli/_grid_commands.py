@@ -1,0 +1,91 @@
+"""Commands over the whole grid: ``grid``, ``status``, and the book made of it, ``stage`` and ``build``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from diffred_core.cli._app import CORES, GridName, RunFailure, Stamp, app, stamp_file
+
+if TYPE_CHECKING:
+    from diffred_core.grid import Entry
+    from diffred_core.staging import Run
+
+
+@app.command()
+def grid(
+    name: GridName = "embedded",
+    cores: Annotated[int, typer.Option(min=1, help="Jobs at once.")] = CORES,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would run, and why.")] = False,
+    profile: Annotated[str, typer.Option(help="Folder in workflow/profiles/: local, slurm.")] = "local",
+    until: Annotated[str, typer.Option(help="Stop after: features, cell, summary, stage, book.")] = "book",
+    unlock: Annotated[bool, typer.Option("--unlock", help="Remove the lock that a killed run has left.")] = False,
+) -> None:
+    """Run what is missing or stale of a grid, and build the book from it."""
+    from diffred_core.grid import GridFailure, dry_run_of, run_grid, unlock_grid
+
+    if unlock:
+        unlock_grid(name, profile=profile)
+        return
+    if dry_run:
+        typer.echo(dry_run_of(name, profile=profile, until=until))
+        return
+    try:
+        typer.echo(run_grid(name, cores=cores, profile=profile, until=until))
+    except GridFailure as failure:
+        raise RunFailure(str(failure)) from failure
+
+
+@app.command()
+def status(name: GridName = "embedded") -> None:
+    """Say which runs of a grid are good, stale, failed or missing, and why."""
+    from diffred_core.grid import read_grid
+    from diffred_core.staging import find_runs
+
+    entries = {entry.place: entry for entry in read_grid(name).entries()}
+    runs = [run for run in find_runs(entries.values()) if run.cell.place in entries]
+    rows = [(*verdict(run, entries[run.cell.place]), *run.cell.place) for run in runs]
+    for state, reason, task, model, analysis in rows:
+        typer.echo(f"{state:<8}{analysis}  {task}  {model}  {reason}".rstrip())
+    counts = Counter(state for state, *_ in rows)
+    typer.echo(", ".join(f"{counts[state]} {state}" for state in ("good", "stale", "failed", "missing")))
+
+
+@app.command()
+def stage(name: GridName = "embedded", stamp: Stamp = None) -> None:
+    """Write the source of the book, runs/book/, from the pages of book/ and the executed notebooks."""
+    from diffred_core.grid import read_grid, write_stamp
+    from diffred_core.staging import stage_book
+
+    source = stage_book(read_grid(name).entries())
+    typer.echo(str(source))
+    if stamp is not None:
+        write_stamp(stamp_file(stamp), (path for path in source.rglob("*") if path.is_file()))
+
+
+@app.command()
+def build(stamp: Stamp = None) -> None:
+    """Render the staged book into _build/html/; every warning is an error."""
+    from diffred_core import paths
+    from diffred_core.grid import write_stamp
+    from diffred_core.staging import build_book
+
+    root = paths.project_root()
+    page = build_book(paths.runs_root() / "book", config=root / "_config.yml", output=root)
+    typer.echo(str(page))
+    if stamp is not None:
+        write_stamp(stamp_file(stamp), [page])
+
+
+def verdict(run: Run, entry: Entry) -> tuple[str, str]:
+    """Return the state of `run` and why, given what the grid asks for now."""
+    if run.state != "good":
+        return run.state, run.reason
+    had = run.record.parameters
+    other = [name for name, value in entry.parameters.items() if had.get(name) != value]
+    if not other:
+        return "good", ""
+    asked = ", ".join(f"{name}={entry.parameters[name]!r}" for name in other)
+    return "stale", f"The grid asks for {asked}."

@@ -1,0 +1,137 @@
+"""Commands that compute one thing: ``run`` a notebook, ``extract`` features."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from diffred_core.cli._app import CORES, Checkpoint, Model, RunFailure, Stamp, Task, Threads, app, stamp_file
+from diffred_core.errors import InputError
+
+if TYPE_CHECKING:
+    from diffred_core.notebook_parameters import Parameter
+
+
+@app.command()
+def run(
+    analysis: Annotated[str, typer.Argument(help="Name of a notebook in notebooks/, without .ipynb.")],
+    model: Model = None,
+    task: Task = None,
+    parameter: Annotated[
+        list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="See `diffred parameters ANALYSIS`.")
+    ] = [],  # noqa: B006 (typer copies it)
+    checkpoint: Checkpoint = None,
+    threads: Threads = CORES,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds that the whole run may take.")] = None,
+    cell_timeout: Annotated[float | None, typer.Option(min=0, help="Seconds that one cell may take.")] = None,
+    stamp: Stamp = None,
+) -> None:
+    """Execute one notebook for one model and task; the last good output stays if it fails."""
+    from diffred_core import locations
+    from diffred_core.notebook_parameters import read_parameters
+
+    template = locations.template_path(analysis)
+    schema = read_parameters(template)
+    named = {"model": model, "task": task, "checkpoint": None if checkpoint is None else str(checkpoint)}
+    given = {name: value for name, value in named.items() if value is not None}
+    given |= parsed(parameter, schema, template=template.name)
+    place = place_of(analysis, given, schema)
+    _run_to_its_place(template, given, place, threads=threads, timeout=timeout, cell_timeout=cell_timeout, stamp=stamp)
+
+
+@app.command()
+def extract(
+    model: Annotated[str, typer.Option(help="Name of the network: see `diffred models`.")],
+    task: Annotated[str, typer.Option(help="Name of the task: see `diffred tasks`.")],
+    checkpoint: Checkpoint = None,
+    threads: Threads = CORES,
+    stamp: Stamp = None,
+) -> None:
+    """Compute the features of a model on a task, or read them if they are there; an interrupted one resumes."""
+    from diffred_core.threads import thread_environment
+
+    os.environ.update(thread_environment(threads))  # before the import of torch, which reads it
+    from diffred_core import features
+
+    found = features.load(model, task, checkpoint=checkpoint)
+    rows = ", ".join(f"{split} {len(y)}" for split, (_, y) in found.splits.items())
+    typer.echo(f"{found.model} on {found.task}: {found.n_features} features, {found.n_classes} classes, rows: {rows}")
+    if stamp is not None:
+        from diffred_core.grid import write_stamp
+
+        write_stamp(stamp_file(stamp), manifests(model, task, found.keys.values()))
+
+
+def manifests(model: str, task: str, keys: Iterable[str]) -> list[Path]:
+    """Return the manifests of the feature stores with these keys; none for features that came from a file."""
+    from diffred_core import paths
+
+    folder = paths.runs_root() / "features" / paths.slug(task) / paths.slug(model)
+    known = set(keys)
+    return [path for path in sorted(folder.rglob("manifest.json")) if json.loads(path.read_text())["key"] in known]
+
+
+def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str) -> dict[str, object]:
+    """Return the values that ``name=value`` texts stand for, read by the types of the notebook's parameters."""
+    from diffred_core.notebook_parameters import checked
+
+    values = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"-p takes name=value, got {text!r}; for example -p seed=1")
+        values[name] = schema[name].parse(value) if name in schema else value
+    return checked(values, schema, template=template)
+
+
+def place_of(analysis: str, given: dict[str, object], schema: dict[str, Parameter]) -> tuple[str, str, str]:
+    """Return task, model and analysis: what was given, else the notebook's default, else "summary"."""
+    from diffred_core.locations import SUMMARY
+
+    def value(name: str) -> str:
+        default = schema[name].default if name in schema else SUMMARY
+        return str(given.get(name, default))
+
+    return value("task"), value("model"), analysis
+
+
+def _run_to_its_place(
+    template: Path,
+    given: dict[str, object],
+    place: tuple[str, str, str],
+    *,
+    threads: int,
+    timeout: float | None,
+    cell_timeout: float | None,
+    stamp: Path | None,
+) -> None:
+    from diffred_core import locations, paths
+    from diffred_core.records import failed_path
+    from diffred_core.runner import NotebookError, run_notebook
+
+    output = locations.notebook_path(*place)
+    try:
+        record = run_notebook(
+            template,
+            parameters=given,
+            output=output,
+            record=locations.record_path(*place),
+            products=[locations.table_path(*place)],
+            threads=threads,
+            timeout=timeout,
+            cell_timeout=cell_timeout,
+            progress=sys.stderr.isatty(),
+        )
+    except NotebookError as error:
+        raise RunFailure(f"{error}; as far as it came: {failed_path(output)}") from error
+    typer.echo(f"{output} ({record.seconds:.1f} s)")
+    if stamp is not None:
+        from diffred_core.grid import write_stamp
+
+        write_stamp(stamp_file(stamp), [paths.runs_root() / name for name in record.outputs])

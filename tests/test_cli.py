@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_checkout import make_checkout, outputs_of, write_notebook
+from typer.testing import CliRunner
+
+from diffred_core import locations
+from diffred_core.cli import app
+from diffred_core.records import read_record
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    monkeypatch.delenv("DIFFRED_RUNS", raising=False)
+    root = make_checkout(tmp_path / "checkout")
+    monkeypatch.chdir(root)
+    return root
+
+
+def diffred(*arguments: str):
+    return CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def test_run_puts_everything_in_its_place(checkout):
+    source = (
+        "from diffred_core import locations, files\nfiles.write_text(locations.table_path(task, model, 'hello'), '1')"
+    )
+    write_notebook(checkout / "notebooks/hello.ipynb", source, "print(model, times)")
+    result = diffred(
+        "run", "hello", "--model", "a/b", "--task", "folder:x", "-p", "times=7", "--stamp", "stamps/s.json"
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith(str(checkout / "runs/notebooks/folder-x/a-b/hello.ipynb"))
+    assert "a/b 7" in outputs_of(locations.notebook_path("folder:x", "a/b", "hello"))
+    record = read_record(locations.record_path("folder:x", "a/b", "hello"))
+    assert record.parameters == {"model": "a/b", "task": "folder:x", "times": 7}
+    outputs = {"notebooks/folder-x/a-b/hello.ipynb", "tables/folder-x/a-b/hello.csv"}
+    assert set(record.outputs) == outputs
+    assert all(name in (checkout / "runs/stamps/s.json").read_text() for name in outputs)
+
+
+def test_a_notebook_without_model_and_task_is_a_summary(checkout):
+    assert diffred("run", "total").exit_code == 0
+    assert locations.notebook_path("summary", "summary", "total").is_file()
+
+
+def test_a_failed_run_is_one_sentence_and_exit_code_1(checkout):
+    write_notebook(checkout / "notebooks/hello.ipynb", "raise ValueError('odd')")
+    result = diffred("run", "hello", "--stamp", "stamps/s.json")
+    assert result.exit_code == 1
+    line = "diffred: hello.ipynb failed in code cell 2 of 2 (raise ValueError('odd')): ValueError: odd; as far as it came: "
+    assert result.stderr.startswith(line)
+    assert Path(result.stderr.removeprefix(line).strip()) == locations.notebook_path("t", "m", "hello.failed")
+    assert not Path("runs/stamps/s.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "helo"], "there is none; did you mean 'hello'?"),
+        (["run", "hello", "-p", "time=3"], "hello.ipynb has no parameter 'time'; did you mean 'times'?"),
+        (["run", "hello", "-p", "times=x"], "parameter times must be int, got 'x'"),
+        (["run", "hello", "-p", "times"], "-p takes name=value, got 'times'"),
+        (["run", "total", "--model", "a"], "total.ipynb has no parameter 'model'"),
+        (["grid", "tinny"], "there is no grid 'tinny'; did you mean 'tiny'?"),
+        (["grid", "tiny", "--profile", "slrm"], "there is no profile 'slrm'; did you mean 'slurm'?"),
+        (["parameters", "helo"], "did you mean 'hello'?"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(checkout, arguments, sentence):
+    result = diffred(*arguments)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert result.stderr.startswith("diffred: ")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_parameters_are_listed_as_the_notebook_has_them(checkout):
+    assert diffred("parameters", "hello").stdout == (
+        "model: str = 'm'  which network\ntask: str = 't'  which data\ntimes: int = 2  how often\n"
+    )
+
+
+def test_status_tells_good_stale_failed_and_missing_apart(checkout):
+    assert "3 missing" in diffred("status", "tiny").stdout
+    diffred("run", "hello", "--model", "c", "--task", "t", "-p", "times=3")
+    assert "good    hello  t  c\n" in diffred("status", "tiny").stdout.replace("  t  c\n", "  t  c\n")
+    diffred("run", "hello", "--model", "c", "--task", "t", "-p", "times=4")
+    assert "stale   hello  t  c  The grid asks for times=3." in diffred("status", "tiny").stdout
+    write_notebook(checkout / "notebooks/hello.ipynb", "1 / 0")
+    diffred("run", "hello", "--model", "a/b", "--task", "t", "-p", "times=3")
+    text = diffred("status", "tiny").stdout
+    assert "failed  hello  t  a/b  hello.ipynb failed in code cell 3 of 3" in text
+    assert "stale   hello  t  c  The template notebooks/hello.ipynb has changed since." in text
+    assert text.endswith("0 good, 1 stale, 1 failed, 1 missing\n")
+
+
+def test_installed_models_and_named_tasks_are_listed():
+    assert "tf_efficientnet_lite0.in1k\n" in diffred("models").stdout
+    assert "resnet18.tv_in1k\n" in diffred("models", "resnet18*").stdout
+    assert diffred("models", "no-such-*").exit_code == 2
+    assert {"elpv", "mnist5k", "digits", "torchvision:CIFAR10"} <= set(diffred("tasks").stdout.split())

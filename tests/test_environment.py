@@ -1,0 +1,61 @@
+"""The ways to install agree: the lock pins what pyproject.toml asks for, and conda users get the lock."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+
+
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def asked_for() -> list[Requirement]:
+    extras = project()["optional-dependencies"].values()
+    return [Requirement(line) for group in (project()["dependencies"], *extras) for line in group]
+
+
+def locked() -> dict[str, set[str]]:
+    """Return every version that the lock names for each package (one for each Python, at most)."""
+    pins: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", (ROOT / "requirements.lock").read_text(), re.M):
+        pins.setdefault(name.lower().replace("_", "-"), set()).add(version)
+    return pins
+
+
+def unmet(requirements: list[Requirement], pins: dict[str, set[str]]) -> list[str]:
+    return [
+        str(r)
+        for r in requirements
+        if not pins.get(r.name.lower()) or not all(r.specifier.contains(v) for v in pins[r.name.lower()])
+    ]
+
+
+def test_the_lock_meets_every_requirement():
+    assert unmet(asked_for(), locked()) == []
+
+
+@pytest.mark.parametrize("line", ["torch>=99", "no-such-package", "jupyter-book>=2"])
+def test_an_unmet_requirement_would_be_seen(line):
+    assert unmet([Requirement(line)], locked()) == [line]
+
+
+def test_every_pin_has_a_hash_and_no_index_is_named():
+    text = (ROOT / "requirements.lock").read_text()
+    blocks = re.split(r"\n(?=[A-Za-z0-9])", text[text.index("\n") :])
+    assert all("--hash=sha256:" in block for block in blocks if "==" in block.split("\n")[0])
+    assert not re.search(r"https?://|--index-url|--find-links|file:", text)
+
+
+def test_conda_users_get_the_lock_and_the_same_python():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, _, pip = environment["dependencies"]
+    assert pip == {"pip": ["--requirement requirements.lock"]}
+    assert python.split()[1] == project()["requires-python"]

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pytest
+
+from diffred_core import files
+
+
+def test_a_text_is_written_into_new_folders(tmp_path):
+    assert files.write_text(tmp_path / "a" / "b.txt", "é\n").read_bytes() == "é\n".encode()
+
+
+def test_a_failed_write_leaves_the_old_text_and_no_part(tmp_path, monkeypatch):
+    path = files.write_text(tmp_path / "a.txt", "old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_text(path, "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert path.read_text() == "old"
+
+
+def test_an_equal_text_is_not_written_again(tmp_path):
+    path = tmp_path / "a.txt"
+    assert files.write_if_changed(path, "1")
+    os.utime(path, (0, 0))
+    assert not files.write_if_changed(path, "1")
+    assert path.stat().st_mtime == 0
+    assert files.write_if_changed(path, "2")
+
+
+def test_the_digest_is_that_of_the_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert files.sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_json_says_no_to_what_json_cannot_say(tmp_path):
+    with pytest.raises(ValueError, match="Out of range"):
+        files.write_json(tmp_path / "a.json", {"a": float("nan")})
+    assert files.write_json(tmp_path / "a.json", {"b": 1, "a": None}).read_text() == '{\n "a": null,\n "b": 1\n}\n'

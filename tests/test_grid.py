@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from small_checkout import PROJECT, make_checkout, write_notebook
+from typer.testing import CliRunner
+
+from diffred_core import files, grid, locations, paths
+from diffred_core.cli import _run_commands
+from diffred_core.errors import InputError
+from diffred_core.grid._jobs import JobReader, explain, progress_of
+from diffred_core.notebook_parameters import read_parameters
+
+GRIDS = sorted(path.stem for path in (PROJECT / "workflow" / "grids").glob("*.yml"))
+# Two jobs, as Snakemake 9.27 tells of them; the first fails.
+LOG = """\
+Job stats:
+job      count
+-----  -------
+cell         2
+total        2
+
+[Sat Nov 21 05:35:33 2026]
+localrule cell:
+    input: digests/t.txt, ../notebooks/t.ipynb
+    output: stamps/digits/c/t.json
+    log: logs/digits/c/t.log
+    jobid: 4
+    reason: Missing output files: stamps/digits/c/t.json
+    wildcards: task=digits, model=c, analysis=t
+    resources: tmpdir=/tmp
+[Sat Nov 21 05:35:33 2026]
+group job cells (jobs in lexicogr. order):
+
+    rule features:
+        log: logs/digits/d/features.log
+        jobid: 3
+        wildcards: task=digits, model=d
+        threads: 2
+        resources: tmpdir=/tmp
+[Sat Nov 21 05:35:37 2026]
+Error in rule cell:
+    message: None
+    jobid: 4
+    log: logs/digits/c/t.log (check log file(s) for error details)
+[Sat Nov 21 05:35:37 2026]
+Finished jobid: 3 (Rule: features)
+Finished jobid: 99 (Rule: unheard of)
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    monkeypatch.delenv("DIFFRED_RUNS", raising=False)
+    root = make_checkout(tmp_path / "checkout")
+    monkeypatch.chdir(root)
+    return root
+
+
+def write_grid(text: str) -> None:
+    Path("workflow/grids/tiny.yml").write_text(text)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_grids_of_the_project_fit_its_notebooks(name, monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    assert grid.read_grid(name).entries()
+
+
+def test_a_grid_is_models_by_tasks_by_analyses_and_then_what_comes_after(checkout):
+    entries = grid.read_grid("tiny").entries()
+    assert [entry.place for entry in entries] == [
+        ("t", "a/b", "hello"),
+        ("t", "c", "hello"),
+        ("summary", "summary", "total"),
+    ]
+    assert [entry.parameters for entry in entries] == [
+        {"model": "a/b", "task": "t", "times": 3},
+        {"model": "c", "task": "t", "times": 3},
+        {},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model: [a]", r"tiny.yml has an unknown key 'model'; did you mean 'models'\?"),
+        ("models: [a]\ntasks: [t]\nanalyses: {helo: {}}", "there is none; did you mean 'hello'"),
+        ("models: [a]\ntasks: [t]\nanalyses: {hello: {time: 1}}", "no parameter 'time'; did you mean 'times'"),
+        ("models: [a]\ntasks: [t]\nanalyses: {hello: {times: x}}", "times must be int, got 'x'"),
+        ("models: [{nam: a}]\ntasks: [t]", "must be a name or {name: ..., checkpoint: ...}, got {'nam': 'a'}"),
+        ("models: [a/b, 'a:b']\ntasks: [t]\nanalyses: {hello: {}}", "would write the same files t/a-b/hello"),
+        ("after: {features: {}}", "cannot be called 'features'"),
+    ],
+)
+def test_a_wrong_grid_is_refused_in_a_sentence(checkout, text, message):
+    write_grid(text)
+    with pytest.raises(InputError, match=message):
+        grid.read_grid("tiny")
+
+
+def test_an_unknown_grid_names_the_near_ones(checkout):
+    with pytest.raises(InputError, match=r"no grid 'tinny'; did you mean 'tiny'\? \(known: .*smoke, tiny\)"):
+        grid.read_grid("tinny")
+
+
+def test_arguments_survive_the_shell_and_the_command_line(checkout):
+    given = {"model": "a b", "task": "folder:x'y", "names": ["a", "b c"], "cut": None, "size": 0.5, "word": "None"}
+    source = "names: list[str] = []\ncut: float | None = 1.0\nsize: float = 1.0\nword: str = ''"
+    schema = read_parameters(write_notebook(Path("notebooks/n.ipynb"), parameters=source))
+    words = shlex.split(grid.arguments(given))
+    assert words[:4] == ["--model", "a b", "--task", "folder:x'y"]
+    assert set(words[4::2]) == {"-p"}
+    read = _run_commands.parsed(words[5::2], schema, template="n.ipynb")
+    assert read == {name: given[name] for name in schema}
+
+
+def test_only_notebooks_that_import_the_feature_store_need_features(checkout):
+    write_notebook(Path("notebooks/reads.ipynb"), "from diffred_core import features")
+    assert grid.needs_features("reads")
+    assert not grid.needs_features("hello")
+
+
+def test_a_stamp_holds_until_a_file_of_it_changes(checkout):
+    kept = files.write_text(paths.runs_root() / "kept.txt", "1")
+    lost = files.write_text(paths.runs_root() / "lost.txt", "1")
+    good = grid.write_stamp(locations.stamp_path("t", "m", "good"), [kept])
+    bad = grid.write_stamp(locations.stamp_path("t", "m", "bad"), [kept, lost])
+    assert grid.drop_broken_stamps() == []
+    lost.write_text("2")
+    assert grid.drop_broken_stamps() == [bad]
+    assert good.is_file()
+    kept.unlink()
+    assert grid.drop_broken_stamps() == [good]
+
+
+def test_events_are_read_from_the_log_of_snakemake():
+    reader = JobReader()
+    events = [event for event in map(reader.feed, LOG.splitlines()) if event]
+    assert [(event.kind, event.job and event.job.title) for event in events] == [
+        ("total", None),
+        ("started", "cell t digits c"),
+        ("started", "features digits d"),
+        ("failed", "cell t digits c"),
+        ("finished", "features digits d"),
+    ]
+    assert events[0].total == 2
+    assert events[1].job.fields["log"] == "logs/digits/c/t.log"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "it left no message"),
+        ("one\ntwo\n", "two"),
+        ("a\ndiffred: n.ipynb failed in code cell 2\ntail\n", "n.ipynb failed in code cell 2"),
+        ("x.md:3: WARNING: w1\nx.md:4: WARNING: w2\nend\n", "x.md:3: WARNING: w1; x.md:4: WARNING: w2"),
+    ],
+)
+def test_a_failure_is_explained_by_the_telling_lines(tmp_path, text, why):
+    if text is not None:
+        (tmp_path / "log").write_text(text)
+    assert explain(tmp_path / "log") == why
+
+
+def test_progress_is_the_last_percentage_of_the_log(tmp_path):
+    assert progress_of(tmp_path / "log") == ""
+    (tmp_path / "log").write_text("  3%| \r 45%|###\r")
+    assert progress_of(tmp_path / "log") == " 45 %"
+
+
+def test_the_command_line_is_one_program():
+    from diffred_core.cli import app
+
+    listed = CliRunner().invoke(app, ["--help"]).stdout
+    for command in ("run", "extract", "grid", "status", "stage", "build", "models", "tasks", "parameters"):
+        assert f"\n  {command} " in listed

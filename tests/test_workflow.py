@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_checkout import PROJECT, make_checkout, outputs_of, write_notebook
+
+from diffred_core import locations
+from diffred_core.grid import GridFailure, dry_run_of, run_grid
+
+CELLS = ["cell hello t a/b", "cell hello t c"]
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    # The package of this checkout, wherever an installed one comes from.
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    monkeypatch.delenv("DIFFRED_RUNS", raising=False)
+    root = make_checkout(tmp_path / "check out")
+    monkeypatch.chdir(root)
+    return root
+
+
+def jobs(until: str = "summary") -> list[str]:
+    """Return the jobs to come, without their reasons."""
+    return sorted(line.partition(": ")[0] for line in dry_run_of("tiny", until=until).splitlines())
+
+
+def text_of(path: Path) -> str:
+    return outputs_of(path).strip()
+
+
+def test_a_grid_runs_what_has_changed_and_keeps_what_was_good(checkout):
+    notebook = {model: locations.notebook_path("t", model, "hello") for model in ("a/b", "c")}
+    assert jobs("book") == ["book", "cell hello t a-b", "cell hello t c", "stage", "summary total summary summary"]
+    assert run_grid("tiny", cores=2, until="summary").startswith("3 jobs done")
+    assert [text_of(path) for path in notebook.values()] == ["a/b on t 3", "c on t 3"]
+    assert text_of(locations.notebook_path("summary", "summary", "total")) == "all"
+    assert sorted(path.name for path in checkout.iterdir()) == sorted(
+        ["CHANGELOG.md", "_config.yml", "book", "notebooks", "runs", "workflow"]  # nothing is written beside runs/
+    )
+
+    os.utime("notebooks/hello.ipynb")
+    assert run_grid("tiny", until="summary").startswith("nothing to do")
+
+    write_notebook(Path("notebooks/hello.ipynb"), "if model == 'c':\n    raise ValueError('odd')", "print('new')")
+    with pytest.raises(GridFailure, match=r"1 jobs failed") as failure:
+        run_grid("tiny", cores=2, until="summary")
+    assert "cell hello t c: hello.ipynb failed in code cell 3 of 4" in str(failure.value)
+    assert "ValueError: odd" in str(failure.value)
+    assert text_of(notebook["a/b"]) == "new"
+    assert text_of(notebook["c"]) == "c on t 3"  # the last good one
+    assert jobs() == ["cell hello t c", "summary total summary summary"]  # a failure is not taken for done
+
+
+def test_a_lost_result_is_made_again(checkout):
+    run_grid("tiny", cores=2, until="cell")
+    locations.notebook_path("t", "c", "hello").unlink()
+    assert jobs("cell") == ["cell hello t c"]
+
+
+def test_slurm_is_asked_for_what_the_profile_says(checkout, tmp_path, monkeypatch):
+    write_notebook(Path("notebooks/hello.ipynb"), "from diffred_core import features")
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    for name in ("sbatch", "squeue", "sacct", "scontrol", "sinfo", "sacctmgr", "scancel"):
+        fake = commands / name
+        fake.write_text(f'#!/bin/sh\necho "{name} $*" >> {tmp_path}/asked\nexit 1\n')
+        fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
+    options = ["--profile", "workflow/profiles/slurm", "--snakefile", "workflow/Snakefile", "--directory", "runs"]
+    command = [sys.executable, "-m", "snakemake", *options, "--config", "grid=tiny", "--until", "features"]
+    Path("runs").mkdir()
+    subprocess.run([*command, "--retries", "0"], capture_output=True, timeout=120, check=False)
+    asked = [line for line in Path(tmp_path / "asked").read_text().splitlines() if line.startswith("sbatch")]
+    assert len(asked) == 2
+    for line in asked:
+        for option in ("--gpus=1", "--cpus-per-gpu=4", "--mem 8000", "-t 120"):
+            assert option in line
