@@ -1,0 +1,72 @@
+"""The finding of the front page: one sentence and one figure, both from the tables of the subset probes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import pandas as pd
+
+from diffred_core import locations, results
+from diffred_core.staging._runs import Run
+from diffred_core.sweeps import across
+
+ANALYSIS = "subset_probes"
+_NONE = (
+    "*The grid has not been run for this copy of the book, so there is no finding to show. The "
+    "[grid status](back/grid-status.md) lists what is missing.*\n"
+)
+
+
+def finding(runs: Sequence[Run]) -> dict[str, bytes]:
+    """Return the fragment of the front page, and its figure if there is something to draw.
+
+    Parameters
+    ----------
+    runs
+        Runs of the grid, not of what else is on disk; those of the subset probes that have a page are read.
+    """
+    shown = [run for run in runs if run.cell.analysis == ANALYSIS and run.has_page and not run.cell.is_summary]
+    if not shown:
+        return {"_generated/finding.md": _NONE.encode()}
+    tables = [results.read(locations.table_path(*run.cell.place)) for run in shown]
+    pairs = across.kept_accuracy(pd.concat(tables, ignore_index=True))
+    picture, alt = draw(pairs)
+    figure = f"```{{figure}} /_generated/finding.png\n:alt: {alt}\n:width: 100%\n\n{_caption(pairs)}\n```\n"
+    return {"_generated/finding.md": f"{sentence(pairs)}\n\n{figure}".encode(), "_generated/finding.png": picture}
+
+
+def sentence(pairs: pd.DataFrame) -> str:
+    """Return the finding in words, from the rows of `across.kept_accuracy`."""
+    worst = pairs.loc[pairs["gap"].idxmax()]
+    share, kept = f"{100 * pairs['fraction'].iloc[0]:g} %", 100 * pairs["kept"]
+    count = f"{len(pairs)} pairs of model and task" if len(pairs) > 1 else "one model and task"
+    return (
+        f"**A random {share} of the dimensions keeps {kept.mean():.1f} % of the full layer's test accuracy** "
+        f"(mean over {count}; lowest {kept.min():.1f} %, highest {kept.max():.1f} %). The largest loss, "
+        f"{worst['model']} on {worst['task']}, is {100 * worst['gap']:.1f} points ({100 * worst['level']:g} % "
+        f"interval {100 * worst['gap_low']:.1f} to {100 * worst['gap_high']:.1f}, paired bootstrap over subsets "
+        "and test images)."
+    )
+
+
+def draw(pairs: pd.DataFrame) -> tuple[bytes, str]:
+    """Return the figure as PNG and its alternative text; equal tables give equal bytes."""
+    import matplotlib.pyplot as plt  # heavy, and staging an empty grid does not need it
+
+    from diffred_core import figures
+
+    figure = figures.plot_dumbbells(pairs).figure
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=200, facecolor="white", metadata={"Software": None})
+    plt.close(figure)
+    return picture.getvalue(), figures.describe_dumbbells(pairs)
+
+
+def _caption(pairs: pd.DataFrame) -> str:
+    sizes = sorted({(int(row.n_selected), int(row.n_features)) for row in pairs.itertuples()})
+    kept = ", ".join(f"{k} of {d:,}" for k, d in sizes)
+    return (
+        f"Test accuracy of a ridge probe on {kept} dimensions, chosen at random, and on all of them. Bars: "
+        f"{100 * pairs['level'].iloc[0]:g} % interval for the mean over {int(pairs['n'].min())} random subsets."
+    )

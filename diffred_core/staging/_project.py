@@ -1,0 +1,74 @@
+"""What every page says about the code it comes from: addresses, commit, versions, date."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib import metadata
+from pathlib import Path
+
+import yaml
+
+from diffred_core import provenance
+
+_BUILDERS = ("diffred-core", "jupyter-book", "sphinx")
+
+
+@dataclass(frozen=True)
+class Project:
+    """The checkout that is staged.
+
+    Parameters
+    ----------
+    root : Path
+        The checkout.
+    url : str
+        Address of the repository.
+    branch : str
+        Branch to which links point when no commit is known.
+    commit : str or None
+        Commit of the checkout.
+    dirty : bool or None
+        Whether the checkout had changes.
+    day : date
+        Day of staging.
+    """
+
+    root: Path
+    url: str
+    branch: str
+    commit: str | None
+    dirty: bool | None
+    day: date
+
+    @classmethod
+    def of(cls, root: Path) -> Project:
+        """Return the project of the checkout `root`: its `_config.yml`, its commit, and the day (UTC).
+
+        The day comes from ``SOURCE_DATE_EPOCH`` if it is set, so that a build can be repeated byte for byte.
+        """
+        repository = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
+        commit, dirty = provenance.commit()
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        now = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+        return cls(root, repository["url"], repository["branch"], commit, dirty, now.date())
+
+    def source(self, path: str, *, commit: str | None = None) -> str:
+        """Return the address of the file `path` of the checkout, at `commit` or at the branch."""
+        return f"{self.url}/blob/{commit or self.branch}/{path}"
+
+    def produced_by(self, source: str) -> str:
+        """Return the closing lines of a page that was made from the file `source` of the checkout."""
+        tools = ", ".join(f"{name} {metadata.version(name)}" for name in _BUILDERS)
+        return (
+            f"\n\n:::{{div}} produced-by\nMade from [{source}]({self.source(source)}), "
+            f"staged on {self.day.isoformat()} at {self.describe(self.commit, self.dirty)} by {tools}.\n:::\n"
+        )
+
+    def describe(self, commit: str | None, dirty: bool | None) -> str:
+        """Return the commit in words, as a link."""
+        if commit is None:
+            return "an unknown commit (no git checkout)"
+        changed = " with uncommitted changes" if dirty else ""
+        return f"commit [`{commit[:12]}`]({self.url}/commit/{commit}){changed}"

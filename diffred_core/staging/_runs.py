@@ -1,0 +1,163 @@
+"""Which runs of the grid may enter the book, and why the others may not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from diffred_core import files, locations, paths, sources
+from diffred_core.errors import InputError
+from diffred_core.grid import Entry
+from diffred_core.records import Record, failed_path, read_record
+
+State = Literal["good", "stale", "failed", "missing"]
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One analysis of one task and model: one cell of the grid, one page of the book."""
+
+    analysis: str
+    task: str
+    model: str
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Task, model and analysis, in the order of the functions of `locations`."""
+        return self.task, self.model, self.analysis
+
+    @property
+    def is_summary(self) -> bool:
+        """Whether the analysis reads all tasks and models."""
+        return self.task == self.model == locations.SUMMARY
+
+    @property
+    def title(self) -> str:
+        """``model on task``; for a summary the analysis in words."""
+        return "Across models and tasks" if self.is_summary else f"{self.model} on {self.task}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """The state of one cell, with what a page needs if there is something to show.
+
+    Parameters
+    ----------
+    cell : Cell
+        Which.
+    state : {"good", "stale", "failed", "missing"}
+        ``stale``: whole, but template or code have changed since. ``failed``: the last attempt failed.
+    reason : str
+        One sentence unless the state is good.
+    record : Record or None
+        Of the last whole run, also when a later attempt failed.
+    notebook : dict or None
+        The executed notebook of that run; None if there is nothing fit to show.
+    """
+
+    cell: Cell
+    state: State
+    reason: str = ""
+    record: Record | None = None
+    notebook: dict[str, Any] | None = None
+
+    @property
+    def has_page(self) -> bool:
+        """Whether the book shows a page for this run."""
+        return self.notebook is not None and self.record is not None
+
+
+def find_runs(entries: Iterable[Entry]) -> list[Run]:
+    """Return the run of every entry of the grid and of every record on disk, sorted by analysis, task and model."""
+    listed = {Cell(entry.analysis, entry.task, entry.model) for entry in entries}
+    return [read_run(cell) for cell in sorted({*listed, *_recorded_cells()})]
+
+
+def read_run(cell: Cell) -> Run:
+    """Return the state of `cell` from its record, its notebook and its table under ``runs/``."""
+    record_file = locations.record_path(*cell.place)
+    failure = _failure(failed_path(record_file))
+    if not record_file.is_file():
+        return Run(cell, "failed", failure) if failure else Run(cell, "missing", "It has not been run.")
+    try:
+        record = read_record(record_file)
+        notebook = _whole_notebook(locations.notebook_path(*cell.place))
+        _check_outputs(record)
+    except InputError as error:
+        return Run(cell, "failed", _sentence(error))
+    if failure:
+        return Run(
+            cell, "failed", f"The last attempt failed, the page shows the run before it. {failure}", record, notebook
+        )
+    reason = _stale_reason(record, cell.analysis)
+    return Run(cell, "stale" if reason else "good", reason, record, notebook)
+
+
+def notebook_problem(notebook: dict[str, Any]) -> str:
+    """Return why an executed notebook is not whole, in one sentence, or an empty string."""
+    for number, cell in enumerate(notebook["cells"], start=1):
+        if cell["cell_type"] != "code" or not "".join(cell["source"]).strip():
+            continue
+        errors = [output for output in cell["outputs"] if output["output_type"] == "error"]
+        if errors:
+            return f"cell {number} raised {errors[0]['ename']}: {errors[0]['evalue']}"
+        if cell.get("execution_count") is None:
+            return f"cell {number} was not executed"
+    return ""
+
+
+def messages(notebook: dict[str, Any]) -> str:
+    """Return what the cells of an executed notebook wrote to stderr."""
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
+    return "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr").strip()
+
+
+def _recorded_cells() -> Iterator[Cell]:
+    """Yield the cells of the records of whole runs, whose parameters keep the names that the file names lost."""
+    for path in (paths.runs_root() / "records").glob("*/*/*.json"):
+        if path.name.endswith(".failed.json"):
+            continue
+        record = read_record(path)
+        summary = (path.parts[-3], path.parts[-2]) == (locations.SUMMARY, locations.SUMMARY)
+        names = (locations.SUMMARY,) * 2 if summary else (record.parameters["task"], record.parameters["model"])
+        yield Cell(Path(record.template).stem, *names)
+
+
+def _whole_notebook(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError("the record stands without its notebook; run the cell again")
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    if problem := notebook_problem(notebook):
+        raise InputError(problem)
+    return notebook
+
+
+def _check_outputs(record: Record) -> None:
+    for name, digest in (record.outputs or {}).items():
+        path = paths.runs_root() / name
+        if not path.is_file() or files.sha256(path) != digest:
+            raise InputError(f"{name} is not the file that the run wrote; run the cell again")
+
+
+def _stale_reason(record: Record, analysis: str) -> str:
+    template = locations.template_path(analysis)
+    if not template.is_file():
+        return f"The template notebooks/{template.name} does not exist any more."
+    if record.template_sha256 != files.sha256(template):
+        return f"The template notebooks/{template.name} has changed since."
+    if record.code_sha256 != sources.code_digest([template]):
+        return "Code that the notebook imports has changed since."
+    return ""
+
+
+def _failure(path: Path) -> str:
+    """Return the sentence of the failed attempt recorded at `path`, or an empty string."""
+    return (read_record(path).error or "The attempt left no message.") if path.is_file() else ""
+
+
+def _sentence(error: InputError) -> str:
+    text = str(error)
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

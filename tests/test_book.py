@@ -1,0 +1,110 @@
+"""The rendered book: built from a small project, warnings as errors, read as a browser reads it."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from staged_project import CELL, make_project, make_run
+
+from diffred_core.errors import InputError
+from diffred_core.staging import build_book, stage_book
+
+PAGE = "results/tiny/digits--a-model.html"
+
+
+class Elements(HTMLParser):
+    """Collects every start tag with its attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    @classmethod
+    def of(cls, path):
+        parser = cls()
+        parser.feed(path.read_text())
+        return parser.found
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    root = make_project(tmp_path_factory.mktemp("book") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.delenv("DIFFRED_RUNS", raising=False)
+        patch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+        make_run()
+        yield root
+
+
+@pytest.fixture(scope="module")
+def html(project):
+    return build(project).parent
+
+
+def build(project):
+    return build_book(stage_book([CELL]), config=project / "_config.yml", output=project)
+
+
+def test_run_page_has_title_provenance_and_working_downloads(html):
+    text = (html / PAGE).read_text()
+    assert re.search(r"<h1>Tiny probes: a/model on digits", text)
+    assert "What produced this page" in text
+    assert "$ diffred run tiny --model a/model" in re.sub(r"<[^>]+>", "", text)
+    links = [attrs["href"] for tag, attrs in Elements.of(html / PAGE) if tag == "a" and "download" in attrs]
+    names = {link.rpartition("/")[2] for link in links}
+    assert {"digits--a-model--tiny.csv", "digits--a-model--tiny.ipynb"} <= names
+    assert all((html / PAGE).parent.joinpath(link).is_file() for link in links if not link.startswith("http"))
+
+
+def test_every_image_has_alternative_text_that_is_no_path(html):
+    images = [attrs for page in html.rglob("*.html") for tag, attrs in Elements.of(page) if tag == "img"]
+    assert "A white square." in {attrs.get("alt") for attrs in images}
+    for attrs in images:
+        assert attrs.get("alt", "").strip()
+        assert not re.search(r"\.(png|svg|jpe?g)$|_images/", attrs["alt"])
+
+
+def test_every_page_names_its_language(html):
+    pages = [page for page in html.rglob("*.html") if "_static" not in page.parts]
+    assert len(pages) > 5
+    assert all(("html", "en") in {(tag, attrs.get("lang")) for tag, attrs in Elements.of(page)} for page in pages)
+
+
+def test_nothing_is_loaded_from_the_network(html):
+    for page in html.rglob("*.html"):
+        for tag, attrs in Elements.of(page):
+            loaded = attrs.get("src") if tag in ("script", "img", "iframe") else None
+            if tag == "link" and attrs.get("rel") in ("stylesheet", "preload", "icon"):
+                loaded = attrs.get("href")
+            assert not (loaded or "").startswith(("http:", "https:", "//")), (page.name, loaded)
+
+
+def test_formula_is_mathml_in_the_page(html):
+    tags = [tag for tag, _ in Elements.of(html / "start.html")]
+    assert "math" in tags
+    assert "<mo>&#x02264;</mo>" in (html / "start.html").read_text()
+
+
+def test_named_function_leads_to_its_entry(html):
+    assert 'href="back/api.html#api-plain-double"' in (html / "start.html").read_text()
+    assert 'id="api-plain-double"' in (html / "back" / "api.html").read_text()
+
+
+def test_broken_page_fails_the_build_every_time_and_a_repaired_one_passes(project, html, capfd):
+    page = project / "book" / "start.md"
+    whole = page.read_text()
+    page.write_text(whole + "\nSee [this](nowhere.md) and $\\nosuchcommand$.\n")
+    for _ in range(2):
+        with pytest.raises(InputError, match="build without a warning"):
+            build(project)
+        printed = "".join(capfd.readouterr())
+        assert "nowhere.md" in printed
+        assert "nosuchcommand" in printed
+    page.write_text(whole)
+    assert build(project).is_file()

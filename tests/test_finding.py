@@ -1,0 +1,73 @@
+"""The front page's sentence and figure: every number in them comes from the tables."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from staged_project import make_project, make_run
+
+from diffred_core import locations, results
+from diffred_core.grid import Entry
+from diffred_core.staging import find_runs
+from diffred_core.staging._finding import draw, finding, sentence
+from diffred_core.sweeps import across
+
+
+def table(*, model, accuracies, full=0.9, gap=(0.09, 0.05, 0.12)):
+    shared = {"experiment": "subset_probes", "task": "digits", "model": model, "layer": "penultimate", "probe": "ridge"}
+    shared |= {"n_features": 100, "split": "test"}
+    random = shared | {"method": "random", "n_selected": 20, "fraction": 0.2}
+    rows = [shared | {"method": "full", "n_selected": 100, "fraction": 1.0, "metric": "accuracy", "value": full}]
+    rows += [random | {"repeat": i, "metric": "accuracy", "value": value} for i, value in enumerate(accuracies)]
+    names = ("accuracy_gap", "accuracy_gap_low", "accuracy_gap_high")
+    rows += [random | {"metric": name, "value": value} for name, value in zip(names, gap, strict=True)]
+    rows += [random | {"probe": "logistic", "metric": "accuracy", "value": 0.1, "repeat": 0}]
+    return results.as_table(rows)
+
+
+def pairs_of(tables):
+    return across.kept_accuracy(pd.concat(tables, ignore_index=True))
+
+
+@pytest.fixture
+def tables():
+    return [
+        table(model="a", accuracies=[0.80, 0.82]),
+        table(model="b", accuracies=[0.45, 0.45], full=0.5, gap=(0.05, 0.01, 0.08)),
+    ]
+
+
+def test_sentence_names_the_largest_loss_with_its_interval(tables):
+    text = sentence(pairs_of(tables))
+    assert "A random 20 % of the dimensions keeps 90.0 %" in text
+    assert "mean over 2 pairs of model and task; lowest 90.0 %, highest 90.0 %" in text
+    assert "The largest loss, a on digits, is 9.0 points (95 % interval 5.0 to 12.0" in text
+
+
+def test_sentence_follows_the_tables(tables):
+    better = [tables[0].assign(value=tables[0]["value"].where(tables[0]["method"] != "random", 0.01)), tables[1]]
+    assert sentence(pairs_of(better)) != sentence(pairs_of(tables))
+
+
+def test_figure_is_the_same_bytes_again_and_has_words(tables):
+    pairs = pairs_of(tables)
+    picture, alt = draw(pairs)
+    assert picture.startswith(b"\x89PNG")
+    assert (picture, alt) == draw(pairs)
+    assert "81.0 of 90.0 %" in alt
+
+
+def test_fragment_has_the_figure_of_the_runs_on_disk(tmp_path, monkeypatch, tables):
+    root = make_project(tmp_path / "project")
+    monkeypatch.chdir(root)
+    monkeypatch.delenv("DIFFRED_RUNS", raising=False)
+    assert set(finding(find_runs([]))) == {"_generated/finding.md"}
+    (root / "notebooks" / "tiny.ipynb").rename(root / "notebooks" / "subset_probes.ipynb")
+    entry = Entry("subset_probes", "digits", "a")
+    results.write(tables[0], locations.table_path(*entry.place), provenance={})
+    make_run(entry, table=False, template="subset_probes.ipynb", parameters={"model": "a", "task": "digits"})
+    staged = finding(find_runs([entry]))
+    assert set(staged) == {"_generated/finding.md", "_generated/finding.png"}
+    text = staged["_generated/finding.md"].decode()
+    assert ":alt: Dot chart of accuracy with a random 20 % of the features" in text
+    assert "20 of 100 dimensions" in text

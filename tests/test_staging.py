@@ -1,0 +1,210 @@
+"""Which runs enter the staged book, what their pages say, and what happens to the others."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+
+import pytest
+import yaml
+from staged_project import CELL, RECORD, edit_notebook, make_project, make_run
+
+from diffred_core import locations
+from diffred_core.errors import InputError
+from diffred_core.grid import Entry
+from diffred_core.records import failed_path
+from diffred_core.staging import find_runs, stage_book
+from diffred_core.staging._page import heading
+
+PAGE = "results/tiny/digits--a-model.ipynb"
+WHERE = CELL.place
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    root = make_project(tmp_path / "project")
+    monkeypatch.chdir(root)
+    monkeypatch.delenv("DIFFRED_RUNS", raising=False)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    return root
+
+
+def state(cell=CELL):
+    run = next(run for run in find_runs([cell]) if run.cell.place == cell.place)
+    return run.state, run.reason, run.has_page
+
+
+def staged_text(*parts):
+    return stage_book([CELL]).joinpath(*parts).read_text()
+
+
+def markdown_of(page):
+    cells = json.loads(page)["cells"]
+    return "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "markdown")
+
+
+def test_good_run_is_good():
+    make_run()
+    assert state() == ("good", "", True)
+
+
+def test_cell_without_a_run_is_missing():
+    assert state() == ("missing", "It has not been run.", False)
+
+
+def test_changed_template_makes_the_run_stale_but_keeps_its_page(project):
+    make_run()
+    template = project / "notebooks" / "tiny.ipynb"
+    template.write_text(template.read_text().replace("How small", "How large"))
+    assert state() == ("stale", "The template notebooks/tiny.ipynb has changed since.", True)
+
+
+def test_changed_code_makes_the_run_stale():
+    record = make_run()
+    replace(record, code_sha256="0" * 64).write(locations.record_path(*WHERE))
+    assert state() == ("stale", "Code that the notebook imports has changed since.", True)
+
+
+def test_cell_that_was_not_executed_is_a_failure():
+    make_run()
+    edit_notebook(CELL, lambda notebook: notebook["cells"][2].update(execution_count=None))
+    assert state() == ("failed", "Cell 3 was not executed.", False)
+
+
+def test_error_output_is_a_failure():
+    make_run()
+    error = {"output_type": "error", "ename": "ValueError", "evalue": "no luck", "traceback": []}
+    edit_notebook(CELL, lambda notebook: notebook["cells"][2]["outputs"].append(error))
+    assert state() == ("failed", "Cell 3 raised ValueError: no luck.", False)
+
+
+def test_table_changed_by_hand_is_a_failure():
+    make_run()
+    locations.table_path(*WHERE).write_text("a,b\n1,3\n")
+    found, reason, has_page = state()
+    assert (found, has_page) == ("failed", False)
+    assert "tiny.csv is not the file that the run wrote" in reason
+
+
+def test_failed_attempt_after_a_good_run_keeps_the_page_and_says_so():
+    make_run()
+    replace(RECORD, error="Cell 2 ran out of time.").write(failed_path(locations.record_path(*WHERE)))
+    found, reason, has_page = state()
+    assert (found, has_page) == ("failed", True)
+    assert "Cell 2 ran out of time." in reason
+
+
+def test_failed_attempt_without_a_good_run_has_no_page():
+    replace(RECORD, error="The kernel died.").write(failed_path(locations.record_path(*WHERE)))
+    assert state() == ("failed", "The kernel died.", False)
+
+
+def test_run_outside_the_grid_gets_a_page_too():
+    make_run()
+    assert [run.cell.place for run in find_runs([])] == [CELL.place]
+
+
+def test_page_has_its_own_title_its_provenance_and_its_command():
+    make_run()
+    text = markdown_of(staged_text(PAGE))
+    assert text.startswith("# Tiny probes: a/model on digits\nHow small can it be?")
+    for expected in ("0123456789ab", "with uncommitted changes", "`n_repeats = 3`", "torch 2.15.0", "cpu, 2 threads"):
+        assert expected in text
+    assert "7.2 s" in text
+    assert "train `ffffffffffffffff`" in text
+    assert "blob/0123456789abcdef0123456789abcdef01234567/notebooks/tiny.ipynb" in text
+    assert "$ diffred run tiny --model a/model --task digits -p n_repeats=3" in text
+
+
+def test_page_links_table_and_notebook_that_are_staged():
+    make_run()
+    book = stage_book([CELL])
+    for suffix in (".csv", ".ipynb"):
+        name = f"downloads/digits--a-model--tiny{suffix}"
+        assert f"<../../{name}>" in markdown_of((book / PAGE).read_text())
+        assert (book / name).is_file()
+    archive = zipfile.ZipFile(io.BytesIO((book / "downloads" / "all-results.zip").read_bytes()))
+    assert archive.namelist() == ["digits--a-model--tiny.csv", "digits--a-model--tiny.ipynb"]
+
+
+def test_messages_of_the_run_move_from_the_cells_into_the_box():
+    make_run()
+    message = {"output_type": "stream", "name": "stderr", "text": ["Something ", "is old.\n"]}
+    edit_notebook(CELL, lambda notebook: notebook["cells"][2]["outputs"].insert(0, message))
+    page = staged_text(PAGE)
+    assert "Warnings and messages of the run:\n\n```text\nSomething is old.\n```" in markdown_of(page)
+    outputs = [output["output_type"] for cell in json.loads(page)["cells"] for output in cell.get("outputs", [])]
+    assert outputs == ["display_data"]
+
+
+def test_page_of_a_silent_run_has_no_messages():
+    make_run()
+    assert "messages" not in markdown_of(staged_text(PAGE))
+
+
+def test_good_page_has_no_warning_and_stale_page_has_one(project):
+    make_run()
+    assert "{warning}" not in staged_text(PAGE)
+    template = project / "notebooks" / "tiny.ipynb"
+    template.write_text(template.read_text() + "\n")
+    assert "This page is out of date." in staged_text(PAGE)
+
+
+def test_missing_run_stands_on_the_status_page_and_in_no_contents():
+    page = staged_text("back", "grid-status.md")
+    assert "| digits | a/model | {bdg-light}`missing` |  | It has not been run. |" in page
+    toc = yaml.safe_load((stage_book([CELL]) / "_toc.yml").read_text())
+    assert [part["caption"] for part in toc["parts"]] == ["Start", "Back matter"]
+
+
+def test_contents_list_the_pages_under_their_overview():
+    make_run()
+    other = Entry("tiny", "elpv", "b")
+    toc = yaml.safe_load((stage_book([CELL, other]) / "_toc.yml").read_text())
+    assert toc["parts"][1]["chapters"] == [
+        {"file": "results/tiny", "sections": [{"file": PAGE.removesuffix(".ipynb"), "title": "a/model on digits"}]}
+    ]
+    overview = (stage_book([CELL, other]) / "results" / "tiny.md").read_text()
+    assert "| elpv | b | {bdg-light}`missing`" in overview
+    assert "| `n_repeats` | `int` | `5` | draws |" in overview
+
+
+def test_prose_page_links_functions_and_says_how_it_was_made():
+    page = staged_text("start.md")
+    assert "[`plain.double`](#api-plain-double)" in page
+    assert "Made from [book/start.md](" in page
+    assert "staged on 2026-01-01" in page
+
+
+def test_staging_twice_touches_no_file():
+    make_run()
+    book = stage_book([CELL])
+    before = {path: path.stat().st_mtime_ns for path in book.rglob("*")}
+    assert stage_book([CELL]) == book
+    assert before == {path: path.stat().st_mtime_ns for path in book.rglob("*")}
+
+
+def test_page_of_a_deleted_run_is_removed():
+    make_run()
+    page = stage_book([CELL]) / PAGE
+    assert page.is_file()
+    locations.record_path(*WHERE).unlink()
+    stage_book([CELL])
+    assert not page.exists()
+
+
+def test_error_leaves_the_last_staged_book_as_it_was(project):
+    make_run()
+    book = stage_book([CELL])
+    (project / "book" / "start.md").write_text("# How to\n\nUse `plain.triple`.\n")
+    with pytest.raises(InputError, match=r"book/start\.md names plain\.triple"):
+        stage_book([CELL])
+    assert "plain.double" in (book / "start.md").read_text()
+    assert (book / PAGE).is_file()
+
+
+def test_notebook_without_a_title_is_refused():
+    with pytest.raises(InputError, match="begin with a Markdown cell '# Title'"):
+        heading({"cells": [{"cell_type": "markdown", "source": "no title"}]}, name="n.ipynb")

@@ -1,0 +1,159 @@
+"""What staging makes from text: the API page, links, the contents, and the folder it writes."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+import yaml
+
+from diffred_core.errors import InputError
+from diffred_core.staging._api import api_page, label, public_names
+from diffred_core.staging._docstrings import to_markdown
+from diffred_core.staging._links import link_names
+from diffred_core.staging._toc import fill_toc
+from diffred_core.staging._tree import write_tree
+
+
+def test_docstring_sections_become_definition_lists():
+    markdown = to_markdown(
+        """Return `x` times [two], with :func:`~a.b` and ``c``.
+
+        Parameters
+        ----------
+        x : array of shape (n_samples,)
+            The _data_.
+        y : float, default=1.0
+            More.
+
+        Raises
+        ------
+        InputError
+            If it is *odd*.
+        """
+    )
+    assert r"Return `x` times \[two\], with `a.b` and `c`." in markdown
+    assert "`x` : array of shape (n\\_samples,)\n: The \\_data\\_." in markdown
+    assert "**Raises**\n\n`InputError`\n: If it is \\*odd\\*." in markdown
+    assert "---" not in markdown
+
+
+PLAIN = '''\
+"""Plain functions."""
+
+
+def double(x: int, *, times: int = 2) -> int:
+    """Return more of `x`."""
+
+
+def _hidden():
+    """Not shown."""
+'''
+ONE = '''\
+@dataclass
+class Total:
+    """A total."""
+
+    value: float
+
+    def half(self) -> float:
+        """Return half."""
+
+
+def unlisted():
+    """Not public."""
+'''
+
+
+@pytest.fixture
+def package(tmp_path):
+    folder = tmp_path / "small"
+    (folder / "sums").mkdir(parents=True)
+    (folder / "__init__.py").write_text('"""A small package."""\n')
+    (folder / "plain.py").write_text(PLAIN)
+    (folder / "sums" / "__init__.py").write_text('"""Sums."""\n\nfrom small.sums._one import Total as Total\n')
+    (folder / "sums" / "_one.py").write_text(ONE)
+    return folder
+
+
+def test_api_page_has_public_names_with_signature_and_line(package):
+    page = api_page(package, source_url="https://example.org/blob/abc")
+    assert "double(x: int, *, times: int=2) -> int" in page
+    assert "https://example.org/blob/abc/small/plain.py#L4" in page
+    assert "class Total\n    value: float" in page
+    assert "**`.half() -> float`**" in page
+    assert "(api-sums-total)=" in page
+    assert "_hidden" not in page
+    assert "unlisted" not in page
+    assert public_names(package) == {("plain", "double"), ("sums", "Total")}
+
+
+def test_named_function_in_prose_links_to_the_api_and_code_blocks_stay(package):
+    text = "Use `plain.double` and `torch.randperm`.\n\n```python\nuse `plain.double`\n```\n"
+    linked = link_names(text, public_names(package), page="p.md")
+    assert f"[`plain.double`](#{label('plain', 'double')})" in linked
+    assert "`torch.randperm`." in linked
+    assert "use `plain.double`\n```" in linked
+
+
+def test_prose_that_names_a_missing_function_is_refused(package):
+    with pytest.raises(InputError, match=r"p\.md names plain\.duoble.*did you mean 'plain\.double'"):
+        link_names("Use `plain.duoble`.", public_names(package), page="p.md")
+
+
+TEMPLATE = textwrap.dedent(
+    """\
+    format: jb-book
+    root: index
+    parts:
+      - caption: Start
+        chapters:
+          - file: a
+      - caption: Results
+        analyses: [first, second]
+      - caption: Later
+        analyses: [third]
+    """
+)
+
+
+def test_contents_take_chapters_in_the_order_of_the_template_and_drop_empty_parts():
+    chapters = {"second": [{"file": "s"}], "first": [{"file": "f"}], "third": []}
+    toc = yaml.safe_load(fill_toc(TEMPLATE, chapters))
+    assert [part["caption"] for part in toc["parts"]] == ["Start", "Results"]
+    assert toc["parts"][1]["chapters"] == [{"file": "f"}, {"file": "s"}]
+
+
+def test_analysis_without_a_part_is_refused():
+    with pytest.raises(InputError, match=r"'fourth' is in none; add it to `analyses`"):
+        fill_toc(TEMPLATE, {"fourth": [{"file": "x"}]})
+
+
+def test_second_write_of_the_same_tree_touches_nothing(tmp_path):
+    target = tmp_path / "book"
+    files = {"a.md": b"a", "deep/b.md": b"b"}
+    assert write_tree(files, target) == ["a.md", "deep/b.md"]
+    before = {path: path.stat().st_mtime_ns for path in target.rglob("*") if path.is_file()}
+    assert write_tree(files, target) == []
+    assert before == {path: path.stat().st_mtime_ns for path in target.rglob("*") if path.is_file()}
+
+
+def test_changed_file_is_rewritten_and_vanished_one_removed_with_its_folder(tmp_path):
+    target = tmp_path / "book"
+    write_tree({"a.md": b"a", "deep/b.md": b"b"}, target)
+    assert write_tree({"a.md": b"new"}, target) == ["a.md", "deep/b.md"]
+    assert (target / "a.md").read_bytes() == b"new"
+    assert not (target / "deep").exists()
+
+
+def test_folder_of_somebody_else_is_not_overwritten(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="holds other files; pass another folder"):
+        write_tree({"a.md": b"a"}, tmp_path)
+    assert (tmp_path / "thesis.tex").is_file()
+
+
+@pytest.mark.parametrize("name", ["../out.md", "/etc/out.md"])
+def test_path_outside_the_target_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="inside the staged book"):
+        write_tree({name: b""}, tmp_path / "book")
