@@ -1,0 +1,88 @@
+"""Logistic probes on 100 subsets of 5 sizes, against scikit-learn's lbfgs in a joblib loop over all cores."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from _bench import Side, arguments, measure, report, rows_of
+from joblib import Parallel, delayed
+from sklearn.linear_model import LogisticRegression
+
+from diffred_core import linear_probe, subsets
+
+N, N_FEATURES, N_CLASSES, L2 = 4_000, 1_280, 10, 1e-3
+SIZES = [64, 128, 256, 640, 1_280]
+
+
+def objective(X: np.ndarray, y: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> float:
+    """Mean cross-entropy plus ``l2/2 ||W||^2`` in float64."""
+    scores = X.astype(np.float64) @ weight + bias
+    scores -= scores.max(1, keepdims=True)
+    loss = np.log(np.exp(scores).sum(1)) - scores[np.arange(len(y)), y]
+    return loss.mean() + L2 / 2 * (weight**2).sum()
+
+
+def peer_fit(X: np.ndarray, y: np.ndarray, tol: float) -> LogisticRegression:
+    """Fit scikit-learn's default solver on one subset."""
+    return LogisticRegression(C=1 / (len(X) * L2), tol=tol, max_iter=10_000).fit(X, y)
+
+
+if __name__ == "__main__":
+    options = arguments(__doc__, "logistic_subsets")
+    generator = torch.Generator().manual_seed(0)
+    means, mix = (
+        torch.randn(N_CLASSES, 64, generator=generator) * 0.7,
+        torch.randn(64, N_FEATURES, generator=generator) / 8,
+    )
+    y = torch.randint(N_CLASSES, (N,), generator=generator)
+    X = torch.relu(
+        (means[y] + torch.randn(N, 64, generator=generator)) @ mix
+        + 0.3 * torch.randn(N, N_FEATURES, generator=generator)
+    )
+    chosen = [subsets.random_order(N_FEATURES, seed=seed)[:size] for seed in range(20) for size in SIZES]
+    rows_on_device, labels_on_device = X.to(options.device), y.to(options.device)
+
+    def ours():
+        """Fit all subsets in one call."""
+        return linear_probe.fit_logistic(rows_on_device, labels_on_device, subsets=chosen, l2=L2)
+
+    def theirs(tol=1e-4):
+        """Fit every subset on its own, both cores busy."""
+        jobs = (delayed(peer_fit)(X[:, kept].numpy(), y.numpy(), tol) for kept in chosen)
+        return Parallel(n_jobs=options.threads)(jobs)
+
+    probe, exact, usual = ours(), theirs(1e-8), theirs()
+    data = [(X[:, kept].numpy(), y.numpy()) for kept in chosen]
+    values = np.array(
+        [
+            objective(*pair, probe.weight[i, : len(kept)].double().cpu().numpy(), probe.bias[i].double().cpu().numpy())
+            for i, (pair, kept) in enumerate(zip(data, chosen, strict=True))
+        ]
+    )
+    best = np.array([objective(*pair, fit.coef_.T, fit.intercept_) for pair, fit in zip(data, exact, strict=True)])
+    loose = np.array([objective(*pair, fit.coef_.T, fit.intercept_) for pair, fit in zip(data, usual, strict=True)])
+    few = max(1, options.repeats // 2)
+    sides = measure(
+        [
+            Side("diffred_core", ours, role="ours"),
+            Side("LogisticRegression tol=1e-4 in joblib", theirs, repeats=few),
+            Side("LogisticRegression tol=1e-8 in joblib", lambda: theirs(1e-8), repeats=1),
+        ],
+        repeats=options.repeats,
+    )
+    rows = rows_of(
+        "logistic probes on 100 subsets",
+        sides,
+        unit="100 probes",
+        n=N,
+        d=N_FEATURES,
+        classes=N_CLASSES,
+        sizes="/".join(map(str, SIZES)),
+        l2=L2,
+        device=options.device,
+        our_objective_minus_tol_1e_8=f"{(values - best).max():.1e} at most",
+        objective_of_tol_1e_4_minus_tol_1e_8=f"{(loose - best).max():.1e} at most",
+        converged=f"{int(probe.converged.sum())} of {len(chosen)}",
+        iterations=f"{int(probe.iterations.min())} to {int(probe.iterations.max())}",
+    )
+    report(rows, options.csv)
