@@ -63,7 +63,7 @@ $(INSTALLED):
 	@$(call STEP,2/3  the pinned packages: some minutes of download and 6 GB on disk) \
 		$(BIN)/python -m pip install --require-hashes --no-deps --no-compile --requirement requirements.lock
 	@$(call STEP,3/3  this package) \
-		$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+		PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 

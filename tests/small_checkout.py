@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import nbformat
 
+T = TypeVar("T")
 PROJECT = Path(__file__).parents[1]
 PARAMETERS = """\
 model: str = "m"  # which network
@@ -45,3 +50,20 @@ def outputs_of(path: Path) -> str:
     cells = nbformat.read(path, as_version=4).cells
     outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
     return "".join(output.get("text", "") or str(output.get("data", "")) for output in outputs)
+
+
+def wait_for(condition: Callable[[], T], seconds: float = 40.0) -> T:
+    """Return what `condition` gives as soon as that is true."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise TimeoutError
+
+
+def is_running(process: int) -> bool:
+    """Return whether the process with this number exists and has not ended."""
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
+    return False

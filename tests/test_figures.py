@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from synthetic_task import make_task
 
 from diffred_core import figures, results, sweeps
@@ -69,6 +70,8 @@ def test_a_new_figure_is_white_named_and_has_a_legend_off_the_data(name, summari
     assert not legend.get_window_extent().overlaps(ax.get_window_extent())
     inside = ax.figure.bbox
     for part in (legend, ax.xaxis.label, ax.yaxis.label, ax.title, *ax.get_yticklabels()):
+        if isinstance(part, Text) and not part.get_text():
+            continue
         box = part.get_window_extent()
         assert box.x0 >= inside.x0 - 1
         assert box.x1 <= inside.x1 + 1
@@ -131,7 +134,8 @@ def test_full_layer_is_a_dashed_line_at_its_accuracy(summaries):
 def test_fractions_are_read_in_percent(summaries):
     ax = figures.plot_accuracy(summaries["accuracy"])
     ax.figure.canvas.draw()
-    assert [tick.get_text() for tick in ax.get_xticklabels()][-3:] == ["20 %", "50 %", "100 %"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()][-3:] == ["20", "50", "100"]
+    assert "%" in ax.get_xlabel()
 
 
 def test_a_mixture_of_probes_is_refused_where_one_is_drawn(summaries):

@@ -44,6 +44,11 @@ def test_sentence_names_the_largest_loss_with_its_interval(tables):
     assert "The largest loss, a on digits, is 9.0 points (95 % interval 5.0 to 12.0" in text
 
 
+def test_sentence_about_one_pair_has_no_spread(tables):
+    text = sentence(pairs_of(tables[:1]))
+    assert "accuracy**. The loss, a on digits, is 9.0 points" in text
+
+
 def test_sentence_follows_the_tables(tables):
     better = [tables[0].assign(value=tables[0]["value"].where(tables[0]["method"] != "random", 0.01)), tables[1]]
     assert sentence(pairs_of(better)) != sentence(pairs_of(tables))

@@ -12,13 +12,13 @@ from diffred_core import sources
 
 # A module imports from its own layer and from those before it, never from one behind it.
 LAYERS = {
-    "ground": {"errors", "paths", "files", "locations", "provenance", "sources", "threads", "records"},
+    "ground": {"errors", "paths", "files", "locations", "provenance", "sources", "threads", "interrupts", "records"},
     "arrays": {
         *("subsets", "moments", "cka", "similarity", "linear_probe", "redundancy", "intervals", "soft_mask"),
         *("precision", "checks"),
     },
     "world": {"datasets", "backbones", "features"},
-    "tables": {"sweeps", "results", "claims"},
+    "tables": {"sweeps", "results", "claims", "published"},
     "drawing and running": {
         *("figures", "estimators", "notebook_parameters", "runner", "grid", "staging", "mathml", "cli"),
     },

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
 import pytest
-from small_checkout import make_checkout, outputs_of, write_notebook
+from small_checkout import is_running, make_checkout, outputs_of, wait_for, write_notebook
 
 from diffred_core import files
 from diffred_core.errors import InputError
@@ -190,18 +188,3 @@ def test_what_is_no_record_is_refused(tmp_path, content):
         (tmp_path / "r.json").write_text(content)
     with pytest.raises(InputError, match=r"expected the record of a run"):
         read_record(tmp_path / "r.json")
-
-
-def wait_for(condition, seconds: float = 20.0):
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise TimeoutError
-
-
-def is_running(process: int) -> bool:
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
-    return False

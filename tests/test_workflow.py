@@ -1,17 +1,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from small_checkout import PROJECT, make_checkout, outputs_of, write_notebook
+from small_checkout import PROJECT, is_running, make_checkout, outputs_of, wait_for, write_notebook
 
 from diffred_core import locations
 from diffred_core.grid import GridFailure, dry_run_of, run_grid
-
-CELLS = ["cell hello t a/b", "cell hello t c"]
 
 
 @pytest.fixture
@@ -62,21 +61,36 @@ def test_a_lost_result_is_made_again(checkout):
     assert jobs("cell") == ["cell hello t c"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_an_interrupted_grid_takes_its_kernels_with_it(checkout, number):
+    source = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)"
+    write_notebook(Path("notebooks/hello.ipynb"), source)
+    command = [sys.executable, "-m", "diffred_core.cli", "grid", "tiny", "--cores", "1", "--until", "cell"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as running:
+        kernel = int(wait_for(lambda: Path("pid").is_file() and Path("pid").read_text()))
+        assert is_running(kernel)  # the control: it does run before the signal
+        running.send_signal(number)
+        assert running.wait(timeout=40) != 0
+    wait_for(lambda: not is_running(kernel))
+    assert jobs("cell") == ["cell hello t a-b", "cell hello t c"]  # no lock and no half result is left
+
+
 def test_slurm_is_asked_for_what_the_profile_says(checkout, tmp_path, monkeypatch):
     write_notebook(Path("notebooks/hello.ipynb"), "from diffred_core import features")
     commands = tmp_path / "commands"
     commands.mkdir()
     for name in ("sbatch", "squeue", "sacct", "scontrol", "sinfo", "sacctmgr", "scancel"):
         fake = commands / name
-        fake.write_text(f'#!/bin/sh\necho "{name} $*" >> {tmp_path}/asked\nexit 1\n')
+        fake.write_text(f'#!/bin/sh\necho "{name} $*" >> "{tmp_path}/asked"\ntest {name} != sbatch\n')
         fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
     options = ["--profile", "workflow/profiles/slurm", "--snakefile", "workflow/Snakefile", "--directory", "runs"]
     command = [sys.executable, "-m", "snakemake", *options, "--config", "grid=tiny", "--until", "features"]
     Path("runs").mkdir()
-    subprocess.run([*command, "--retries", "0"], capture_output=True, timeout=120, check=False)
+    at_once = ["--retries", "0", "--slurm-init-seconds-before-status-checks", "1"]
+    subprocess.run([*command, *at_once], capture_output=True, timeout=120, check=False)
     asked = [line for line in Path(tmp_path / "asked").read_text().splitlines() if line.startswith("sbatch")]
     assert len(asked) == 2
     for line in asked:
-        for option in ("--gpus=1", "--cpus-per-gpu=4", "--mem 8000", "-t 120"):
+        for option in ("--gpus=1", "--cpus-per-task=4", "--mem 8000", "-t 120"):
             assert option in line

@@ -53,7 +53,7 @@ def plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     percent_ticks(ax)
     kind = f"{PROBES[probe][0]} probe; " if probe in PROBES else ""
     title = f"{kind}band: {interval_name(parts[parts['method'] == 'random'])}"
-    return finish(ax, title=title, x="features kept (log scale)", y="test accuracy (%)")
+    return finish(ax, title=title, x="features kept (%, log scale)", y="test accuracy (%)")
 
 
 def plot_probes(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -82,7 +82,7 @@ def plot_probes(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     percent_axis(ax, random["fraction"])
     percent_ticks(ax)
     title = f"random subsets; bands: {interval_name(random)}"
-    return finish(ax, title=title, x="features kept (log scale)", y="test accuracy (%)")
+    return finish(ax, title=title, x="features kept (%, log scale)", y="test accuracy (%)")
 
 
 def plot_regulariser(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -111,7 +111,7 @@ def plot_regulariser(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     _full_line(ax, summary)
     percent_axis(ax, parts["fraction"])
     title = "chosen on validation rows, mean over draws"
-    return finish(ax, title=title, x="features kept (log scale)", y="log10 of l2")
+    return finish(ax, title=title, x="features kept (%, log scale)", y="log10 of l2")
 
 
 def _full_line(ax: Axes, summary: pd.DataFrame, *, colour: str = GREY, label: str = "full layer") -> None:

@@ -73,7 +73,7 @@ def plot_needed(needed: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_yticks(cells["row"], _names(cells))
     percent_axis(ax, [min(0.01, *needed["fraction"])])
     ax.set_ylim(-0.6, len(cells) - 0.4)
-    return _finish_rows(ax, "mean over draws", "smallest share of features that does (log scale)", columns=1)
+    return _finish_rows(ax, "mean over draws", "smallest share of features that does (%, log scale)", columns=1)
 
 
 def plot_frontier(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:

@@ -41,4 +41,4 @@ def plot_similarity(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(-0.03, 1.03)
     whole = summary[summary["method"] == "subset_whole"]
     title = f"linear CKA, debiased; bands: {interval_name(whole)}"
-    return finish(ax, title=title, x="features kept (log scale)", y="CKA")
+    return finish(ax, title=title, x="features kept (%, log scale)", y="CKA")

@@ -45,10 +45,7 @@ def plot_speed(results: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.axhline(start - 0.5, color="#BFBFBF", linewidth=0.8)
     ax.set_xscale("log")
     ax.invert_yaxis()
-    finish(ax, title="", x="seconds a unit of work (median; bars: fastest and slowest)", y="")
-    # below the axis, as in the other figures, it would cover the label: this figure's height varies
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncol=3, frameon=False)
-    return ax
+    return finish(ax, title="", x="seconds a unit of work (median; bars: fastest and slowest)", y="", columns=3)
 
 
 def describe_speed(results: pd.DataFrame) -> str:

@@ -71,7 +71,7 @@ def percent_axis(ax: Axes, fractions: Sequence[float]) -> None:
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
     ax.set_xlim(low * 0.85, 1.15)
 
 

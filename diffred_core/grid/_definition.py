@@ -94,9 +94,7 @@ def read_grid(name: str) -> Grid:
     content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     for key in content:
         if key not in KEYS:
-            raise InputError(
-                f"{path.name} has an unknown key {key!r}{near_names(key, KEYS)} (keys: {', '.join(KEYS)})"
-            )
+            raise InputError(f"{path.name} has an unknown key {key!r}{near_names(key, KEYS)} (keys: {', '.join(KEYS)})")
     grid = Grid(
         name=name,
         models=dict(_model(item, path.name) for item in content.get("models") or []),

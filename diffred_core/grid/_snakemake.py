@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from diffred_core.grid._definition import read_grid
 from diffred_core.grid._display import log_of, watch
 from diffred_core.grid._jobs import Event, Job, JobReader, explain
 from diffred_core.grid._stamps import drop_broken_stamps
+from diffred_core.interrupts import sigterm_as_exit
 
 
 class GridFailure(Exception):
@@ -50,7 +52,7 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
     log.parent.mkdir(parents=True, exist_ok=True)
     options = ["--until", until, *(["--cores", str(cores)] if cores and profile == "local" else [])]
     started = time.perf_counter()
-    with _Snakemake(_command(name, profile, options), log) as snakemake:
+    with sigterm_as_exit(), _Snakemake(_command(name, profile, options), log) as snakemake:
         seen = watch(snakemake.events())
     seconds = f"{time.perf_counter() - started:.0f} s"
     if seen.failed:
@@ -86,14 +88,19 @@ class _Snakemake:
         self._lines: queue.Queue[str | None] = queue.Queue()
 
     def __enter__(self) -> _Snakemake:
-        self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        threading.Thread(target=self._read, daemon=True).start()
+        # A session of its own, so that an interruption can be passed to Snakemake and its jobs together: told alone,
+        # Snakemake waits for the jobs to end by themselves.
+        options = {"stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+        self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE, **options)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
         return self
 
     def __exit__(self, kind: object, *error: object) -> None:
         if kind is not None:
-            self.process.send_signal(signal.SIGINT)  # Snakemake then ends its own jobs
+            os.killpg(self.process.pid, signal.SIGINT)
         self.process.wait()
+        self._reader.join()
 
     def events(self) -> Iterator[Event | None]:
         """Yield the events as they come, and None in every second without a line."""
@@ -111,8 +118,8 @@ class _Snakemake:
                 yield event
 
     def _read(self) -> None:
-        with open(self._log, "w", encoding="utf-8") as file:
-            for line in self.process.stdout:
+        with self.process.stdout as lines, open(self._log, "w", encoding="utf-8") as file:
+            for line in lines:
                 file.write(line)
                 file.flush()
                 self._lines.put(line)

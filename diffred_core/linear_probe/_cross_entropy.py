@@ -55,33 +55,33 @@ class CrossEntropy:
         value = value / n + (penalty * theta.square()).sum((1, 2)) / 2
         return value, gradient / n + penalty * theta
 
-    def bound(self, members: Tensor) -> Tensor:
-        """Return the factors of Boehning's (1992) bound on the curvature, ``G/(2n) + l2``, ``(m, k + 1, k + 1)``."""
+    def inverse_bound(self, members: Tensor) -> Tensor:
+        """Return the inverses of Boehning's (1992) bound on the curvature, ``G/(2n) + l2``, ``(m, k + 1, k + 1)``."""
         half = self.features[0].new_full((len(self.y),), 0.5)
         grams = {s: _weighted_gram(self.features[s], half) for s in set(self._owners(members))}
-        return self._factor(torch.stack([grams[s] for s in self._owners(members)]), members)
+        return self._inverse(torch.stack([grams[s] for s in self._owners(members)]), members)
 
-    def curvature(self, theta: Tensor, members: Tensor) -> Tensor:
-        """Return the factors of ``X' diag(v) X / n + l2`` with ``v = mean_c p_c (1 - p_c)`` at `theta`.
+    def inverse_curvature(self, theta: Tensor, members: Tensor) -> Tensor:
+        """Return the inverses of ``X' diag(v) X / n + l2`` with ``v = mean_c p_c (1 - p_c)`` at `theta`.
 
         The class-averaged diagonal of the Hessian: measured, it halves the iterations that the bound needs, and
-        neither a factor for every class nor a Kronecker form with the class spread does better.
+        neither a matrix for every class nor a scale for every class does better.
         """
         weight = self.features[0].new_empty(len(theta), len(self.y))
         for at, _, block, logp in self._log_probabilities(theta, members):
             weight[at, block] = (1 - logp.exp_().square_().sum(1)) / logp.shape[1]
         grams = [_weighted_gram(self.features[s], w) for s, w in zip(self._owners(members), weight, strict=True)]
-        return self._factor(torch.stack(grams), members)
+        return self._inverse(torch.stack(grams), members)
 
-    def _factor(self, gram: Tensor, members: Tensor) -> Tensor:
+    def _inverse(self, gram: Tensor, members: Tensor) -> Tensor:
         diagonal = gram.diagonal(dim1=1, dim2=2)
         diagonal += self.penalty[members].squeeze(1).to(gram.dtype)
-        # a preconditioner need not be exact, but must have a factor where l2 is lost in the rounding of the Gram matrix
-        jitter = gram.shape[-1] * torch.finfo(gram.dtype).eps * diagonal.amax(1, keepdim=True)
-        diagonal += jitter.clamp_min(torch.finfo(gram.dtype).tiny)
-        scale = diagonal.sqrt()
+        # a preconditioner need not be exact, but must exist where l2 is lost in the rounding of the Gram matrix
+        tiny = torch.finfo(gram.dtype).tiny
+        diagonal += (gram.shape[-1] * torch.finfo(gram.dtype).eps * diagonal.amax(1, keepdim=True)).clamp_min(tiny)
+        plain = torch.diag_embed(1 / diagonal)
         lower, failed = torch.linalg.cholesky_ex(gram)
-        return torch.where((failed > 0)[:, None, None], torch.diag_embed(scale), lower)
+        return torch.where((failed > 0)[:, None, None], plain, torch.cholesky_inverse(lower))
 
     def _log_probabilities(self, theta: Tensor, members: Tensor) -> Iterator[tuple[slice, Tensor, slice, Tensor]]:
         """Yield positions in `theta`, features ``(k + 1, r)``, rows, and log-probabilities ``(m, n_classes, r)``."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 HISTORY = 10  # pairs kept; 20 took as many iterations
-_REFRESH = {5 * 2**i for i in range(20)}  # iterations with new curvature factors: few, as each costs many gradients
+_REFRESH = {5 * 2**i for i in range(20)}  # iterations with a new preconditioner: few, as each costs many gradients
 _BACKTRACKS = 25
 _OVERSHOOT = 0.8  # Hager and Zhang (2005), approximate Wolfe condition with delta = 0.1
 _VALUE_NOISE = 1e-6  # relative; the derivative decides, the value only has to exclude a large rise
@@ -24,11 +24,11 @@ class Objective(Protocol):
     def __call__(self, theta: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
         """Return values ``(m,)`` and gradients, like `theta`."""
 
-    def bound(self, members: Tensor) -> Tensor:
-        """Return Cholesky factors ``(m, w, w)`` of an upper bound of the curvature."""
+    def inverse_bound(self, members: Tensor) -> Tensor:
+        """Return inverses ``(m, w, w)`` of an upper bound of the curvature."""
 
-    def curvature(self, theta: Tensor, members: Tensor) -> Tensor:
-        """Return Cholesky factors ``(m, w, w)`` of the curvature at `theta`."""
+    def inverse_curvature(self, theta: Tensor, members: Tensor) -> Tensor:
+        """Return inverses ``(m, w, w)`` of an estimate of the curvature at `theta`."""
 
 
 @dataclass(eq=False)
@@ -39,7 +39,7 @@ class _State:
     theta: Tensor  # (m, n_classes, w)
     value: Tensor  # (m,)
     gradient: Tensor  # (m, n_classes, w)
-    factors: Tensor  # (m, w, w)
+    inverse: Tensor  # (m, w, w), the preconditioner
     steps: Tensor  # (m, HISTORY, n_classes * w), newest first
     changes: Tensor  # (m, HISTORY, n_classes * w)
     curvatures: Tensor  # (m, HISTORY) step . change, 0 where there is no pair
@@ -80,7 +80,7 @@ def minimise(
         if not len(state.members):
             break
         if iteration in _REFRESH:
-            state.factors = objective.curvature(state.theta, state.members)
+            state.inverse = objective.inverse_curvature(state.theta, state.members)
         _advance(objective, state)
     return found, iterations
 
@@ -88,11 +88,11 @@ def minimise(
 def _start(objective: Objective, theta: Tensor, warm: bool) -> _State:
     members = torch.arange(len(theta), device=theta.device)
     value, gradient = objective(theta, members)
-    factors = objective.curvature(theta, members) if warm else objective.bound(members)
-    pairs = theta.new_zeros(len(theta), HISTORY, theta[0].numel(), dtype=factors.dtype)
+    inverse = objective.inverse_curvature(theta, members) if warm else objective.inverse_bound(members)
+    pairs = theta.new_zeros(len(theta), HISTORY, theta[0].numel(), dtype=inverse.dtype)
     none = torch.zeros_like(members, dtype=torch.bool)
     return _State(
-        members, theta, value, gradient, factors, pairs, pairs.clone(), theta.new_zeros(len(theta), HISTORY), none
+        members, theta, value, gradient, inverse, pairs, pairs.clone(), theta.new_zeros(len(theta), HISTORY), none
     )
 
 
@@ -112,29 +112,23 @@ def _direction(state: _State) -> Tensor:
     """Return the two-loop product of the inverse Hessian with the negative gradient (Nocedal & Wright, 7.4)."""
     shape, dtype = state.gradient.shape, state.steps.dtype
     q = state.gradient.flatten(1).to(dtype, copy=True)
-    inverse = torch.where(state.curvatures > 0, 1 / state.curvatures, 0.0).to(dtype)
+    rho = torch.where(state.curvatures > 0, 1 / state.curvatures, 0.0).to(dtype)
     alphas = []
     for i in range(HISTORY):
-        alpha = inverse[:, i, None] * (state.steps[:, i] * q).sum(1, keepdim=True)
+        alpha = rho[:, i, None] * (state.steps[:, i] * q).sum(1, keepdim=True)
         q.addcmul_(alpha, state.changes[:, i], value=-1)
         alphas.append(alpha)
-    r = _precondition(state.factors, q, shape).mul_(_scale(state, shape)[:, None])
+    newest = state.changes[:, 0]
+    # one product for both: it is the reading of the preconditioner that takes the time
+    r, scaled = (torch.cat([q.view(shape), newest.view(shape)], 1) @ state.inverse).chunk(2, 1)
+    # s.y / y.M y of the newest pair sets the length that the preconditioner leaves open
+    length = (newest * scaled.flatten(1)).sum(1)
+    known = (state.curvatures[:, 0] > 0) & (length > 0)
+    r = r.flatten(1) * torch.where(known, state.curvatures[:, 0] / length, 1.0).to(dtype)[:, None]
     for i in reversed(range(HISTORY)):
-        beta = inverse[:, i, None] * (state.changes[:, i] * r).sum(1, keepdim=True)
+        beta = rho[:, i, None] * (state.changes[:, i] * r).sum(1, keepdim=True)
         r.addcmul_(alphas[i] - beta, state.steps[:, i])
     return -r.view(shape).double()
-
-
-def _scale(state: _State, shape: torch.Size) -> Tensor:
-    """Return ``s.y / y.M y`` of the newest pair, which sets the length that the preconditioner leaves open."""
-    newest = state.changes[:, 0]
-    length = (newest * _precondition(state.factors, newest, shape)).sum(1)
-    curvature = state.curvatures[:, 0].to(length.dtype)
-    return torch.where((curvature > 0) & (length > 0), curvature / length, 1.0)
-
-
-def _precondition(factors: Tensor, vector: Tensor, shape: torch.Size) -> Tensor:
-    return torch.cholesky_solve(vector.reshape(shape).mT, factors).mT.flatten(1)
 
 
 def _search(objective: Objective, state: _State, direction: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

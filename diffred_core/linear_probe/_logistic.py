@@ -57,7 +57,7 @@ def fit_logistic(
     tol : float
         Largest absolute entry of the gradient at which a problem has converged.
     memory_bytes : int
-        Bound on gathered features, preconditioners, histories and logits, beyond one centred copy of `X`; at least
+        Bound on gathered features, preconditioners, histories and logits, beyond one copy of `X`; at least
         one subset is held, and 256 rows of its logits.
 
     Returns
@@ -97,16 +97,13 @@ def _check_every_class_has_rows(y: Tensor, n_classes: int) -> None:
 
 
 class _GroupFit:
-    """Solves groups of subsets of one size on the same rows; keeps the centred features between groups."""
+    """Solves groups of subsets of one size on the same rows; keeps the feature-major copy between groups."""
 
     def __init__(self, X: Tensor, y: Tensor, n_classes: int, tol: float, max_iter: int, memory_bytes: int):
         self.y, self.n_classes, self.tol, self.max_iter = y, n_classes, tol, max_iter
         self.memory_bytes = memory_bytes
-        self.mean = X.mean(0, dtype=torch.float64)
-        self.X = X
-        self.columns = self._centred(torch.arange(X.shape[1], device=X.device)).float()
-        scale = self.columns.square().mean(1).sqrt().max().item()
-        self.early_tol = max(0.9 * tol, _FLOAT32_FLOOR * scale)
+        self.columns, self.mean = X.T.contiguous(), X.mean(0, dtype=torch.float64)
+        self.early_tol = max(0.9 * tol, _FLOAT32_FLOOR * X.std(0, correction=0).max().item())
 
     def bytes_a_subset(self, k: int, n_l2: int) -> int:
         """Return the float32 memory of one subset: features, and for every l2 two factors and the history."""
@@ -117,7 +114,7 @@ class _GroupFit:
         n_l2, (g, k) = len(l2), features.shape
         flat = l2.T.reshape(-1)
         theta = torch.zeros(g * n_l2, self.n_classes, k + 1, dtype=torch.float64, device=l2.device)
-        early = self._loss([_with_ones(self.columns[s]) for s in features], flat)
+        early = self._loss([self._centred(subset).float() for subset in features], flat)
         theta, iterations = minimise(early, theta, tol=self.early_tol, max_iter=self.max_iter)
         del early
         norm = torch.empty_like(flat)
@@ -128,7 +125,7 @@ class _GroupFit:
 
     def _finish(self, subset: Tensor, l2: Tensor, theta: Tensor, iterations: Tensor, norm: Tensor) -> None:
         """Certify the problems of one subset in float64, and go on in float64 with those that fail; in place."""
-        exact = self._loss([_with_ones(self._centred(subset))], l2)
+        exact = self._loss([self._centred(subset)], l2)
         everyone = torch.arange(len(l2), device=l2.device)
         norm[:] = exact(theta, everyone)[1].abs().amax((1, 2))
         failed = ((norm > self.tol) & (iterations < self.max_iter)).nonzero().squeeze(1)
@@ -151,9 +148,7 @@ class _GroupFit:
         return CrossEntropy(features, self.y, l2, max(256, self.memory_bytes // (4 * a_row)))
 
     def _centred(self, subset: Tensor) -> Tensor:
-        """Return the centred features of `subset`, feature-major, in float64."""
-        return self.X.T[subset].double() - self.mean[subset, None]
-
-
-def _with_ones(columns: Tensor) -> Tensor:
-    return torch.cat([columns, columns.new_ones(1, columns.shape[1])])
+        """Return the centred features of `subset` and a row of ones, feature-major, in float64."""
+        rows = self.mean.new_ones(len(subset) + 1, len(self.y))
+        torch.sub(self.columns[subset], self.mean[subset, None], out=rows[:-1])
+        return rows

@@ -86,10 +86,10 @@ class LinearProbe:
             `X` is not of the width of the fit, or not finite.
         """
         X = finite_features(X, n_features=self.n_features)
-        scores = X.new_empty(self.l2.numel(), self.weight.shape[-1], len(X))
-        for _ in self._scores_by_problem(X, scores):
-            pass
-        return scores.mT.reshape(*self.batch_shape, len(X), -1)
+        scores = X.new_empty(self.l2.numel(), len(X), self.weight.shape[-1])
+        for p, found in self._scores_by_problem(X):
+            scores[p] = found.T
+        return scores.reshape(*self.batch_shape, len(X), -1)
 
     def predict(self, X: Tensor) -> Tensor:
         """Return the class of the largest score of every row, ``(*batch, n_samples)`` of int64.
@@ -97,25 +97,36 @@ class LinearProbe:
         Takes the same `X` as `scores`, but holds the scores of one problem at a time.
         """
         X = finite_features(X, n_features=self.n_features)
-        buffer = X.new_empty(1, self.weight.shape[-1], len(X))
-        predictions = [scores.argmax(0) for scores in self._scores_by_problem(X, buffer)]
-        return torch.stack(predictions).reshape(*self.batch_shape, len(X))
+        predictions = torch.empty(self.l2.numel(), len(X), dtype=torch.int64, device=X.device)
+        for p, scores in self._scores_by_problem(X):
+            predictions[p] = scores.max(0).indices
+        return predictions.reshape(*self.batch_shape, len(X))
 
     def accuracy(self, X: Tensor, y: Tensor) -> Tensor:
         """Return the share of rows of ``X (n_samples, n_features)`` predicted as ``y (n_samples,)``, ``(*batch)``."""
         return (self.predict(X) == as_labels(y, len(X)).to(self.bias.device)).double().mean(-1)
 
-    def _scores_by_problem(self, X: Tensor, out: Tensor) -> Iterator[Tensor]:
+    def _scores_by_problem(self, X: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Yield the number of every problem and its scores ``(n_classes, n_samples)``, in one buffer used again."""
         # Feature-major: a subset is then whole contiguous rows, copied into one reused buffer, and a narrow
         # (n_classes, k) matrix from the left runs several times faster than X[:, subset] @ weight.
         columns = X.T.contiguous()
-        n_classes, sizes = self.weight.shape[-1], self.sizes.reshape(-1).tolist()
-        weight = self.weight.to(X.dtype).reshape(-1, self.weight.shape[-2], n_classes)
-        bias = self.bias.to(X.dtype).reshape(-1, n_classes, 1)
-        subsets = self.subsets.reshape(len(sizes), -1)
-        gathered = columns.new_empty(max(sizes), len(X))
-        for p, size in enumerate(sizes):
-            picked, target = gathered[:size], out[p % len(out)]
-            torch.index_select(columns, 0, subsets[p, :size], out=picked)
-            torch.addmm(bias[p], weight[p, :size].T, picked, out=target)
-            yield target
+        subsets, weight, bias = (
+            self.subsets.reshape(-1, self.subsets.shape[-1]),
+            self.weight.to(X.dtype),
+            self.bias.to(X.dtype),
+        )
+        weight, bias = weight.reshape(len(subsets), *weight.shape[-2:]), bias.reshape(len(subsets), -1, 1)
+        picked, scores, held = columns.new_empty(subsets.shape[1], len(X)), X.new_empty(bias.shape[1], len(X)), None
+        for p in self._subset_by_subset():
+            subset = subsets[p, : int((subsets[p] >= 0).sum())]
+            gathered = picked[: len(subset)]
+            if held is None or not torch.equal(subset, held):
+                torch.index_select(columns, 0, subset, out=gathered)
+                held = subset
+            yield p, torch.addmm(bias[p], weight[p, : len(subset)].T, gathered, out=scores)
+
+    def _subset_by_subset(self) -> list[int]:
+        """Return the problems in an order that has all l2 values of one subset together."""
+        numbers = torch.arange(self.l2.numel()).reshape(self.batch_shape)
+        return (numbers.T if numbers.ndim == 2 else numbers).flatten().tolist()

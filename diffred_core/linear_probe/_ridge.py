@@ -60,18 +60,23 @@ def fit_ridge(
     targets, _ = class_targets(moments)
     problems = as_problems(subsets, l2, n_features=len(moments.mean), device=moments.mean.device, positive=False)
     solutions = [
-        (at, _solve(moments, features, problems.l2[:, at.to(problems.device)]))
+        (at, solve_primal(moments, features, problems.l2[:, at.to(problems.device)]))
         for at, features in problems.groups(lambda k: 4 * 8 * k * k, memory_bytes)
     ]
     return problems.probe(solutions, targets.shape[1])
 
 
-def _solve(moments: FeatureMoments, features: Tensor, l2: Tensor) -> Solution:
+def solve_primal(moments: FeatureMoments, features: Tensor, l2: Tensor) -> Solution:
+    """Solve the subsets ``features (g, k)`` with regularisers ``l2 (n_l2, g)`` by their Gram matrices."""
     targets, share = class_targets(moments)
     gram, rhs = moments.gram[features[:, :, None], features[:, None, :]], targets[features]
     weight = torch.stack([torch.cholesky_solve(rhs, ridge_factor(gram.clone(), moments.n * row)) for row in l2])
     bias = share - torch.einsum("gk,lgkc->lgc", moments.mean[features], weight)
     residual = gram @ weight + moments.n * l2[..., None, None] * weight - rhs
-    norm = residual.abs().amax((-2, -1)) * (2 / moments.n)
-    exact = norm <= ROUNDING * rhs.abs().amax((-2, -1)) * (2 / moments.n)
-    return Solution(weight, bias, exact, torch.zeros_like(exact, dtype=torch.int64), norm)
+    return exact_solution(weight, bias, residual, scale=rhs.abs().amax((-2, -1)), n=moments.n)
+
+
+def exact_solution(weight: Tensor, bias: Tensor, residual: Tensor, *, scale: Tensor, n: int) -> Solution:
+    """Return the solution with its certificate: the residual of the normal equations, beside their size `scale`."""
+    norm = residual.abs().amax((-2, -1)) * (2 / n)
+    return Solution(weight, bias, norm <= ROUNDING * scale * (2 / n), torch.zeros_like(norm, dtype=torch.int64), norm)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from diffred_core import files, paths, provenance, sources
+from diffred_core.interrupts import sigterm_as_exit
 from diffred_core.notebook_parameters import checked, read_parameters
 from diffred_core.records import Record, failed_path
 from diffred_core.runner._execute import Limits, execute, failing_cell
@@ -148,23 +147,6 @@ def _keep_failure(part: Path, output: Path, record: Path, beginning: Record, rea
         scrubbed = scrub_text(sentence, path_rules(paths.project_root()))
         replace(_ended(beginning), error=scrubbed).write(failed_path(record))
     return sentence
-
-
-@contextlib.contextmanager
-def sigterm_as_exit() -> Iterator[None]:
-    """Turn SIGTERM, which ends Python at once, into SystemExit, so that the kernel is killed on the way out."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    previous = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _scrubbed(part: Path) -> str:

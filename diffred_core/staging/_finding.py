@@ -40,13 +40,16 @@ def sentence(pairs: pd.DataFrame) -> str:
     """Return the finding in words, from the rows of `across.kept_accuracy`."""
     worst = pairs.loc[pairs["gap"].idxmax()]
     share, kept = f"{100 * pairs['fraction'].iloc[0]:g} %", 100 * pairs["kept"]
-    count = f"{len(pairs)} pairs of model and task" if len(pairs) > 1 else "one model and task"
+    spread = (
+        f" (mean over {len(pairs)} pairs of model and task; lowest {kept.min():.1f} %, highest {kept.max():.1f} %)"
+        if len(pairs) > 1
+        else ""
+    )
     return (
-        f"**A random {share} of the dimensions keeps {kept.mean():.1f} % of the full layer's test accuracy** "
-        f"(mean over {count}; lowest {kept.min():.1f} %, highest {kept.max():.1f} %). The largest loss, "
-        f"{worst['model']} on {worst['task']}, is {100 * worst['gap']:.1f} points ({100 * worst['level']:g} % "
-        f"interval {100 * worst['gap_low']:.1f} to {100 * worst['gap_high']:.1f}, paired bootstrap over subsets "
-        "and test images)."
+        f"**A random {share} of the dimensions keeps {kept.mean():.1f} % of the full layer's test accuracy**{spread}. "
+        f"The {'largest ' if spread else ''}loss, {worst['model']} on {worst['task']}, is {100 * worst['gap']:.1f} "
+        f"points ({100 * worst['level']:g} % interval {100 * worst['gap_low']:.1f} to {100 * worst['gap_high']:.1f}, "
+        "paired bootstrap over subsets and test images)."
     )
 
 

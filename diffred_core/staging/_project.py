@@ -71,4 +71,8 @@ class Project:
         if commit is None:
             return "an unknown commit (no git checkout)"
         changed = " with uncommitted changes" if dirty else ""
-        return f"commit [`{commit[:12]}`]({self.url}/commit/{commit}){changed}"
+        return f"commit {self.link(commit)}{changed}"
+
+    def link(self, commit: str) -> str:
+        """Return a link to `commit`, which shows its first digits."""
+        return f"[`{commit[:12]}`]({self.url}/commit/{commit})"

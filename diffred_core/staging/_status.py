@@ -82,7 +82,7 @@ def _provenance_row(run: Run, project: Project) -> str:
     record = run.record
     page = f"[{run.cell.analysis}: {run.cell.title}](../{page_name(run.cell)}.ipynb)"
     digests = f"`{record.template_sha256[:12]}` | `{record.code_sha256[:12]}`"
-    commit = project.describe(record.commit, record.dirty)
+    commit = (project.link(record.commit) + ("\\*" if record.dirty else "")) if record.commit else "unknown"
     return f"| {page} | {commit} | {record.device or 'unknown'} | {record.seconds:.1f} | {digests} |"
 
 

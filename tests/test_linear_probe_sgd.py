@@ -1,0 +1,83 @@
+"""The published recipe: equal to a plain loop of torch, batched or not, and short of the minimum."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from reference_probes import classes_in_mixture, sgd_by_torch
+
+from diffred_core import linear_probe
+from diffred_core.errors import InputError
+from diffred_core.linear_probe import PUBLISHED, SGDRecipe
+
+SHORT = SGDRecipe(epochs=4, step_epochs=2, batch_size=16, weight_decay=1e-2)
+
+
+@pytest.fixture
+def task():
+    return classes_in_mixture(50, 8, 3, separation=0.6, dtype=torch.float32)
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_sgd_equals_a_plain_torch_loop(task, drop_last):
+    X, y = task
+    recipe, subsets = replace(SHORT, drop_last=drop_last), [[0, 3], [7], [1, 4], list(range(8))]
+    batch = linear_probe.fit_sgd(X, y, subsets=subsets, recipe=recipe, seed=3, memory_bytes=3000)
+    for j, subset in enumerate(subsets):
+        weight, bias, steps = sgd_by_torch(X[:, subset], y, 3, recipe, seed=3)
+        torch.testing.assert_close(batch[j].weight.float(), weight, rtol=0, atol=1e-5)
+        torch.testing.assert_close(batch[j].bias.float(), bias, rtol=0, atol=1e-5)
+        assert batch.iterations[j] == steps == (12 if drop_last else 16)
+    other = linear_probe.fit_sgd(X, y, subsets=subsets, recipe=recipe, seed=4)
+    assert not torch.allclose(other.weight, batch.weight, atol=1e-3)
+
+
+def test_every_subset_can_have_its_own_seed(task):
+    X, y = task
+    batch = linear_probe.fit_sgd(X, y, subsets=[[0, 3], [0, 3]], recipe=SHORT, seed=[1, 2])
+    for j, seed in enumerate([1, 2]):
+        solo = linear_probe.fit_sgd(X, y, subsets=[0, 3], recipe=SHORT, seed=seed)
+        torch.testing.assert_close(batch[j].weight, solo.weight, rtol=0, atol=1e-6)
+    assert not torch.allclose(batch[0].weight, batch[1].weight, atol=1e-3)
+
+
+def test_sgd_touches_no_global_generator(task):
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    linear_probe.fit_sgd(*task, recipe=SHORT, seed=1)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_certificate_is_the_gradient_with_decayed_bias(task):
+    X, y = task
+    probe = linear_probe.fit_sgd(X, y, recipe=SHORT, seed=0)
+    parameters = [probe.weight.clone().requires_grad_(), probe.bias.clone().requires_grad_()]
+    loss = torch.nn.functional.cross_entropy(X.double() @ parameters[0] + parameters[1], y)
+    (loss + 1e-2 / 2 * sum(p.square().sum() for p in parameters)).backward()
+    assert probe.gradient_norm.item() == pytest.approx(max(p.grad.abs().max().item() for p in parameters), rel=1e-6)
+    assert not probe.converged
+    longer = linear_probe.fit_sgd(X, y, recipe=SGDRecipe(400, 300, 50, 1e-1, lr=0.02), seed=0)
+    assert longer.gradient_norm < probe.gradient_norm / 10
+
+
+def test_published_recipes_are_those_of_the_released_scripts():
+    shared = {(recipe.lr, recipe.momentum, recipe.decay) for recipe in PUBLISHED.values()}
+    assert shared == {(0.1, 0.9, 0.1)}
+    assert PUBLISHED["cifar_resnet50"] == SGDRecipe(100, 20, 256, 5e-4)
+    assert PUBLISHED["cifar"].epochs == 50
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": [1, 2]}, "one for each of 1 subsets, got 2"),
+        ({"seed": 0, "recipe": replace(SHORT, batch_size=64, drop_last=True)}, "at least recipe.batch_size=64 rows"),
+        ({"seed": 0, "recipe": replace(SHORT, epochs=0)}, "expected recipe.epochs above 0"),
+        ({"seed": 0, "n_classes": 2}, "class indices below n_classes=2 in y, got 2"),
+    ],
+)
+def test_bad_input_is_named(task, options, message):
+    with pytest.raises(InputError, match=message):
+        linear_probe.fit_sgd(*task, **({"recipe": SHORT} | options))

@@ -1,0 +1,145 @@
+"""The templates run as papermill runs them, on features from a file, and keep the rules of a template."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import papermill
+import pytest
+from synthetic_task import make_task
+
+from diffred_core import notebook_parameters, results
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+TEMPLATES = ("subset_probes", "subset_similarity", "summary")
+QUICK = {"n_seeds": 2, "fractions": [0.1, 0.2, 0.5], "model": "synthetic"}
+
+
+def cells(path, kind):
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+
+
+def text_of(cell):
+    return "".join(cell["source"])
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_is_stripped_short_and_holds_no_function(name):
+    code = cells(NOTEBOOKS / f"{name}.ipynb", "code")
+    assert len(code) <= 12
+    for cell in code:
+        assert cell["outputs"] == []
+        assert cell["execution_count"] is None
+        kinds = {type(node) for node in ast.walk(ast.parse(text_of(cell)))}
+        assert not kinds & {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_first_code_cell_holds_the_parameters_with_help(name):
+    path = NOTEBOOKS / f"{name}.ipynb"
+    first = cells(path, "code")[0]
+    assert first["metadata"]["tags"] == ["parameters"]
+    found = notebook_parameters.read_parameters(path)
+    assert all(parameter.help for parameter in found.values())
+    assert name == "summary" or {"model", "task", "checkpoint", "seed"} <= set(found)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_has_one_title_and_says_how_to_read_it(name):
+    prose = "\n".join(map(text_of, cells(NOTEBOOKS / f"{name}.ipynb", "markdown")))
+    assert len(re.findall(r"^# ", prose, re.MULTILINE)) == 1
+    assert "**Question.**" in prose
+    assert "**How to read it.**" in prose
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_last_cell_writes_the_table(name):
+    assert "results.write(" in text_of(cells(NOTEBOOKS / f"{name}.ipynb", "code")[-1])
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """Run the three templates on an array of embeddings, the summary on the tables of the others."""
+    folder = tmp_path_factory.mktemp("runs")
+    X, y = (np.concatenate(parts) for parts in zip(*make_task().splits.values(), strict=True))
+    np.savez(folder / "layer.npz", X=X, y=y)
+    task = f"embeddings:{folder / 'layer.npz'}"
+    probes = QUICK | {"logistic_fractions": [0.2], "task": task}
+    chosen = {"subset_probes": probes, "subset_similarity": QUICK | {"task": task}, "summary": {}}
+    outputs = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIFFRED_RUNS", str(folder / "runs"))
+        for name, parameters in chosen.items():
+            outputs[name] = folder / f"{name}.ipynb"
+            papermill.execute_notebook(
+                NOTEBOOKS / f"{name}.ipynb",
+                outputs[name],
+                parameters=parameters,
+                progress_bar=False,
+                kernel_name="python3",
+            )
+    return outputs, folder / "runs" / "tables"
+
+
+def shown(path):
+    """Return the HTML outputs of an executed notebook."""
+    outputs = [output for cell in cells(path, "code") for output in cell["outputs"]]
+    return ["".join(output["data"]["text/html"]) for output in outputs if "text/html" in output.get("data", {})]
+
+
+@pytest.mark.filterwarnings("ignore")  # of the machinery that starts kernels
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_cell_ran_without_error_or_complaint(name, executed):
+    outputs, _ = executed
+    for cell in cells(outputs[name], "code"):
+        assert cell["execution_count"] is not None
+        for output in cell["outputs"]:
+            assert output["output_type"] != "error"
+            assert output.get("name") != "stderr", output["text"]
+            assert not {"image/png", "image/svg+xml"} & set(output.get("data", {})), "show figures with figures.show"
+
+
+@pytest.mark.parametrize(("name", "n_figures"), [("subset_probes", 5), ("subset_similarity", 1), ("summary", 3)])
+def test_every_figure_has_alternative_text_with_numbers(name, n_figures, executed):
+    outputs, _ = executed
+    pictures = [html for html in shown(outputs[name]) if "<img" in html]
+    assert len(pictures) == n_figures
+    for html in pictures:
+        (alt,) = re.findall(r'alt="([^"]*)"', html)
+        assert len(alt) > 40
+        assert re.search(r"\d", alt)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_table_has_a_caption(name, executed):
+    tables = [html for html in shown(executed[0][name]) if "<table" in html]
+    assert tables
+    assert all(re.search("<caption>.+</caption>", html) for html in tables)
+
+
+def test_tables_are_written_with_their_provenance(executed):
+    _, tables = executed
+    probes = results.read_all(tables, analysis="subset_probes")
+    assert set(probes["probe"]) == {"ridge", "logistic"}
+    (path,) = tables.glob("*/*/subset_probes.csv")
+    said = results.read_provenance(path)
+    assert said["parameters"]["fractions"] == [0.1, 0.2, 0.5]
+    assert set(said["feature_keys"]) == {"train", "validation", "test"}
+    assert said["wall_seconds"] > 0
+    summary = results.read(tables / "summary" / "summary" / "summary.csv")
+    mean = probes.query("method == 'random' and probe == 'ridge' and metric == 'accuracy' and fraction == 0.2")["value"]
+    assert summary.query("metric == 'accuracy_subset'")["value"].item() == pytest.approx(mean.mean())
+
+
+def test_the_finding_on_the_page_is_the_one_of_the_table(executed):
+    outputs, tables = executed
+    gap = results.read_all(tables, analysis="subset_probes").query(
+        "method == 'random' and probe == 'ridge' and metric == 'accuracy_gap' and fraction == 0.2"
+    )["value"]
+    page = outputs["subset_probes"].read_text()
+    assert f"It loses {100 * gap.item():.1f} points" in page
+    assert f"It loses {100 * gap.item() + 1:.1f} points" not in page
