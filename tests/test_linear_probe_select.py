@@ -97,4 +97,4 @@ def test_cross_validation_from_fold_moments_equals_refitting_on_rows(rows):
     torch.testing.assert_close(error, expected / len(X), rtol=1e-9, atol=1e-12)
     single = linear_probe.ridge_cross_validation(moments.fold_moments(X, y, n_folds=3), l2=L2)
     torch.testing.assert_close(single, error[:, 1])
-    assert not linear_probe.select_l2(single, L2, higher_is_better=False).at_edge
+    assert linear_probe.select_l2(single, L2, higher_is_better=False).index == expected[:, 1].argmin()

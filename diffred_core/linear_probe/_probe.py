@@ -30,7 +30,8 @@ class LinearProbe:
     converged : Tensor (*batch) of bool
     iterations : Tensor (*batch) of int64
     gradient_norm : Tensor (*batch) of float64
-        Largest absolute entry of the objective's gradient at the returned weights, computed in float64.
+        Largest absolute entry of the objective's gradient at the returned weights, computed in float64. Of ridge and
+        logistic probes the gradient is that for centred features, whose intercept is the score at their mean.
     n_features : int
         Width of the layer the probe was fitted on.
     """
