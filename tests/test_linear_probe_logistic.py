@@ -130,6 +130,17 @@ def test_constant_duplicated_and_badly_scaled_features_are_harmless(task):
     assert logistic_gradient_norm(wide, y, probe.weight, probe.bias, L2) <= 1e-6
 
 
+@pytest.mark.parametrize("tol", [1e-6, 1e-9])
+@pytest.mark.parametrize("l2", [1e-10, 1e-3, 1e3])
+@pytest.mark.parametrize("shape", [(74, 33), (20, 30), (8, 1)])
+def test_features_of_very_different_scale_and_extreme_l2_converge(shape, l2, tol):
+    X, y = classes_in_mixture(*shape, 4, separation=0.01, dtype=torch.float32)
+    X = X * torch.logspace(-2, 2, shape[1])
+    probe = linear_probe.fit_logistic(X, y, l2=l2, tol=tol)
+    assert probe.converged
+    assert logistic_gradient_norm(X, y, probe.weight, probe.bias, l2) <= 1.01 * tol
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -76,12 +76,14 @@ class CrossEntropy:
     def _inverse(self, gram: Tensor, members: Tensor) -> Tensor:
         diagonal = gram.diagonal(dim1=1, dim2=2)
         diagonal += self.penalty[members].squeeze(1).to(gram.dtype)
-        # a preconditioner need not be exact, but must exist where l2 is lost in the rounding of the Gram matrix
-        tiny = torch.finfo(gram.dtype).tiny
-        diagonal += (gram.shape[-1] * torch.finfo(gram.dtype).eps * diagonal.amax(1, keepdim=True)).clamp_min(tiny)
-        plain = torch.diag_embed(1 / diagonal)
+        # a preconditioner need not be exact, but must exist where l2 is lost in the rounding of the Gram matrix; in
+        # proportion to each feature's own entry, so that features of small scale are not lost beside large ones
+        diagonal *= 1 + gram.shape[-1] * torch.finfo(gram.dtype).eps
         lower, failed = torch.linalg.cholesky_ex(gram)
-        return torch.where((failed > 0)[:, None, None], plain, torch.cholesky_inverse(lower))
+        inverse = torch.cholesky_inverse(lower)
+        lost = failed > 0
+        inverse[lost] = torch.diag_embed(1 / diagonal[lost].clamp_min(torch.finfo(gram.dtype).tiny))
+        return inverse
 
     def _log_probabilities(self, theta: Tensor, members: Tensor) -> Iterator[tuple[slice, Tensor, slice, Tensor]]:
         """Yield positions in `theta`, features ``(k + 1, r)``, rows, and log-probabilities ``(m, n_classes, r)``."""

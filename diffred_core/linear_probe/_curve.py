@@ -22,6 +22,7 @@ from diffred_core.linear_probe._prefix import PrefixCurve
 from diffred_core.moments import FeatureMoments
 
 
+@torch.no_grad()
 def ridge_curve(
     moments: FeatureMoments,
     X: Tensor,
@@ -68,6 +69,7 @@ def ridge_curve(
     return curve.arranged(hits.double() / len(X))
 
 
+@torch.no_grad()
 def ridge_curve_predictions(
     moments: FeatureMoments,
     X: Tensor,
@@ -91,6 +93,7 @@ def ridge_curve_predictions(
     return curve.arranged(predictions)
 
 
+@torch.no_grad()
 def ridge_curve_scores(
     moments: FeatureMoments,
     X: Tensor,

@@ -51,7 +51,7 @@ class _State:
 
 
 def minimise(
-    objective: Objective, theta: Tensor, *, tol: Tensor | float, max_iter: int, warm: bool = False
+    objective: Objective, theta: Tensor, *, tol: float, max_iter: int, warm: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Return the minimisers, like `theta`, and the iterations of every problem ``(n_problems,)``.
 
@@ -66,7 +66,7 @@ def minimise(
     tol : float
     max_iter : int
     warm : bool
-        Whether the start is near the minimum, so that its curvature is worth factoring at once.
+        Whether the start is near the minimum, so that its own curvature makes the better preconditioner.
     """
     state = _start(objective, theta, warm)
     found, iterations = theta.clone(), torch.zeros(len(theta), dtype=torch.int64, device=theta.device)

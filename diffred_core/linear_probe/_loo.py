@@ -14,6 +14,7 @@ from diffred_core.linear_probe._prefix import PrefixCurve, PrefixFactor
 from diffred_core.moments import FeatureMoments
 
 
+@torch.no_grad()
 def ridge_loo(
     moments: FeatureMoments,
     X: Tensor,

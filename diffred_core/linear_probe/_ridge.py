@@ -16,6 +16,7 @@ from diffred_core.moments import FeatureMoments
 ROUNDING = 1e-8  # relative residual of the normal equations below which a solve counts as exact
 
 
+@torch.no_grad()
 def fit_ridge(
     moments: FeatureMoments,
     *,

@@ -101,6 +101,7 @@ def choose_l2(path: LinearProbe, X: Tensor, y: Tensor) -> tuple[LinearProbe, Sel
     return path[selection.index, torch.arange(path.batch_shape[1], device=selection.index.device)], selection
 
 
+@torch.no_grad()
 def ridge_cross_validation(
     folds: FoldMoments,
     *,
