@@ -104,3 +104,12 @@ def test_installed_models_and_named_tasks_are_listed():
     assert "resnet18.tv_in1k\n" in diffred("models", "resnet18*").stdout
     assert diffred("models", "no-such-*").exit_code == 2
     assert {"elpv", "mnist5k", "digits", "torchvision:CIFAR10"} <= set(diffred("tasks").stdout.split())
+
+
+def test_bad_input_found_inside_a_notebook_is_one_sentence_and_exit_code_two(checkout):
+    source = "from diffred_core.errors import InputError\nraise InputError('expected a, got b; pass c')"
+    write_notebook(checkout / "notebooks/hello.ipynb", source)
+    result = diffred("run", "hello", "--model", "m", "--task", "t")
+    assert (result.exit_code, result.stderr) == (2, "diffred: expected a, got b; pass c\n")
+    write_notebook(checkout / "notebooks/hello.ipynb", "1 / 0")
+    assert diffred("run", "hello", "--model", "m", "--task", "t").exit_code == 1

@@ -18,7 +18,8 @@ from diffred_core.records import failed_path, read_record
 from diffred_core.runner import NotebookError, run_notebook
 from diffred_core.runner._execute import judge
 
-DIE = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+# the message that the cell has begun needs a moment to leave the kernel before it dies
+DIE = "import os, signal\nimport time; time.sleep(1)\nos.kill(os.getpid(), signal.SIGKILL)"
 SLEEP = "import time\ntime.sleep(60)"
 
 

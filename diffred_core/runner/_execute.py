@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from diffred_core.errors import InputError
 from diffred_core.runner._kernel import KERNEL_NAME, Kernel
 from diffred_core.runner._papermill import nbformat, papermill
 
@@ -35,6 +36,11 @@ def execute(
 
     papermill's own metadata is no witness: after a dead kernel or a timeout it calls every cell completed. So
     a run is good only if papermill returned normally, and every code cell was executed, and none put out an error.
+
+    Raises
+    ------
+    InputError
+        If a cell raised it, with the same sentence.
     """
     try:
         done = papermill.execute_notebook(
@@ -51,6 +57,8 @@ def execute(
             record_timing=False,
         )
     except papermill.PapermillExecutionError as error:
+        if error.ename == InputError.__name__:  # bad input of the caller's: the library's own sentence says it best
+            raise InputError(error.evalue) from error
         return f"{error.ename}: {_first_line(error.evalue)}"
     except Exception as error:
         return _reason(error, limits)

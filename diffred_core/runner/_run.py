@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from diffred_core import files, paths, provenance, sources
+from diffred_core.errors import InputError
 from diffred_core.interrupts import sigterm_as_exit
 from diffred_core.notebook_parameters import checked, read_parameters
 from diffred_core.records import Record, failed_path
@@ -133,6 +134,9 @@ def _failures_kept(part: Path, output: Path, record: Path, beginning: Record) ->
         yield
     except NotebookError as error:
         raise NotebookError(_keep_failure(part, output, record, beginning, str(error))) from error
+    except InputError as error:
+        _keep_failure(part, output, record, beginning, str(error))
+        raise
     except (KeyboardInterrupt, SystemExit):
         _keep_failure(part, output, record, beginning, "it was interrupted")
         raise
