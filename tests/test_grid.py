@@ -83,6 +83,13 @@ def test_a_grid_is_models_by_tasks_by_analyses_and_then_what_comes_after(checkou
     ]
 
 
+def test_an_analysis_may_list_models_and_tasks_of_its_own(checkout):
+    write_grid("models: [a, b]\ntasks: [t, u]\nanalyses: {hello: {models: [c], times: 3}}")
+    (first, second) = grid.read_grid("tiny").entries()
+    assert first.parameters == {"model": "c", "task": "t", "times": 3}
+    assert second.parameters == {"model": "c", "task": "u", "times": 3}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -90,7 +97,7 @@ def test_a_grid_is_models_by_tasks_by_analyses_and_then_what_comes_after(checkou
         ("models: [a]\ntasks: [t]\nanalyses: {helo: {}}", "there is none; did you mean 'hello'"),
         ("models: [a]\ntasks: [t]\nanalyses: {hello: {time: 1}}", "no parameter 'time'; did you mean 'times'"),
         ("models: [a]\ntasks: [t]\nanalyses: {hello: {times: x}}", "times must be int, got 'x'"),
-        ("models: [{nam: a}]\ntasks: [t]", "must be a name or {name: ..., checkpoint: ...}, got {'nam': 'a'}"),
+        ("models: [{nam: a}]\ntasks: [t]\nanalyses: {hello: {}}", "must be a name or {name: ..., checkpoint: ...}, got {'nam': 'a'}"),
         ("models: [a/b, 'a:b']\ntasks: [t]\nanalyses: {hello: {}}", "would write the same files t/a-b/hello"),
         ("after: {features: {}}", "cannot be called 'features'"),
     ],

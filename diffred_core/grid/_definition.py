@@ -11,7 +11,8 @@ from diffred_core import locations, paths, sources
 from diffred_core.errors import InputError, near_names
 from diffred_core.notebook_parameters import checked, read_parameters
 
-KEYS = ("models", "tasks", "analyses", "after")
+ON = ("models", "tasks")
+KEYS = (*ON, "analyses", "after")
 FEATURES = "features"  # the name of the extraction among the stamps and logs of a model and task
 
 
@@ -39,6 +40,25 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Analysis:
+    """One notebook, and what it is run on.
+
+    Parameters
+    ----------
+    models : dict of str to (str or None)
+        Model names, each with its local checkpoint (a path from the checkout on) if it has one.
+    tasks : list of str
+        Task names.
+    parameters : dict
+        What the grid passes to the notebook besides model, task and checkpoint.
+    """
+
+    models: Mapping[str, str | None]
+    tasks: list[str]
+    parameters: Mapping[str, object]
+
+
+@dataclass(frozen=True)
 class Grid:
     """What ``workflow/grids/<name>.yml`` says.
 
@@ -46,18 +66,14 @@ class Grid:
     ----------
     name : str
         Name of the file.
-    models : dict of str to (str or None)
-        Model names, each with its local checkpoint (a path from the checkout on) if it has one.
-    tasks : list of str
-        Task names.
-    analyses, after : dict of str to dict
-        Notebook names with their parameters: run for every model and task, and once after all of those.
+    analyses : dict of str to Analysis
+        Notebooks to run for every model and task: those of the grid, or those that the analysis lists itself.
+    after : dict of str to dict
+        Notebooks to run once after all of those, with their parameters.
     """
 
     name: str
-    models: Mapping[str, str | None]
-    tasks: list[str]
-    analyses: Mapping[str, Mapping[str, object]]
+    analyses: Mapping[str, Analysis]
     after: Mapping[str, Mapping[str, object]]
 
     def entries(self) -> list[Entry]:
@@ -65,11 +81,10 @@ class Grid:
         return [*self._cells(), *self._summaries()]
 
     def _cells(self) -> Iterator[Entry]:
-        for (analysis, fixed), task, (model, checkpoint) in itertools.product(
-            self.analyses.items(), self.tasks, self.models.items()
-        ):
-            source = {"model": model, "task": task} | ({"checkpoint": checkpoint} if checkpoint else {})
-            yield Entry(analysis, task, model, source | dict(fixed))
+        for name, analysis in self.analyses.items():
+            for task, (model, checkpoint) in itertools.product(analysis.tasks, analysis.models.items()):
+                source = {"model": model, "task": task} | ({"checkpoint": checkpoint} if checkpoint else {})
+                yield Entry(name, task, model, source | dict(analysis.parameters))
 
     def _summaries(self) -> Iterator[Entry]:
         for analysis, fixed in self.after.items():
@@ -95,11 +110,13 @@ def read_grid(name: str) -> Grid:
     for key in content:
         if key not in KEYS:
             raise InputError(f"{path.name} has an unknown key {key!r}{near_names(key, KEYS)} (keys: {', '.join(KEYS)})")
+    default = {key: content.get(key) for key in ON}
     grid = Grid(
         name=name,
-        models=dict(_model(item, path.name) for item in content.get("models") or []),
-        tasks=[str(task) for task in content.get("tasks") or []],
-        analyses={key: value or {} for key, value in (content.get("analyses") or {}).items()},
+        analyses={
+            key: _analysis({**default, **(value or {})}, path.name)
+            for key, value in (content.get("analyses") or {}).items()
+        },
         after={key: value or {} for key, value in (content.get("after") or {}).items()},
     )
     _check(grid)
@@ -121,6 +138,14 @@ def arguments(parameters: Mapping[str, object]) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
+
+
+def _analysis(content: Mapping[str, object], file: str) -> Analysis:
+    return Analysis(
+        models=dict(_model(item, file) for item in content["models"] or []),
+        tasks=[str(task) for task in content["tasks"] or []],
+        parameters={key: value for key, value in content.items() if key not in ON},
+    )
 
 
 def _model(item: object, file: str) -> tuple[str, str | None]:
