@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,9 +11,11 @@ from torch import Tensor
 from diffred_core.errors import InputError
 from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, check_positive, class_labels, finite_features
 from diffred_core.linear_probe._cross_entropy import CrossEntropy
+from diffred_core.linear_probe._curvature import FullGram
 from diffred_core.linear_probe._lbfgs import HISTORY, minimise
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import Solution, Subsets, as_problems
+from diffred_core.linear_probe._warm_start import Solved
 from diffred_core.precision import full_precision
 
 _FLOAT32_FLOOR = 4 * torch.finfo(torch.float32).eps  # gradient entries in units of the feature scale
@@ -37,8 +40,9 @@ def fit_logistic(
 
     Solver: L-BFGS with its own history, step and stopping test for every problem, preconditioned by the Cholesky
     factor of the Gram matrix (Boehning 1992), later of the Gram matrix weighted by the spread of the probabilities.
-    It runs in float32 down to `tol` or rounding, for at most half of `max_iter`; the certificate is computed in
-    float64, and what fails it is finished in float64. A problem that has converged costs nothing more. Measured on
+    A subset whose prefix has the next smaller size starts from the solution of that. It runs in float32 down to `tol`
+    or rounding, for at most half of `max_iter`; the certificate is computed in float64, and what fails it is finished
+    in float64. A problem that has converged costs nothing more. Measured, each subset alone, on
     ImageNet features of digits (n=4,000; k=64, 256, 640; l2=1e-2, 1e-3): 36 to 114 gradients, against 54 to 294 with
     Boehning's bound alone, 50 to 151 and twice as many Gram matrices by Newton-CG, 56 to 361 by plain L-BFGS.
 
@@ -103,6 +107,8 @@ class _GroupFit:
         self.y, self.n_classes, self.tol, self.max_iter = y, n_classes, tol, max_iter
         self.memory_bytes = memory_bytes
         self.columns, self.mean = X.T.contiguous(), X.mean(0, dtype=torch.float64)
+        self.full = FullGram(self.columns, self.mean, torch.float32, max(256, memory_bytes // (16 * X.shape[1])))
+        self.solved = Solved()
         self.early_tol = max(0.9 * tol, _FLOAT32_FLOOR * X.std(0, correction=0).max().item())
 
     def bytes_a_subset(self, k: int, n_l2: int) -> int:
@@ -111,16 +117,18 @@ class _GroupFit:
 
     def __call__(self, features: Tensor, l2: Tensor) -> Solution:
         """Solve the subsets ``features (g, k)`` with regularisers ``l2 (n_l2, g)``."""
-        n_l2, (g, k) = len(l2), features.shape
+        n_l2, g = len(l2), len(features)
         flat = l2.T.reshape(-1)
-        theta = torch.zeros(g * n_l2, self.n_classes, k + 1, dtype=torch.float64, device=l2.device)
+        theta, warm = self.solved.start(features, n_l2, self.n_classes)
         early = self._loss([self._centred(subset).float() for subset in features], flat)
-        theta, iterations = minimise(early, theta, tol=self.early_tol, max_iter=(self.max_iter + 1) // 2)
+        early = replace(early, subsets=features, full=self.full)
+        theta, iterations = minimise(early, theta, tol=self.early_tol, max_iter=(self.max_iter + 1) // 2, warm=warm)
         del early
         norm = torch.empty_like(flat)
         for s in range(g):
             at = slice(s * n_l2, (s + 1) * n_l2)
             self._finish(features[s], flat[at], theta[at], iterations[at], norm[at])
+        self.solved.add(features, theta)
         return self._solution(features, theta.unflatten(0, (g, n_l2)), iterations.view(g, n_l2), norm.view(g, n_l2))
 
     def _finish(self, subset: Tensor, l2: Tensor, theta: Tensor, iterations: Tensor, norm: Tensor) -> None:
