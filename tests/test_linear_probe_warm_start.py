@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from reference_probes import classes_in_mixture
 
 from diffred_core import linear_probe, subsets
 from diffred_core.linear_probe._cross_entropy import CrossEntropy
 from diffred_core.linear_probe._curvature import FullGram
+from diffred_core.linear_probe._design import Gathered, Masked, prefers_masked
 from diffred_core.linear_probe._warm_start import Solved
 
 L2 = 1e-3
@@ -47,7 +49,9 @@ def test_parts_of_the_full_gram_matrix_are_those_of_the_subsets():
     columns = [torch.cat([(X[:, one] - mean[one]).T, ones]) for one in kept]
     full = FullGram(X.T.contiguous(), mean, X.dtype, rows=32)
     both = {
-        name: CrossEntropy(columns, y, torch.tensor([L2, 1.0] * 2, dtype=X.dtype), 90, subsets=kept, full=gram)
+        name: CrossEntropy(
+            kept, Gathered(torch.stack(columns)), y, torch.tensor([L2, 1.0] * 2, dtype=X.dtype), 90, gram
+        )
         for name, gram in {"own": None, "full": full}.items()
     }
     members, theta = torch.arange(4), torch.zeros(4, 3, 7, dtype=X.dtype)
@@ -60,3 +64,31 @@ def test_parts_of_the_full_gram_matrix_are_those_of_the_subsets():
     assert not torch.allclose(shared, own, rtol=1e-3)
     assert both["full"]._full_is_cheaper(2, 1)
     assert not both["full"]._full_is_cheaper(1, 1)
+
+
+@pytest.mark.parametrize("owners", [[0, 0, 1, 1], [0, 1, 1], [1]])
+def test_reading_the_whole_layer_equals_gathering(owners):
+    generator = torch.Generator().manual_seed(0)
+    layer = torch.randn(9, 50, generator=generator, dtype=torch.float64)
+    kept = torch.tensor([[5, 0, 3, 8], [7, 2, 1, 8]])
+    gathered, masked, rows = Gathered(layer[kept]), Masked(layer, kept), slice(10, 30)
+    weights = torch.randn(len(owners), 3, 4, generator=generator, dtype=torch.float64)
+    slow = torch.stack([w @ layer[kept[s]][:, rows] for w, s in zip(weights, owners, strict=True)])
+    torch.testing.assert_close(gathered.forward(weights, owners, rows), slow)
+    torch.testing.assert_close(masked.forward(weights, owners, rows), slow)
+    back = torch.stack([r @ layer[kept[s]][:, rows].T for r, s in zip(slow, owners, strict=True)])
+    torch.testing.assert_close(gathered.backward(slow, owners, rows), back)
+    torch.testing.assert_close(masked.backward(slow, owners, rows), back)
+    assert not torch.allclose(masked.forward(weights, [1 - s for s in owners], rows), slow)
+
+
+def test_large_subsets_of_few_classes_are_read_through_the_whole_layer():
+    X, y = classes_in_mixture(200, 10, 3, separation=0.6)
+    assert prefers_masked(8, 10, 3)
+    assert not prefers_masked(4, 10, 3)
+    assert not prefers_masked(8, 10, 100)
+    large = [[0, 1, 2, 3, 4, 5, 6, 9], [9, 8, 7, 6, 5, 4, 3, 2]]
+    batch = linear_probe.fit_logistic(X, y, subsets=large, l2=L2, tol=1e-9)
+    solo = [linear_probe.fit_logistic(X[:, one], y, l2=[L2] * 11, tol=1e-9) for one in large]  # 33 columns: gathered
+    for one, alone in zip(batch.weight, solo, strict=True):
+        torch.testing.assert_close(one, alone.weight[0], rtol=0, atol=1e-6)

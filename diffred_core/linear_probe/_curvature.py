@@ -8,6 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from diffred_core.linear_probe._design import centred
+
 _STRIPS = 4  # of a symmetric product only the lower 10 of 16 tiles are computed
 
 
@@ -40,8 +42,7 @@ class FullGram:
         gram = self.mean.new_zeros(size, size, dtype=self.dtype)
         for row in range(0, len(weight), self.rows):
             block = slice(row, row + self.rows)
-            part = gram.new_ones(size, len(weight[block]))
-            part[:-1] = self.columns[:, block] - self.mean[:, None]
+            part = centred(self.columns[:, block], self.mean, self.dtype)
             gram += weighted_gram(part, weight[block]) * (len(weight[block]) / len(weight))
         return gram.tril_() + gram.tril(-1).T
 

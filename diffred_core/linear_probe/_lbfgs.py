@@ -13,6 +13,7 @@ from torch import Tensor
 
 HISTORY = 10  # pairs kept; 20 took as many iterations
 _REFRESH = {5 * 2**i for i in range(20)}  # iterations with a new preconditioner: few, as each costs many gradients
+_WARM = 20  # first of them that a start with a preconditioner of its own needs
 _BACKTRACKS = 25
 _OVERSHOOT = 0.8  # Hager and Zhang (2005), approximate Wolfe condition with delta = 0.1
 _VALUE_NOISE = 1e-6  # relative; the derivative decides, the value only has to exclude a large rise
@@ -79,7 +80,7 @@ def minimise(
             state.keep(running)
         if not len(state.members):
             break
-        if iteration in _REFRESH:
+        if iteration in _REFRESH and (iteration >= _WARM or not warm):
             state.inverse = objective.inverse_curvature(state.theta, state.members)
         _advance(objective, state)
     return found, iterations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from diffred_core.errors import InputError
 from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, check_positive, class_labels, finite_features
 from diffred_core.linear_probe._cross_entropy import CrossEntropy
 from diffred_core.linear_probe._curvature import FullGram
+from diffred_core.linear_probe._design import Design, Gathered, Masked, centred, prefers_masked
 from diffred_core.linear_probe._lbfgs import HISTORY, minimise
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import Solution, Subsets, as_problems
@@ -106,7 +108,9 @@ class _GroupFit:
     def __init__(self, X: Tensor, y: Tensor, n_classes: int, tol: float, max_iter: int, memory_bytes: int):
         self.y, self.n_classes, self.tol, self.max_iter = y, n_classes, tol, max_iter
         self.memory_bytes = memory_bytes
-        self.columns, self.mean = X.T.contiguous(), X.mean(0, dtype=torch.float64)
+        self.columns = X.T.contiguous()
+        # the intercept is free, so any centre will do: one that is exact in the precision of the features
+        self.mean = X.mean(0, dtype=torch.float64).to(X.dtype).double()
         self.full = FullGram(self.columns, self.mean, torch.float32, max(256, memory_bytes // (16 * X.shape[1])))
         self.solved = Solved()
         self.early_tol = max(0.9 * tol, _FLOAT32_FLOOR * X.std(0, correction=0).max().item())
@@ -120,8 +124,7 @@ class _GroupFit:
         n_l2, g = len(l2), len(features)
         flat = l2.T.reshape(-1)
         theta, warm = self.solved.start(features, n_l2, self.n_classes)
-        early = self._loss([self._centred(subset).float() for subset in features], flat)
-        early = replace(early, subsets=features, full=self.full)
+        early = self._loss(features, self._design(features, n_l2), flat, self.full)
         theta, iterations = minimise(early, theta, tol=self.early_tol, max_iter=(self.max_iter + 1) // 2, warm=warm)
         del early
         norm = torch.empty_like(flat)
@@ -133,12 +136,12 @@ class _GroupFit:
 
     def _finish(self, subset: Tensor, l2: Tensor, theta: Tensor, iterations: Tensor, norm: Tensor) -> None:
         """Certify the problems of one subset in float64, and go on in float64 with those that fail; in place."""
-        exact = self._loss([self._centred(subset)], l2)
+        exact = self._loss(subset[None], Gathered(self._centred(subset, torch.float64)[None]), l2)
         everyone = torch.arange(len(l2), device=l2.device)
         norm[:] = exact(theta, everyone)[1].abs().amax((1, 2))
         failed = ((norm > self.tol) & (iterations < self.max_iter)).nonzero().squeeze(1)
         if len(failed):
-            rest = CrossEntropy(exact.features, self.y, l2[failed], exact.rows)
+            rest = replace(exact, l2=l2[failed])
             left = self.max_iter - int(iterations[failed].max())
             theta[failed], more = minimise(rest, theta[failed], tol=self.tol, max_iter=left, warm=True)
             iterations[failed] += more
@@ -150,13 +153,20 @@ class _GroupFit:
         bias = theta[..., -1] - torch.einsum("gk,lgkc->lgc", self.mean[features], weight)
         return Solution(weight, bias, norm <= self.tol, iterations, norm)
 
-    def _loss(self, features: list[Tensor], l2: Tensor) -> CrossEntropy:
-        problems_a_subset = len(l2) // len(features)
-        a_row = problems_a_subset * self.n_classes * features[0].element_size() * 2
-        return CrossEntropy(features, self.y, l2, max(256, self.memory_bytes // (4 * a_row)))
+    def _loss(self, features: Tensor, design: Design, l2: Tensor, full: FullGram | None = None) -> CrossEntropy:
+        a_row = len(l2) * self.n_classes * design.dtype.itemsize * 2
+        return CrossEntropy(features, design, self.y, l2, max(256, self.memory_bytes // (4 * a_row)), full)
 
-    def _centred(self, subset: Tensor) -> Tensor:
-        """Return the centred features of `subset` and a row of ones, feature-major, in float64."""
-        rows = self.mean.new_ones(len(subset) + 1, len(self.y))
-        torch.sub(self.columns[subset], self.mean[subset, None], out=rows[:-1])
-        return rows
+    def _design(self, features: Tensor, n_l2: int) -> Design:
+        if prefers_masked(features.shape[1], len(self.columns), n_l2 * self.n_classes):
+            ones = torch.full_like(features[:, :1], len(self.columns))
+            return Masked(self.layer, torch.cat([features, ones], 1))
+        return Gathered(torch.stack([self._centred(subset, torch.float32) for subset in features]))
+
+    @cached_property
+    def layer(self) -> Tensor:
+        """All features, centred, in float32."""
+        return centred(self.columns, self.mean, torch.float32)
+
+    def _centred(self, subset: Tensor, dtype: torch.dtype) -> Tensor:
+        return centred(self.columns[subset], self.mean[subset], dtype)
