@@ -15,9 +15,9 @@ def as_features(X: Tensor | ArrayLike, *, name: str = "X") -> Tensor:
     Raises
     ------
     InputError
-        If `X` is not two-dimensional, is empty, or does not hold floating-point numbers.
+        If `X` is no array, is not two-dimensional, is empty, or does not hold floating-point numbers.
     """
-    X = torch.as_tensor(X)
+    X = _as_tensor(X, name)
     if X.ndim != 2 or 0 in X.shape:
         raise InputError(
             f"expected {name} of shape (n_samples, n_features), both at least 1, got {tuple(X.shape)}; "
@@ -34,9 +34,9 @@ def as_labels(y: Tensor | ArrayLike, n_samples: int, *, name: str = "y") -> Tens
     Raises
     ------
     InputError
-        If `y` has another shape, is no integer tensor, or holds a negative index.
+        If `y` is no array, has another shape, is no integer tensor, or holds a negative index.
     """
-    y = torch.as_tensor(y)
+    y = _as_tensor(y, name)
     if y.shape != (n_samples,):
         raise InputError(
             f"expected {name} of shape ({n_samples},), one label for every row of X, got {tuple(y.shape)}; "
@@ -49,3 +49,12 @@ def as_labels(y: Tensor | ArrayLike, n_samples: int, *, name: str = "y") -> Tens
             f"expected class indices from 0 in {name}, got {int(y.min())}; number the classes 0, 1, 2, ..."
         )
     return y.long()
+
+
+def _as_tensor(values: Tensor | ArrayLike, name: str) -> Tensor:
+    try:
+        return torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # torch's three ways to say that it is none
+        raise InputError(
+            f"expected {name} as an array of numbers, got {type(values).__name__}; pass a tensor or a NumPy array"
+        ) from error

@@ -163,6 +163,19 @@ def test_moments_without_labels_are_refused(task):
         linear_probe.fit_ridge(moments.from_features(task[0], quartic=False), l2=L2)
 
 
+@pytest.mark.parametrize("n_classes", [1, 3])
+def test_one_class_is_refused(task, n_classes):
+    X, y = task[0], torch.zeros_like(task[1])
+    with pytest.raises(InputError, match="at least two classes, got one class; add rows of another class"):
+        linear_probe.fit_ridge(moments.from_features(X, y, n_classes=n_classes), l2=1e-2)
+
+
+@pytest.mark.parametrize("X", ["features.npz", [[1.0], ["a"]], [[1.0, 2.0], [3.0]]])
+def test_what_is_no_array_is_refused(X):
+    with pytest.raises(InputError, match=f"expected X as an array of numbers, got {type(X).__name__}; pass a tensor"):
+        moments.from_features(X)
+
+
 def test_rows_that_do_not_fit_the_probe_are_refused(task):
     X, y = task
     probe = fitted(X, y, l2=L2)

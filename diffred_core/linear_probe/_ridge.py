@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from diffred_core.errors import InputError
 from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, check_positive
 from diffred_core.linear_probe._factor import class_targets, ridge_factor
 from diffred_core.linear_probe._probe import LinearProbe
@@ -50,15 +51,18 @@ def fit_ridge(
     Raises
     ------
     InputError
-        Moments without class sums, a subset with indices out of range or repeated, an `l2` below 0, or an `l2` so
-        small (0 included) that the Gram matrix of a subset is singular: the minimum-norm solution is not guessed.
+        Moments without class sums or of one class only, a subset with indices out of range or repeated, an `l2` below
+        0, or an `l2` so small (0 included) that the Gram matrix of a subset is singular: the minimum-norm solution is
+        not guessed.
 
     Notes
     -----
     A class without rows (`n_classes` above the largest label) has score 0 everywhere. A constant feature has weight 0.
     """
     check_positive(memory_bytes, name="memory_bytes")
-    targets, _ = class_targets(moments)
+    targets, share = class_targets(moments)
+    if int((share > 0).sum()) < 2:
+        raise InputError("expected moments of rows of at least two classes, got one class; add rows of another class")
     problems = as_problems(subsets, l2, n_features=len(moments.mean), device=moments.mean.device, positive=False)
     solutions = [
         (at, solve_primal(moments, features, problems.l2[:, at.to(problems.device)]))
