@@ -10,6 +10,8 @@ import typer
 from diffred_core.cli._app import CORES, GridName, RunFailure, Stamp, app, stamp_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from diffred_core.grid import Entry
     from diffred_core.staging import Run
 
@@ -35,7 +37,10 @@ def grid(
     try:
         typer.echo(run_grid(name, cores=cores, profile=profile, until=until))
     except GridFailure as failure:
-        raise RunFailure(str(failure)) from failure
+        # Snakemake makes no book of half a grid; its readers want the half that is good, and to see what is not.
+        half = until == "book" and failure.rules and failure.rules <= {"features", "cell", "summary"}
+        made = f"\nthe book has what is good, and its page on the grid what is not: {book_of(name)}" if half else ""
+        raise RunFailure(f"{failure}{made}") from failure
 
 
 @app.command()
@@ -56,10 +61,9 @@ def status(name: GridName = "embedded") -> None:
 @app.command()
 def stage(name: GridName = "embedded", stamp: Stamp = None) -> None:
     """Write the source of the book, runs/book/, from the pages of book/ and the executed notebooks."""
-    from diffred_core.grid import read_grid, write_stamp
-    from diffred_core.staging import stage_book
+    from diffred_core.grid import write_stamp
 
-    source = stage_book(read_grid(name).entries())
+    source = staged(name)
     typer.echo(str(source))
     if stamp is not None:
         write_stamp(stamp_file(stamp), (path for path in source.rglob("*") if path.is_file()))
@@ -70,13 +74,33 @@ def build(stamp: Stamp = None) -> None:
     """Render the staged book into _build/html/; every warning is an error."""
     from diffred_core import paths
     from diffred_core.grid import write_stamp
-    from diffred_core.staging import build_book
 
-    root = paths.project_root()
-    page = build_book(paths.runs_root() / "book", config=root / "_config.yml", output=root)
+    page = built(paths.runs_root() / "book")
     typer.echo(str(page))
     if stamp is not None:
         write_stamp(stamp_file(stamp), [page])
+
+
+def staged(name: str) -> Path:
+    """Stage the book of a grid and return its folder."""
+    from diffred_core.grid import read_grid
+    from diffred_core.staging import stage_book
+
+    return stage_book(read_grid(name).entries())
+
+
+def built(source: Path) -> Path:
+    """Render a staged book and return its front page."""
+    from diffred_core import paths
+    from diffred_core.staging import build_book
+
+    root = paths.project_root()
+    return build_book(source, config=root / "_config.yml", output=root)
+
+
+def book_of(name: str) -> Path:
+    """Stage and render the book of a grid as far as its runs are good; return its front page."""
+    return built(staged(name))
 
 
 def verdict(run: Run, entry: Entry) -> tuple[str, str]:

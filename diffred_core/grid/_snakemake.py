@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from diffred_core import paths
@@ -22,7 +22,17 @@ from diffred_core.interrupts import sigterm_as_exit
 
 
 class GridFailure(Exception):
-    """Some jobs of the grid failed; the message has one line for each."""
+    """Some jobs of the grid failed; the message has one line for each.
+
+    Attributes
+    ----------
+    rules : frozenset of str
+        Which kinds of jobs failed: features, cell, summary, stage, book; empty if Snakemake could not start.
+    """
+
+    def __init__(self, message: str, *, rules: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.rules = frozenset(rules)
 
 
 def run_grid(name: str, *, cores: int | None = None, profile: str = "local", until: str = "book") -> str:
@@ -56,7 +66,7 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
         seen = watch(snakemake.events())
     seconds = f"{time.perf_counter() - started:.0f} s"
     if seen.failed:
-        raise GridFailure(_failures(seen.failed, log))
+        raise GridFailure(_failures(seen.failed, log), rules=(job.rule for job in seen.failed))
     if snakemake.process.returncode:
         raise GridFailure(f"Snakemake could not run the grid: {explain(log)} (whole log: {log})")
     return f"{seen.done} jobs done in {seconds}" if seen.done else f"nothing to do, {name} is up to date ({seconds})"
