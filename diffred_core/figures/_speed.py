@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from diffred_core.figures._style import axes_or_new, finish, require
 
@@ -44,8 +45,14 @@ def plot_speed(results: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     for start in results.index[results["claim"] != results["claim"].shift()][1:]:
         ax.axhline(start - 0.5, color="#BFBFBF", linewidth=0.8)
     ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    if results["high"].max() < 30 * results["low"].min():  # else the powers of ten are enough
+        ax.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        ax.xaxis.set_minor_formatter("{x:g}")
+    else:
+        ax.xaxis.set_minor_formatter(NullFormatter())
     ax.invert_yaxis()
-    return finish(ax, title="", x="seconds a unit of work (median; bars: fastest and slowest)", y="", columns=3)
+    return finish(ax, title="", x="seconds (median, fastest, slowest)", y="", columns=3)
 
 
 def describe_speed(results: pd.DataFrame) -> str:
@@ -53,7 +60,13 @@ def describe_speed(results: pd.DataFrame) -> str:
     sentences = []
     for claim, rows in results.groupby("claim", sort=False):
         peers = rows[rows["role"] == "peer"]
-        against = ", ".join(f"{float(row.times_ours):,.0f} times faster than {row.side}" for row in peers.itertuples())
+        against = ", ".join(
+            f"{_times(float(row.times_ours))} times as fast as {row.side}" for row in peers.itertuples()
+        )
         if against:
             sentences.append(f"{claim}: {against}")
     return "Seconds of a unit of work. " + "; ".join(sentences) + "." if sentences else "Seconds of a unit of work."
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"

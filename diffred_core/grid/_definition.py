@@ -124,9 +124,12 @@ def read_grid(name: str) -> Grid:
 
 
 def needs_features(analysis: str) -> bool:
-    """Return whether the notebook of `analysis` imports the feature store, directly or through the package."""
+    """Return whether the notebook of `analysis` imports the feature store itself: only then it reads from there.
+
+    Through the package every notebook imports it, also one that trains a network of its own.
+    """
     feature_store = sources.module_files(f"{sources.PACKAGE.name}.{FEATURES}")
-    return not feature_store.isdisjoint(sources.closure([locations.template_path(analysis)]))
+    return not feature_store.isdisjoint(sources.imported_files(locations.template_path(analysis)))
 
 
 def arguments(parameters: Mapping[str, object]) -> str:

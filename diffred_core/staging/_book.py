@@ -14,7 +14,7 @@ from diffred_core.staging._benchmarks import benchmark_page
 from diffred_core.staging._finding import finding
 from diffred_core.staging._links import link_names
 from diffred_core.staging._names import file_name, page_name
-from diffred_core.staging._page import run_page
+from diffred_core.staging._page import page_title, run_page
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import Run, find_runs
 from diffred_core.staging._status import overview_page, provenance_table, status_page
@@ -130,7 +130,7 @@ def _archive(staged: Mapping[str, bytes]) -> bytes:
 def _chapters(runs: Sequence[Run]) -> dict[str, list[Chapter]]:
     chapters: dict[str, list[Chapter]] = {}
     for analysis, group in _pages_by_analysis(runs).items():
-        pages = [{"file": page_name(run.cell), "title": run.cell.title} for run in group]
+        pages = [{"file": page_name(run.cell), "title": page_title(run)} for run in group]
         chapters[analysis] = pages if group[0].cell.is_summary else [{"file": f"results/{analysis}", "sections": pages}]
     return chapters
 

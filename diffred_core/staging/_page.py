@@ -17,6 +17,13 @@ _HEADING = re.compile(r"\A\s*#\s+(?P<title>.+?)\s*$", re.MULTILINE)
 _PARAMETER_TAGS = {"parameters", "injected-parameters"}
 
 
+def page_title(run: Run) -> str:
+    """Return how the contents name the page of `run`: the heading of the notebook where there is one page of it."""
+    if not run.cell.is_summary:
+        return run.cell.title
+    return heading(run.notebook, name=f"notebooks/{run.record.template}")[0]
+
+
 def heading(notebook: Notebook, *, name: str) -> tuple[str, str]:
     """Return the title of a notebook and the Markdown that follows it in its first cell.
 

@@ -36,8 +36,8 @@ class Cell:
 
     @property
     def title(self) -> str:
-        """``model on task``; for a summary the analysis in words."""
-        return "Across models and tasks" if self.is_summary else f"{self.model} on {self.task}"
+        """``model on task``; for a summary, which may be of anything, that it stands for all of them."""
+        return "all models and tasks" if self.is_summary else f"{self.model} on {self.task}"
 
 
 @dataclass(frozen=True)
