@@ -31,6 +31,7 @@ class Side:
     role: str = "peer"  # or "ours", "floor": the one step that no method can do without
     units: int = 1
     repeats: int | None = None
+    prepare: Callable[[], object] = lambda: None  # before every run, not timed
     seconds: list[float] = field(default_factory=list)
 
     @property
@@ -59,6 +60,7 @@ def measure(sides: Iterable[Side], *, repeats: int) -> list[Side]:
     ]
     for step, side in enumerate(tqdm(rounds, desc="timing", unit="run", leave=False)):
         warm_up = step < len(sides) and side.repeats != 1
+        side.prepare()
         start = time.perf_counter()
         side.run()
         if torch.cuda.is_available():
