@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from diffred_core import intervals
 from diffred_core.errors import InputError
@@ -88,7 +89,7 @@ def accuracy_is_kept(
         low=low,
         high=high,
         limit=tolerance,
-        verdict=_verdict(low, high, tolerance, below=True),
+        verdict=verdict(low, high, tolerance, below=True),
     )
 
 
@@ -109,12 +110,12 @@ def similarity_exceeds_inclusion(table: pd.DataFrame, *, fraction: float = FRACT
     """
     whole = _values(_of(table, method="subset_whole", fraction=fraction), "cka_debiased", fraction)
     null = _values(_of(table, method="diagonal_null", fraction=fraction), "cka", fraction)
-    return _above_zero(
+    return above_zero(
         "similar beyond inclusion",
         f"a random {_percent(fraction)} of the features is more like the layer than mere inclusion explains.",
         f"CKA is {whole.mean():.3f} against {null.mean():.3f} for uncorrelated features",
         whole - null,
-        level,
+        level=level,
     )
 
 
@@ -139,12 +140,12 @@ def pca_beats_random(table: pd.DataFrame, *, fraction: float = 0.1, probe: str =
         _values(_of(table, method=method, probe=probe, fraction=fraction), "accuracy", fraction)
         for method in ("random", "pca")
     )
-    return _above_zero(
+    return above_zero(
         "PCA beats random",
         f"as many principal directions are more accurate than a random {_percent(fraction)} of the features.",
         f"Accuracy is {100 * pca.item():.1f} % against {100 * drawn.mean():.1f} %",
         pca.item() - drawn,
-        level,
+        level=level,
     )
 
 
@@ -169,12 +170,12 @@ def classes_pay_unequally(
     """
     drawn = _values(_of(table, method="random", probe=probe, fraction=fraction), "gini_by_seed", fraction)
     full = _values(_of(table, method="full", probe=probe, fraction=1.0), "gini", 1.0).item()
-    return _above_zero(
+    return above_zero(
         "classes pay unequally",
         f"with a random {_percent(fraction)} of the features accuracy is more unequal over classes.",
         f"The Gini coefficient is {drawn.mean():.4f} against {full:.4f} of the full layer",
         drawn - full,
-        level,
+        level=level,
     )
 
 
@@ -196,13 +197,41 @@ def fits_converged(table: pd.DataFrame) -> Claim:
     )
 
 
-def _above_zero(name: str, statement: str, measured: str, differences: pd.Series, level: float) -> Claim:
-    value, low, high = intervals.mean_interval(differences.to_numpy(), level=level)
-    evidence = f"{measured}: {value:+.3f}, {_percent(level)} interval {low:+.3f} to {high:+.3f} over draws."
-    return Claim(name, statement, evidence, value, low, high, 0.0, _verdict(low, high, 0.0, below=False))
+def above_zero(
+    name: str,
+    statement: str,
+    measured: str,
+    differences: ArrayLike,
+    *,
+    level: float = 0.95,
+    digits: int = 3,
+    over: str = "draws",
+) -> Claim:
+    """Return the claim that the mean of `differences` is above 0, with its Student t interval.
+
+    Parameters
+    ----------
+    name, statement : str
+        As in `Claim`.
+    measured : str
+        What the difference is of; the difference itself is put behind it.
+    differences : array-like (n_repeats,)
+        One a repeat; a single one has no interval, and leaves the claim undecided.
+    level : float
+    digits : int
+        Decimal places of the numbers.
+    over : str
+        What the repeats are, in the plural.
+    """
+    value, low, high = intervals.mean_interval(differences, level=level)
+    numbers = [f"{number:+.{digits}f}" for number in (value, low, high)]
+    spread = f"{_percent(level)} interval {numbers[1]} to {numbers[2]} over {over}"
+    evidence = f"{measured}: {numbers[0]}, {spread if low == low else f'without an interval: one of the {over}'}."
+    return Claim(name, statement, evidence, value, low, high, 0.0, verdict(low, high, 0.0, below=False))
 
 
-def _verdict(low: float, high: float, limit: float, *, below: bool) -> str:
+def verdict(low: float, high: float, limit: float, *, below: bool) -> str:
+    """Return ``holds``, ``fails`` or ``undecided`` for an interval claimed to lie above `limit`, or `below` it."""
     right, wrong = (high <= limit, low > limit) if below else (low > limit, high <= limit)
     return "holds" if right else "fails" if wrong else "undecided"
 

@@ -170,7 +170,7 @@ class SoftMask(TransformerMixin, BaseEstimator):
     ----------
     kind : {"importance", "sqrt", "scaled", "inverse_spread", "mmc", "hard"}, default="importance"
         Which mask; reconstructions of Luo et al. (2023), whose formula is not public.
-    pair : {"mean_pair", "max_pair", "min_pair", "fisher"}, default="mean_pair"
+    pair : {"mean_pair", "max_pair", "min_pair", "fisher", "rank_mean"}, default="mean_pair"
         How the importance sums up more than two classes.
     fraction : float, default=None
         Share of the features that ``kind="hard"`` keeps.
@@ -178,7 +178,7 @@ class SoftMask(TransformerMixin, BaseEstimator):
 
     _parameter_constraints: dict = {  # noqa: RUF012
         "kind": [StrOptions({"importance", "sqrt", "scaled", "inverse_spread", "mmc", "hard"})],
-        "pair": [StrOptions({"mean_pair", "max_pair", "min_pair", "fisher"})],
+        "pair": [StrOptions({"mean_pair", "max_pair", "min_pair", "fisher", "rank_mean"})],
         "fraction": [Interval(Real, 0, 1, closed="right"), None],
     }
 
@@ -194,9 +194,9 @@ class SoftMask(TransformerMixin, BaseEstimator):
         check_classification_targets(y)
         rows = _rows(X)
         codes = torch.from_numpy(np.unique(y, return_inverse=True)[1])
-        R = soft_mask.importance(rows, codes, kind=self.pair)
-        spread = soft_mask.class_statistics(rows, codes)[1].mean(0)
-        mask = soft_mask.mask(R, kind=self.kind, spread=spread, magnitude=rows.abs().mean(0), fraction=self.fraction)
+        known = soft_mask.class_statistics(rows, codes)
+        R = soft_mask.importance(known, kind=self.pair)
+        mask = soft_mask.mask(R, kind=self.kind, spread=known.spread, magnitude=known.magnitude, fraction=self.fraction)
         self.importance_, self.mask_ = R.numpy(), mask.numpy()
         return self
 

@@ -9,20 +9,25 @@ from pathlib import Path
 
 
 def write_text(path: Path | str, text: str) -> Path:
-    """Write `text` to `path` by temporary file, sync and rename; missing folders are made.
+    """Write `text` to `path` in UTF-8, whole or not at all; see `write_bytes`."""
+    return write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path | str, content: bytes) -> Path:
+    """Write `content` to `path` by temporary file, sync and rename; missing folders are made.
 
     Returns
     -------
     Path
-        `path`. Whoever reads it at any moment sees the old text or the new one, never a part.
+        `path`. Whoever reads it at any moment sees the old content or the new one, never a part.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Same folder, so that the rename stays on one file system and is atomic.
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(part, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with open(part, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -134,13 +135,84 @@ def paired_bootstrap(
             f"expected reference_correct of shape {correct.shape[1:]} or {correct.shape}, got {reference.shape}; "
             "score both on the same test rows"
         )
+    return _percentile_interval(correct - reference, level=level, n_boot=n_boot, seed=seed)
+
+
+def cluster_bootstrap(values: ArrayLike, *, level: float = 0.95, n_boot: int = 2000, seed: int = 0) -> Interval:
+    """Return the mean of values that come in clusters, with a percentile bootstrap interval over clusters.
+
+    What one cluster holds is not independent (all test sets of one network, say), so clusters are resampled whole and
+    the interval speaks of new clusters. With few of them it is too short: six give some 460 different resamples.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_clusters,) or (n_clusters, n_within)
+        One value per cluster, or several of equal weight.
+    level : float
+        Confidence level in (0, 1).
+    n_boot : int
+        Number of resamples.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    Interval
+        One cluster has no interval: `low` and `high` are then NaN.
+
+    Raises
+    ------
+    InputError
+        If there is no value, one is not finite, or `level` or `n_boot` is out of range.
+    """
+    values = _finite(values, name="values")
+    means = values.reshape(len(values), -1).mean(1) if values.ndim else values[None]
+    found = _percentile_interval(means[None], level=level, n_boot=n_boot, seed=seed)
+    return found if len(means) > 1 else Interval(found.estimate, float("nan"), float("nan"))
+
+
+def _percentile_interval(table: np.ndarray, *, level: float, n_boot: int, seed: int) -> Interval:
+    """Return the mean of `table` with the percentile interval of `_resampled_means`."""
     check_level(level)
     if n_boot < 1:
         raise InputError(f"expected n_boot of at least 1, got {n_boot}; 2000 is usual")
-    gain = correct - reference
-    draws = _resampled_means(gain, n_boot, np.random.default_rng(seed))
+    draws = _resampled_means(table, n_boot, np.random.default_rng(seed))
     low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(float(gain.mean()), float(low), float(high))
+    return Interval(float(table.mean()), float(low), float(high))
+
+
+def bootstrap_means(values: ArrayLike, *, n_boot: int = 2000, seed: int | Sequence[int] = 0) -> np.ndarray:
+    """Return the mean of every curve under resamplings of the rows that all of them share.
+
+    What is made of the means, such as a ratio or the place of the largest, has the quantiles of its resampled values
+    as percentile interval. The same `seed` and number of rows give the same resamples: curves of two calls on the same
+    rows stay paired.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_curves, n_rows)
+        Whether curve c is right on row i, say.
+    n_boot : int
+        Number of resamples.
+    seed : int or sequence of int
+        Of the resampling.
+
+    Returns
+    -------
+    ndarray of shape (n_boot, n_curves)
+
+    Raises
+    ------
+    InputError
+        If a value is not finite, or `n_boot` is out of range.
+    """
+    values = _finite(values, name="values", ndim=2)
+    if n_boot < 1:
+        raise InputError(f"expected n_boot of at least 1, got {n_boot}; 2000 is usual")
+    n, rng = values.shape[1], np.random.default_rng(seed)
+    step = max(1, _CELLS // n)
+    sizes = [min(step, n_boot - start) for start in range(0, n_boot, step)]
+    return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size=size) @ values.T for size in sizes]) / n
 
 
 def _resampled_means(table: np.ndarray, n_boot: int, rng: np.random.Generator) -> np.ndarray:

@@ -27,6 +27,12 @@ def runs_root() -> Path:
     return Path(chosen).expanduser().resolve() if chosen else project_root() / "runs"
 
 
+def data_root() -> Path:
+    """Return where downloaded data lie: ``$DIFFRED_DATA``, else ``data`` under `runs_root`."""
+    chosen = os.environ.get("DIFFRED_DATA")
+    return Path(chosen).expanduser().resolve() if chosen else runs_root() / "data"
+
+
 def slug(name: str) -> str:
     """Return `name` as one safe file name: every character outside ``[A-Za-z0-9._-]`` becomes a hyphen."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"

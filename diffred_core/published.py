@@ -9,6 +9,10 @@ import pandas as pd
 from diffred_core import redundancy
 
 PAPER = "Nanda et al. 2023, Diffused Redundancy in Pre-trained Representations (arXiv 2306.00183)"
+TUNNEL_PAPER = (
+    "Harun et al. 2024, What Variables Affect Out-of-Distribution Generalization in Pretrained Models? "
+    "(arXiv 2405.15018)"
+)
 
 
 def diffused_redundancy_numbers() -> pd.DataFrame:
@@ -25,8 +29,7 @@ def diffused_redundancy_numbers() -> pd.DataFrame:
     Most come from the saved output of the first author's notebooks, which draw the figures; that each equals the
     printed value is not proved. The full layer is one run. CKA is biased, on 1,000 test images.
     """
-    with resources.files("diffred_core").joinpath("data/published_redundancy.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file)
+    return _table("published_redundancy.csv")
 
 
 def diffused_redundancy_at(delta: float) -> pd.DataFrame:
@@ -51,3 +54,37 @@ def diffused_redundancy_at(delta: float) -> pd.DataFrame:
         }
         rows.append({"model": model, "weights": weights, "task": task, "delta": delta, **found})
     return pd.DataFrame(rows)
+
+
+def tunnel_numbers() -> pd.DataFrame:
+    """Return the statistics that Harun et al. (2024) print, as far as their 512-row table bears on them.
+
+    Returns
+    -------
+    DataFrame
+        Columns quantity (networks, n_cells, mean, delta, p_value, r2, slope, slope_share), subject (a comparison or
+        group of `tunnel_statistics`, a strength, a predictor, or a network), side (before or after of a comparison;
+        matched or file_order, the two ways to pair rows, for one printed p), metric, value, digits (printed
+        decimal places), source.
+
+    Notes
+    -----
+    Cliff's delta is printed without its sign. Slopes are read from figures, two decimal places.
+    """
+    return _table("published_tunnel.csv").fillna({"subject": "", "side": "", "metric": ""})
+
+
+def tunnel_accuracies() -> pd.DataFrame:
+    """Return the OOD accuracies of table 4 of Harun et al. (2024), under its own headings and in its own order.
+
+    Returns
+    -------
+    DataFrame
+        Columns network, augmentation, resolution, and eight OOD sets, in per cent; 28 networks trained on ImageNet-100.
+    """
+    return _table("published_tunnel_accuracy.csv")
+
+
+def _table(name: str) -> pd.DataFrame:
+    with resources.files("diffred_core").joinpath(f"data/{name}").open(encoding="utf-8") as file:
+        return pd.read_csv(file)

@@ -7,6 +7,7 @@ gives the same subset on every device, and no global state is touched.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -71,6 +72,21 @@ def subset_sizes(n_features: int, fractions: Iterable[float]) -> list[int]:
             raise InputError(f"expected fractions in (0, 1], got {fraction}; pass 1.0 for all features")
         sizes.append(max(1, int(fraction * n_features)))
     return sizes
+
+
+def top_size(n_features: int, fraction: float) -> int:
+    """Return how many features the top `fraction` of a ranking is: ``ceil(fraction * n_features)``.
+
+    Of rankings no published rule is known; this one never keeps less than was asked for.
+
+    Raises
+    ------
+    InputError
+        If `n_features` is less than 1, or the fraction lies outside (0, 1].
+    """
+    subset_sizes(n_features, [fraction])  # refuses both
+    # rounded first: 0.07 * 100 is 7.000000000000001, and means 7
+    return math.ceil(round(fraction * n_features, 9))
 
 
 def check_order(order: Tensor, sizes: Sequence[int], *, n_features: int | None = None) -> list[int]:

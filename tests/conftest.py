@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 
+from diffred_core.threads import thread_environment
+
+os.environ.update(thread_environment(1))  # the same for the kernels and commands that tests start
 torch.set_num_threads(1)  # the arrays of tests are small: waiting for a second thread takes longer than their sums
 _DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 

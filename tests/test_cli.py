@@ -65,7 +65,7 @@ def test_a_failed_run_is_one_sentence_and_exit_code_1(checkout):
         (["run", "hello", "-p", "times=x"], "parameter times must be int, got 'x'"),
         (["run", "hello", "-p", "times"], "-p takes name=value, got 'times'"),
         (["run", "total", "--model", "a"], "total.ipynb has no parameter 'model'"),
-        (["grid", "tinny"], "there is no grid 'tinny'; did you mean 'tiny'?"),
+        (["grid", "tiney"], "there is no grid 'tiney'; did you mean 'tiny'?"),
         (["grid", "tiny", "--profile", "slrm"], "there is no profile 'slrm'; did you mean 'slurm'?"),
         (["parameters", "helo"], "did you mean 'hello'?"),
     ],

@@ -32,7 +32,10 @@ def share_of(dataset: datasets.Dataset, split: str) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     ("task", "n_samples", "n_classes"),
-    [("elpv", 2624, 4), ("mnist5k", 5000, 10), ("digits", 1797, 10), ("elpv_type", 2624, 2), ("elpv_mono", 1074, 4)],
+    [
+        *(("elpv", 2624, 4), ("mnist5k", 5000, 10), ("digits", 1797, 10)),
+        *(("elpv_type", 2624, 2), ("elpv_mono", 1074, 4), ("elpv_level_type", 2624, 8)),
+    ],
 )
 def test_embedded_task_has_every_image_once_in_stratified_splits(task: str, n_samples: int, n_classes: int) -> None:
     dataset = datasets.load(task)
@@ -65,6 +68,9 @@ def test_elpv_levels_and_types_are_told_apart() -> None:
     assert every.classes == ("functional", "possibly defective", "likely defective", "defective")
     assert (mono.y.bincount() + poly.y.bincount()).tolist() == every.y.bincount().tolist() == [1508, 295, 106, 715]
     assert every.licence == "CC BY-NC-SA 4.0"
+    kind, pair = (datasets.load(name) for name in ("elpv_type", "elpv_level_type"))
+    assert torch.equal(pair.y, 2 * every.y + kind.y)
+    assert pair.classes[2] == "possibly defective, monocrystalline"
 
 
 def test_splits_depend_on_the_seed_alone() -> None:

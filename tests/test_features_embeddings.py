@@ -122,6 +122,8 @@ def test_task_features_check_their_rows() -> None:
     TaskFeatures("m", "t", tuple("abcd"), {}, {"train": rows})
     with pytest.raises(InputError, match=r"one label a row .* got X \(40, 3\) and y \(39,\)"):
         TaskFeatures("m", "t", tuple("abcd"), {}, {"train": (rows[0], rows[1][:-1])})
+    with pytest.raises(InputError, match="expected labels in the test split of 't', got none; pass one class index a"):
+        TaskFeatures("m", "t", tuple("abcd"), {}, {"train": rows, "test": (rows[0], None)})
     with pytest.raises(InputError, match=r"expected labels within 0..2 in the train split of 't', got 0..3"):
         TaskFeatures("m", "t", tuple("abc"), {}, {"train": rows})
     with pytest.raises(InputError, match="expected 3 features in every split of 't', got 2 in test"):

@@ -8,7 +8,7 @@ from reference import bootstrap_by_indexing
 from scipy import stats
 
 from diffred_core.errors import InputError
-from diffred_core.intervals import jackknife_error, mean_interval, paired_bootstrap
+from diffred_core.intervals import cluster_bootstrap, jackknife_error, mean_interval, paired_bootstrap
 
 
 def test_mean_interval_equals_scipy():
@@ -102,6 +102,23 @@ def test_same_seed_same_interval_and_chunks_do_not_matter(monkeypatch):
     assert (chunked.low, chunked.high) == pytest.approx((first.low, first.high), abs=0.03)
 
 
+def test_cluster_bootstrap_resamples_clusters_whole():
+    rng = np.random.default_rng(6)
+    clusters = rng.normal(size=(12, 1)) + 0.1 * rng.normal(size=(12, 8))  # alike within, different between
+    estimate, low, high = cluster_bootstrap(clusters, n_boot=4000)
+    draws = [clusters[rng.integers(0, 12, 12)].mean() for _ in range(4000)]
+    assert estimate == pytest.approx(clusters.mean())
+    assert (low, high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])), abs=0.04)
+    cells = cluster_bootstrap(clusters.ravel(), n_boot=4000)
+    assert cells.high - cells.low < 0.6 * (high - low)  # the control: cells taken for clusters promise too much
+
+
+def test_cluster_bootstrap_of_one_cluster_has_no_interval():
+    estimate, low, high = cluster_bootstrap([[0.1, 0.3]])
+    assert estimate == pytest.approx(0.2)
+    assert np.isnan([low, high]).all()
+
+
 def test_bad_input_is_refused():
     good = np.ones((3, 5))
     for call, sentence in (
@@ -111,6 +128,9 @@ def test_bad_input_is_refused():
         (lambda: paired_bootstrap(good, good[:, :4]), r"reference_correct of shape \(5,\) or \(3, 5\), got \(3, 4\)"),
         (lambda: paired_bootstrap(good[0], good[0]), "correct to be 2-dimensional"),
         (lambda: paired_bootstrap(good, good, n_boot=0), "n_boot of at least 1, got 0"),
+        (lambda: cluster_bootstrap([]), "values to be not empty and finite"),
+        (lambda: cluster_bootstrap(good, n_boot=0), "n_boot of at least 1, got 0"),
+        (lambda: cluster_bootstrap(good, level=1), r"level in \(0, 1\), got 1"),
         (lambda: jackknife_error([1.0]), "at least 2 blocks"),
     ):
         with pytest.raises(InputError, match=sentence):

@@ -15,10 +15,13 @@ LAYERS = {
     "ground": {"errors", "paths", "files", "locations", "provenance", "sources", "threads", "interrupts", "records"},
     "arrays": {
         *("subsets", "moments", "cka", "similarity", "linear_probe", "redundancy", "intervals", "soft_mask"),
-        *("precision", "checks"),
+        *("precision", "checks", "tunnel", "geometry", "few_shot"),
     },
-    "world": {"datasets", "backbones", "features"},
-    "tables": {"sweeps", "results", "claims", "published"},
+    "world": {"datasets", "backbones", "features", "small_networks"},
+    "tables": {
+        *("sweeps", "results", "claims", "depth_claims", "published", "tunnel_statistics", "small_network_claims"),
+        *("few_shot_claims",),
+    },
     "drawing and running": {
         *("figures", "estimators", "notebook_parameters", "runner", "grid", "staging", "mathml", "cli"),
     },

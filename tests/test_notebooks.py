@@ -12,10 +12,11 @@ import papermill
 import pytest
 from synthetic_task import make_task
 
-from diffred_core import notebook_parameters, results
+from diffred_core import few_shot_claims, notebook_parameters, results
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-TEMPLATES = ("subset_probes", "subset_similarity", "summary")
+TEMPLATES = ("subset_probes", "subset_similarity", "summary", "few_shot", "few_shot_theory", "few_shot_summary")
+ALONE = ("summary", "few_shot_theory", "few_shot_summary")  # read no features
 QUICK = {"n_seeds": 2, "fractions": [0.1, 0.2, 0.5], "model": "synthetic"}
 
 
@@ -45,7 +46,7 @@ def test_the_first_code_cell_holds_the_parameters_with_help(name):
     assert first["metadata"]["tags"] == ["parameters"]
     found = notebook_parameters.read_parameters(path)
     assert all(parameter.help for parameter in found.values())
-    assert name == "summary" or {"model", "task", "checkpoint", "seed"} <= set(found)
+    assert name in ALONE or {"model", "task", "checkpoint", "seed"} <= set(found)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -63,13 +64,15 @@ def test_the_last_cell_writes_the_table(name):
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """Run the three templates on an array of embeddings, the summary on the tables of the others."""
+    """Run the templates on an array of embeddings, the summaries on the tables of the others."""
     folder = tmp_path_factory.mktemp("runs")
     X, y = (np.concatenate(parts) for parts in zip(*make_task().splits.values(), strict=True))
     np.savez(folder / "layer.npz", X=X, y=y)
     task = f"embeddings:{folder / 'layer.npz'}"
     probes = QUICK | {"logistic_fractions": [0.2], "task": task}
+    few_shot = {"model": "synthetic", "task": task, "n_way": 3, "n_episodes": 40, "n_head_episodes": 10, "ways": [2, 4]}
     chosen = {"subset_probes": probes, "subset_similarity": QUICK | {"task": task}, "summary": {}}
+    chosen |= {"few_shot": few_shot, "few_shot_theory": {"n_trials": 2000}, "few_shot_summary": {}}
     outputs = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFRED_RUNS", str(folder / "runs"))
@@ -103,7 +106,13 @@ def test_every_cell_ran_without_error_or_complaint(name, executed):
             assert not {"image/png", "image/svg+xml"} & set(output.get("data", {})), "show figures with figures.show"
 
 
-@pytest.mark.parametrize(("name", "n_figures"), [("subset_probes", 5), ("subset_similarity", 1), ("summary", 3)])
+@pytest.mark.parametrize(
+    ("name", "n_figures"),
+    [
+        *(("subset_probes", 5), ("subset_similarity", 1), ("summary", 3)),
+        *(("few_shot", 6), ("few_shot_theory", 1), ("few_shot_summary", 1)),
+    ],
+)
 def test_every_figure_has_alternative_text_with_numbers(name, n_figures, executed):
     outputs, _ = executed
     pictures = [html for html in shown(outputs[name]) if "<img" in html]
@@ -124,7 +133,7 @@ def test_every_table_has_a_caption(name, executed):
 def test_tables_are_written_with_their_provenance(executed):
     _, tables = executed
     probes = results.read_all(tables, analysis="subset_probes")
-    assert set(probes["probe"]) == {"ridge", "logistic"}
+    assert set(probes["probe"]) == {"ridge", "logistic", "sgd"}
     (path,) = tables.glob("*/*/subset_probes.csv")
     said = results.read_provenance(path)
     assert said["parameters"]["fractions"] == [0.1, 0.2, 0.5]
@@ -143,3 +152,18 @@ def test_the_finding_on_the_page_is_the_one_of_the_table(executed):
     page = outputs["subset_probes"].read_text()
     assert f"It loses {100 * gap.item():.1f} points" in page
     assert f"It loses {100 * gap.item() + 1:.1f} points" not in page
+
+
+def test_the_few_shot_verdicts_on_the_page_are_those_of_the_table(executed):
+    outputs, tables = executed
+    table = results.read_all(tables, analysis="few_shot")
+    page = outputs["few_shot"].read_text()
+    claims = few_shot_claims.every(table)
+    assert len(claims) >= 9  # no views: C7 and C8 at 5 shots only
+    for claim in claims:
+        assert claim.evidence in page
+    assert f"{100 * claims[0].value + 1:+.1f} points, 95 % interval" not in claims[0].evidence
+    summary = results.read(tables / "summary" / "summary" / "few_shot_summary.csv")
+    stored = summary[summary["metric"] == "claim_c1_top_1_percent_recovers"]
+    assert stored["value"].item() == pytest.approx(claims[0].value)
+    assert stored["label"].item() == claims[0].verdict

@@ -196,3 +196,33 @@ def test_paths_are_slugged(monkeypatch, tmp_path):
     assert results.table_path("folder:/data/x", "a/b", "t") == tmp_path / "tables" / "folder-data-x" / "a-b" / "t.csv"
     assert results.notebook_path("d", "m", "t").name == "t.ipynb"
     assert results.record_path("d", "m", "t") == tmp_path / "records" / "d" / "m" / "t.json"
+
+
+def of_episodes(values, **changes):
+    """The three rows that stand for one value an episode."""
+    kept = {"accuracy": np.mean(values), "accuracy_sd": np.std(values, ddof=1), "accuracy_n": len(values)}
+    return [ROW | changes | {"metric": metric, "value": value} for metric, value in kept.items()]
+
+
+def test_three_rows_give_the_interval_of_all_episodes():
+    draw = np.random.default_rng(0)
+    top, bottom = draw.uniform(0.5, 1, 300), draw.uniform(0, 0.5, 200)
+    made = results.as_table([*of_episodes(top, method="top"), *of_episodes(bottom, method="bottom")])
+    found = results.summarize_episodes(made, "method", metric="accuracy", level=0.9).set_index("method")
+    for method, values in {"top": top, "bottom": bottom}.items():
+        low, high = stats.t.interval(0.9, len(values) - 1, values.mean(), stats.sem(values))
+        assert found.loc[method, ["mean", "low", "high"]].tolist() == pytest.approx([values.mean(), low, high])
+        assert found.loc[method, "n"] == len(values)
+
+
+def test_episodes_without_their_spread_or_in_one_group_are_refused():
+    rows = of_episodes([0.1, 0.2, 0.3])
+    with pytest.raises(InputError, match=r"metric must be one of .*, got 'accuracy_sd'"):
+        results.summarize_episodes(results.as_table([rows[0], rows[2]]), "method", metric="accuracy")
+    half = results.as_table([*rows, *of_episodes([0.1, 0.2], method="other")[::2]])
+    with pytest.raises(InputError, match="expected accuracy_sd and accuracy_n beside every accuracy"):
+        results.summarize_episodes(half, "method", metric="accuracy")
+    twice = results.as_table([*rows, *of_episodes([0.1, 0.2], label="other")])
+    with pytest.raises(InputError, match="several rows of 'accuracy' share a group of method"):
+        results.summarize_episodes(twice, "method", metric="accuracy")
+    assert len(results.summarize_episodes(twice, ["method", "label"], metric="accuracy")) == 2

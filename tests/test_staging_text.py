@@ -71,7 +71,10 @@ def package(tmp_path):
     (folder / "sums").mkdir(parents=True)
     (folder / "__init__.py").write_text('"""A small package."""\n')
     (folder / "plain.py").write_text(PLAIN)
-    (folder / "sums" / "__init__.py").write_text('"""Sums."""\n\nfrom small.sums._one import Total as Total\n')
+    taken = "from small.sums._deep._two import Mean as Mean\nfrom small.sums._one import Total as Total\n"
+    (folder / "sums" / "__init__.py").write_text(f'"""Sums."""\n\n{taken}')
+    (folder / "sums" / "_deep").mkdir()
+    (folder / "sums" / "_deep" / "_two.py").write_text('class Mean:\n    """A mean."""\n')
     (folder / "sums" / "_one.py").write_text(ONE)
     return folder
 
@@ -85,7 +88,7 @@ def test_api_page_has_public_names_with_signature_and_line(package):
     assert "(api-sums-total)=" in page
     assert "_hidden" not in page
     assert "unlisted" not in page
-    assert public_names(package) == {("plain", "double"), ("sums", "Total")}
+    assert public_names(package) == {("plain", "double"), ("sums", "Mean"), ("sums", "Total")}
 
 
 def test_named_function_in_prose_links_to_the_api_and_code_blocks_stay(package):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from diffred_core.errors import InputError
-from diffred_core.subsets import check_order, prefix_masks, random_order, subset_sizes
+from diffred_core.subsets import check_order, prefix_masks, random_order, subset_sizes, top_size
 
 
 @pytest.mark.parametrize("seed", [0, 1, 17])
@@ -78,3 +78,16 @@ def test_what_is_no_permutation_is_refused(order):
 def test_order_of_another_layer_is_refused():
     with pytest.raises(InputError, match=r"permutation of 0, \.\.\., 11"):
         check_order(random_order(10, seed=0), [1], n_features=12)
+
+
+@pytest.mark.parametrize(
+    ("n_features", "fraction", "size"),
+    [(1280, 0.001, 2), (1280, 0.05, 64), (100, 0.07, 7), (3, 0.34, 2), (10, 1.0, 10)],
+)
+def test_the_top_of_a_ranking_is_never_less_than_asked_for(n_features, fraction, size):
+    assert top_size(n_features, fraction) == size
+
+
+def test_the_top_of_a_ranking_is_a_share():
+    with pytest.raises(InputError, match=r"fractions in \(0, 1\], got 0"):
+        top_size(10, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -61,9 +61,7 @@ class Backbone:
 
     def normalised(self, pixels: Tensor) -> Tensor:
         """Return uint8 `pixels` of shape (n, 3, height, width) as the float32 images that the network takes."""
-        mean = torch.tensor(self.mean, device=pixels.device).view(1, -1, 1, 1) * 255
-        std = torch.tensor(self.std, device=pixels.device).view(1, -1, 1, 1) * 255
-        return (pixels.float() - mean) / std
+        return normalised(pixels, mean=self.mean, std=self.std)
 
     def features(self, images: Tensor) -> Tensor:
         """Return the pooled features before the head, (n, n_features), of normalised images (n, 3, h, w)."""
@@ -81,6 +79,12 @@ class Backbone:
         if isinstance(head, nn.Identity):
             raise InputError(f"expected a model with a classification head, but {self.name!r} has none; load another")
         return head(features)
+
+
+def normalised(pixels: Tensor, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Return uint8 `pixels` (n, 3, height, width) less `mean`, over `std`, both a channel and in units of 0..1."""
+    mean, std = (torch.tensor(values, device=pixels.device).view(1, -1, 1, 1) * 255 for values in (mean, std))
+    return (pixels.float() - mean) / std
 
 
 def penultimate(module: nn.Module, images: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ timm takes seconds to import, so it is imported only when a network is really bu
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,10 @@ def _width(module: nn.Module, name: str, size: int) -> int:
 
 
 def _create(name: str, *, pretrained: bool, options: dict[str, Any]) -> nn.Module:
-    import timm
+    with warnings.catch_warnings():
+        # Of a progress bar that a library of timm's would draw in a notebook; ours do not need its widgets.
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import timm
 
     _check_name(name)
     try:

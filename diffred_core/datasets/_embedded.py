@@ -26,9 +26,10 @@ ELPV_TYPES = {"mono": "monocrystalline", "poly": "polycrystalline"}
 
 
 def load_elpv(name: str, *, seed: int) -> Dataset:
-    """Return the solar cells, labelled with one of 4 defect levels, or with the kind of cell.
+    """Return the solar cells, labelled with one of 4 defect levels, with the kind of cell, or with both.
 
-    ``elpv`` has all cells, ``elpv_mono`` and ``elpv_poly`` those of one kind, ``elpv_type`` the kind as the class.
+    ``elpv`` has all cells, ``elpv_mono`` and ``elpv_poly`` those of one kind, ``elpv_type`` the kind as the class,
+    ``elpv_level_type`` the 8 pairs of level and kind as classes.
     Buerhop-Lutz et al. 2018, "A Benchmark for Visual Identification of Defective Solar Cells in
     Electroluminescence Imagery"; 2,624 images of 300 x 300 pixels.
     """
@@ -36,11 +37,8 @@ def load_elpv(name: str, *, seed: int) -> Dataset:
     rows = [line.split() for line in (root / "labels.csv").read_text(encoding="utf-8").splitlines() if line.strip()]
     of_type = name.removeprefix("elpv").removeprefix("_")
     rows = [row for row in rows if of_type not in ELPV_TYPES or row[2] == of_type]
-    column, readable = (2, ELPV_TYPES) if of_type == "type" else (1, ELPV_LEVELS)
-    codes = list(readable)
-    y = torch.tensor([codes.index(_code(row[column], codes)) for row in rows])
+    y, classes = _elpv_labels(rows, of_type)
     images = [root / row[0] for row in rows]
-    classes = tuple(readable.values())
     return Dataset(
         name=name,
         classes=classes,
@@ -100,6 +98,7 @@ EMBEDDED: dict[str, Callable[..., Dataset]] = {
     "elpv_type": load_elpv,
     "elpv_mono": load_elpv,
     "elpv_poly": load_elpv,
+    "elpv_level_type": load_elpv,
 }
 
 
@@ -133,7 +132,14 @@ def _package_folder(module: str, package: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def _code(value: str, codes: list[str]) -> str:
-    if codes[0] not in ELPV_LEVELS:
-        return value
-    return min(codes, key=lambda code: abs(float(code) - float(value)))
+def _elpv_labels(rows: list[list[str]], of_type: str) -> tuple[torch.Tensor, tuple[str, ...]]:
+    """Return class indices and names of cells, each a row of file name, defect probability and kind."""
+    levels, types = list(ELPV_LEVELS), list(ELPV_TYPES)
+    level = torch.tensor([min(range(4), key=lambda c: abs(float(levels[c]) - float(row[1]))) for row in rows])
+    kind = torch.tensor([types.index(row[2]) for row in rows])
+    if of_type == "type":
+        return kind, tuple(ELPV_TYPES.values())
+    if of_type == "level_type":
+        pairs = tuple(f"{a}, {b}" for a in ELPV_LEVELS.values() for b in ELPV_TYPES.values())
+        return level * len(types) + kind, pairs
+    return level, tuple(ELPV_LEVELS.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from diffred_core.datasets._corruptions import corrupted, split_corruption
 from diffred_core.datasets._dataset import Dataset
 from diffred_core.datasets._embedded import EMBEDDED
 from diffred_core.datasets._folder import load_folder
@@ -30,7 +31,8 @@ def load(task: str, *, seed: int = 0, image_size: int | None = None) -> Dataset:
     Parameters
     ----------
     task : str
-        An embedded name (`names`), ``torchvision:NAME``, or ``folder:PATH``.
+        An embedded name (`names`), ``torchvision:NAME``, or ``folder:PATH``; with ``+noise:3`` (or ``blur``,
+        ``contrast``, ``pixelate``; severity 1 to 5) behind it, the same task with its images so corrupted.
     seed : int
         Of the splits that are not official.
     image_size : int, optional
@@ -45,7 +47,11 @@ def load(task: str, *, seed: int = 0, image_size: int | None = None) -> Dataset:
     InputError
         If the task is unknown, cannot be had, or does not hold what it must.
     """
-    if task.startswith("folder:"):
+    parts = split_corruption(task)
+    if parts is not None:
+        clean, kind, severity = parts
+        dataset = corrupted(load(clean, seed=seed), kind, severity)
+    elif task.startswith("folder:"):
         dataset = load_folder(task, seed=seed)
     elif task.startswith("torchvision:"):
         dataset = load_torchvision(task, seed=seed)
@@ -54,7 +60,8 @@ def load(task: str, *, seed: int = 0, image_size: int | None = None) -> Dataset:
     else:
         raise InputError(
             f"unknown task {task!r}{near_names(task, names(every=True))}; known are {', '.join(EMBEDDED)}, "
-            "torchvision:NAME, folder:PATH, and embeddings:PATH where features are asked for"
+            "torchvision:NAME, folder:PATH, any of them with +noise:3 or the like, and embeddings:PATH where features "
+            "are asked for"
         )
     if image_size is not None and image_size < 1:
         raise InputError(f"expected image_size of at least 1 pixel, got {image_size}; leave it out for the task's own")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +34,6 @@ PARTS: dict[str, dict[str, dict[str, Any]]] = {
     **dict.fromkeys(("ImageNet", "Imagenette"), _VALIDATED),
     **dict.fromkeys(("Caltech101", "Caltech256", "EuroSAT", "SEMEION", "SUN397"), _WHOLE),
 }
-
-
-def data_root() -> Path:
-    """Return where downloaded sets lie: ``$DIFFRED_DATA``, else ``data`` under `paths.runs_root`."""
-    chosen = os.environ.get("DIFFRED_DATA")
-    return Path(chosen).expanduser().resolve() if chosen else paths.runs_root() / "data"
 
 
 def load_torchvision(name: str, *, seed: int) -> Dataset:
@@ -89,7 +82,7 @@ def _open(set_name: str, options: dict[str, Any]) -> Any:
     from torchvision import datasets
 
     make = getattr(datasets, set_name)
-    root = data_root() / set_name
+    root = paths.data_root() / set_name
     root.mkdir(parents=True, exist_ok=True)
     if "download" not in inspect.signature(make).parameters:
         return _attempt(make, root, options, set_name)

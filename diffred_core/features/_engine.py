@@ -15,6 +15,7 @@ from torch import Tensor
 from diffred_core.backbones import Backbone
 from diffred_core.errors import InputError
 from diffred_core.features._layers import LayerFeatures
+from diffred_core.features._pooling import AVERAGE
 
 ENGINES = ("auto", "openvino", "torch")
 Engine = Callable[[Tensor], tuple[Tensor, ...]]  # uint8 (n, 3, h, w) -> one (n, width) a layer
@@ -24,9 +25,17 @@ Engine = Callable[[Tensor], tuple[Tensor, ...]]  # uint8 (n, 3, h, w) -> one (n,
 REQUEST = 4
 
 
-def build(backbone: Backbone, layers: Sequence[str], *, device: torch.device, engine: str, threads: int) -> Engine:
+def build(
+    backbone: Backbone,
+    layers: Sequence[str],
+    *,
+    device: torch.device,
+    engine: str,
+    threads: int,
+    pool: str = AVERAGE,
+) -> Engine:
     """Return the engine of that name; ``auto`` is OpenVINO on a CPU where it is installed, else torch."""
-    network = LayerFeatures(backbone, layers).eval()
+    network = LayerFeatures(backbone, layers, pool=pool).eval()
     if choose(engine, device) == "openvino":
         return openvino_engine(network, size=backbone.input_size, threads=threads)
     return torch_engine(network, device=device, threads=threads)

@@ -19,7 +19,9 @@ from diffred_core.errors import InputError
 from diffred_core.features import _engine
 from diffred_core.features._batches import pixel_batches
 from diffred_core.features._identity import DTYPES, identity_of, store_of
+from diffred_core.features._layer_names import Layers, layer_names
 from diffred_core.features._layers import PENULTIMATE, check_layers
+from diffred_core.features._pooling import AVERAGE
 from diffred_core.features._store import SHARD_SIZE, FeatureStore
 
 
@@ -29,7 +31,8 @@ def extract(
     *,
     split: str,
     root: Path | str | None = None,
-    layers: Sequence[str] = (PENULTIMATE,),
+    layers: Layers = (PENULTIMATE,),
+    pool: str = AVERAGE,
     batch_size: int = 64,
     device: str | torch.device | None = None,
     engine: str = "auto",
@@ -46,8 +49,11 @@ def extract(
     split : {"train", "validation", "test"}
     root : path, optional
         Folder of all stores; ``features`` under `paths.runs_root` by default.
-    layers : sequence of str
-        ``"penultimate"`` or names of modules, whose outputs are averaged over positions. One pass gives all.
+    layers : sequence of str, or str
+        ``"penultimate"`` or names of modules, in the order in which they are kept; or ``"blocks"``, ``"stages"``,
+        ``"convolutions"``, in the order in which the network runs them (`layer_names`). One pass gives all.
+    pool : {"average", "2x2", "cls", "tokens"}
+        How maps and tokens become one row an image (`_pooling.pooled`).
     batch_size : int
         Images computed at once; it divides a shard of 512.
     device : str, optional
@@ -72,10 +78,11 @@ def extract(
         constant, or the disk is full.
     """
     device = torch.device(device or "cpu")
-    extractor = Extractor(
-        backbone, check_layers(backbone, layers), batch_size, device, engine, _engine.n_threads(threads), progress
+    layers = layer_names(backbone, layers) if isinstance(layers, str) else check_layers(backbone, layers)
+    extractor = Extractor(backbone, layers, batch_size, device, engine, _engine.n_threads(threads), progress, pool)
+    identity = identity_of(
+        backbone.identity, dataset, split=split, layers=layers, pool=pool, dtype=dtype, device=device
     )
-    identity = identity_of(backbone.identity, dataset, split=split, layers=layers, dtype=dtype, device=device)
     store = store_of(identity, dataset, split=split, root=root)
     extractor.fill(store, dataset, split=split)
     return store
@@ -92,6 +99,7 @@ class Extractor:
     engine: str
     threads: int
     progress: bool
+    pool: str = AVERAGE
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or SHARD_SIZE % self.batch_size:
@@ -104,27 +112,41 @@ class Extractor:
     @cached_property
     def run(self) -> _engine.Engine:
         """The compiled network; built at the first missing shard, used for all of them."""
-        return _engine.build(self.backbone, self.layers, device=self.device, engine=self.engine, threads=self.threads)
+        return _engine.build(
+            self.backbone, self.layers, device=self.device, engine=self.engine, threads=self.threads, pool=self.pool
+        )
 
-    def fill(self, store: FeatureStore, dataset: Dataset, *, split: str) -> None:
-        """Compute the shards that are missing or damaged, then write the manifest."""
+    def fill(self, store: FeatureStore, dataset: Dataset, *, split: str, what: str | None = None) -> None:
+        """Compute the shards that are missing or damaged, then write the manifest; `what` is for the bar."""
         with store.locked():
             missing = store.missing()
-            for shard, tensors in self._shards(store, dataset, split, missing):
+            for shard, tensors in self._shards(store, dataset, split, what or split, missing):
                 _check_finite(tensors, store.sample_ids[store.rows(shard)])
                 store.write(shard, tensors)
             if missing or not store.is_finished():
                 _check_varied(store)
                 store.finish(made_by=self._made_by())
 
+    def stream(self, dataset: Dataset, *, split: str) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the features of every layer, each (n, width), and last the labels (n,), batch by batch."""
+        indices = dataset.splits[split]
+        batches = indices.split(self.batch_size)
+        pixels = pixel_batches(dataset, self.backbone, [batch.tolist() for batch in batches], threads=self.threads)
+        with _bar(f"{self.backbone.name} {dataset.name} {split}", len(indices), self.progress) as bar:
+            for batch, images in zip(batches, pixels, strict=True):
+                found = self.run(images)
+                _check_finite(dict(zip(self.layers, found, strict=True)), [dataset.sample_ids[i] for i in batch])
+                yield (*found, dataset.y[batch])
+                bar.update(len(batch))
+
     def _shards(
-        self, store: FeatureStore, dataset: Dataset, split: str, missing: list[int]
+        self, store: FeatureStore, dataset: Dataset, split: str, what: str, missing: list[int]
     ) -> Iterator[tuple[int, dict[str, Tensor]]]:
         rows = {shard: dataset.splits[split][store.rows(shard)].split(self.batch_size) for shard in missing}
         every = [batch.tolist() for shard in missing for batch in rows[shard]]
         pixels = pixel_batches(dataset, self.backbone, every, threads=self.threads)
         kept = DTYPES[str(store.identity["dtype"])]
-        with _bar(f"{self.backbone.name} {dataset.name} {split}", sum(map(len, every)), self.progress) as bar:
+        with _bar(f"{self.backbone.name} {dataset.name} {what}", sum(map(len, every)), self.progress) as bar:
             for shard in missing:
                 found = []
                 for batch in rows[shard]:

@@ -11,6 +11,7 @@ import torch
 from diffred_core import paths
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
+from diffred_core.features._pooling import AVERAGE, check_pool
 from diffred_core.features._store import FeatureStore, key_of
 
 EXTRACTOR_VERSION = 1  # raised when the same inputs give other features
@@ -25,6 +26,7 @@ def identity_of(
     layers: Sequence[str],
     dtype: str,
     device: torch.device,
+    pool: str = AVERAGE,
 ) -> dict[str, object]:
     """Return all that the features of one split depend on, as JSON holds it.
 
@@ -36,7 +38,7 @@ def identity_of(
     Raises
     ------
     InputError
-        If `split` or `dtype` is unknown.
+        If `split`, `dtype` or `pool` is unknown.
     """
     if split not in dataset.splits:
         raise InputError(f"expected split to be one of {', '.join(dataset.splits)}, got {split!r}; name one of them")
@@ -50,6 +52,8 @@ def identity_of(
         "dataset_fingerprint": dataset.fingerprint,
         "split_digest": hashlib.sha256(dataset.splits[split].numpy().tobytes()).hexdigest(),
         "extractor_version": EXTRACTOR_VERSION,
+        # no entry for what all features were before there was a choice: their keys stand
+        **({"pool": pool} if check_pool(pool) != AVERAGE else {}),
     }
 
 
@@ -59,10 +63,18 @@ def features_root(root: Path | str | None) -> Path:
 
 
 def store_of(
-    identity: dict[str, object], dataset: Dataset, *, split: str, root: Path | str | None = None
+    identity: dict[str, object],
+    dataset: Dataset,
+    *,
+    split: str,
+    root: Path | str | None = None,
+    part: str | None = None,
 ) -> FeatureStore:
-    """Return the store of that identity, ``<root>/<task>/<model>/<split>/<key>``, finished or not."""
-    names = (dataset.name, str(identity["model"]), split)
+    """Return the store of that identity, ``<root>/<task>/<model>/<part>/<key>``, finished or not.
+
+    `part` is the name of the split unless the features are of something else than the plain images of it.
+    """
+    names = (dataset.name, str(identity["model"]), part or split)
     folder = features_root(root).joinpath(*map(paths.slug, names)) / key_of(identity)[:16]
     indices = dataset.splits[split]
     return FeatureStore(folder, identity, tuple(dataset.sample_ids[i] for i in indices.tolist()), dataset.y[indices])

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from diffred_core.backbones import Backbone
 from diffred_core.errors import InputError, near_names
+from diffred_core.features._pooling import AVERAGE, Layout, check_pool, pooled, shape_of
 
 PENULTIMATE = "penultimate"
 
@@ -19,53 +20,103 @@ class LayerFeatures(nn.Module):
     ----------
     backbone : Backbone
     layers : sequence of str
-        ``"penultimate"`` (the pooled features before the head) or names of modules, whose outputs are averaged
-        over positions: (n, c, h, w) over the last two axes, or (n, h, w, c) where timm says so; tokens (n, t, c)
-        over t.
+        ``"penultimate"`` (the pooled features before the head) or names of modules. A module that runs several times
+        in one pass is a layer each time: ``name`` is its first output, ``name#2`` the second.
+    pool : {"average", "2x2", "cls", "tokens"}
+        How maps and tokens become rows, see `_pooling.pooled`; penultimate features are rows already.
 
     Raises
     ------
     InputError
-        If a layer is unknown or named twice.
+        If a layer or the pooling is unknown, or a layer is named twice; in the forward pass, if a layer does not run,
+        gives no tensor, or does not give one row of one width for every image.
     """
 
-    def __init__(self, backbone: Backbone, layers: Sequence[str]) -> None:
+    def __init__(self, backbone: Backbone, layers: Sequence[str], *, pool: str = AVERAGE) -> None:
         super().__init__()
         self.backbone = backbone
         self.module = backbone.module
         self.layers = check_layers(backbone, layers)
-        self.channels_last = str(getattr(backbone.module, "output_fmt", "NCHW")).endswith("NHWC")
+        self.pool = check_pool(pool)
+        self.layout = Layout.of(backbone.module)
+        self.calls: dict[str, dict[int, str]] = {}
+        for layer in self.layers:
+            if layer != PENULTIMATE:
+                name, call = split_call(layer)
+                self.calls.setdefault(name, {})[call] = layer
+        self.widths: dict[str, int] = {}
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Return the pooled features of every layer, in the order asked for."""
         found: dict[str, Tensor] = {}
-        handles = [self._record(name, found) for name in self.layers if name != PENULTIMATE]
+        handles = [self._record(name, wanted, found) for name, wanted in self.calls.items()]
         try:
             found[PENULTIMATE] = self.backbone.features(self.backbone.normalised(pixels))
         finally:
             for handle in handles:
                 handle.remove()
-        return tuple(found[name].float() for name in self.layers)
+        for layer in self.layers:
+            self._check(layer, found.get(layer), pixels)
+        return tuple(found[layer].float() for layer in self.layers)
 
-    def _record(self, name: str, found: dict[str, Tensor]):
+    def _record(self, name: str, wanted: dict[int, str], found: dict[str, Tensor]):
+        module, n_calls = self.module.get_submodule(name), 0
+
         def hook(_module, _inputs, output) -> None:
-            # Pooled at once: a later in-place activation would change the kept output itself.
-            found[name] = self._pooled(output[0] if isinstance(output, tuple) else output)
+            nonlocal n_calls
+            n_calls += 1
+            if n_calls in wanted:
+                # Pooled at once: a later in-place activation would change the kept output itself.
+                found[wanted[n_calls]] = self._pooled(wanted[n_calls], module, output)
 
-        return self.module.get_submodule(name).register_forward_hook(hook)
+        return module.register_forward_hook(hook)
 
-    def _pooled(self, output: Tensor) -> Tensor:
-        if output.ndim == 4:
-            return output.mean(dim=(1, 2) if self.channels_last else (2, 3))
-        return output.mean(dim=1) if output.ndim == 3 else output.clone()
+    def _pooled(self, layer: str, module: nn.Module, output: object) -> Tensor:
+        first = output[0] if isinstance(output, (tuple, list)) and output else output
+        if not isinstance(first, Tensor):
+            raise InputError(
+                f"expected layer {layer!r} of {self.backbone.name!r} to give a tensor, got "
+                f"{type(first).__name__}; name a module within it"
+            )
+        return pooled(first, self.pool, self.layout, of_convolution=isinstance(module, nn.Conv2d))
+
+    def _check(self, layer: str, found: Tensor | None, pixels: Tensor) -> None:
+        if found is None:
+            name, call = split_call(layer)
+            raise InputError(
+                f"expected layer {name!r} of {self.backbone.name!r} to run {call} time{'s' * (call > 1)} on the way to "
+                "the pooled features, but it does not; name a layer before the head"
+            )
+        if found.ndim != 2 or found.shape[0] != pixels.shape[0]:
+            raise InputError(
+                f"expected one row an image from layer {layer!r} of {self.backbone.name!r}, got shape "
+                f"{shape_of(found)} for {int(pixels.shape[0])} images; name the block around it"
+            )
+        width = self.widths.setdefault(layer, int(found.shape[1]))
+        if found.shape[1] != width:
+            raise InputError(
+                f"expected {width} features of layer {layer!r} as in the first batch, got {found.shape[1]}; choose "
+                "another pooling, or a layer of one width"
+            )
+
+
+def split_call(layer: str) -> tuple[str, int]:
+    """Return the module and the number of its call: ``("act", 2)`` for ``act#2``, 1 where none is given."""
+    name, mark, call = layer.rpartition("#")
+    return (name, int(call)) if mark and call.isdigit() and int(call) > 0 else (layer, 1)
+
+
+def module_names(backbone: Backbone) -> list[str]:
+    """Return the names of all modules, in the order in which the network registers them."""
+    return [name for name, _ in backbone.module.named_modules() if name]
 
 
 def check_layers(backbone: Backbone, layers: Sequence[str]) -> tuple[str, ...]:
     """Return `layers` as a tuple, or say which of them the backbone does not have."""
-    known = [PENULTIMATE, *(name for name, _ in backbone.module.named_modules() if name)]
-    for name in layers:
-        if name not in known:
-            raise InputError(f"unknown layer {name!r} of {backbone.name!r}{near_names(name, known)}; name a module")
+    known = [PENULTIMATE, *module_names(backbone)]
+    for layer in layers:
+        if split_call(layer)[0] not in known:
+            raise InputError(f"unknown layer {layer!r} of {backbone.name!r}{near_names(layer, known)}; name a module")
     if not layers or len(set(layers)) != len(layers):
         raise InputError(f"expected at least one layer, each once, got {tuple(layers)}; name every layer once")
     return tuple(layers)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +114,7 @@ class FeatureStore:
         # One entry: safetensors writes several in an order of its own choosing, and equal shards would differ.
         metadata = {"about": json.dumps(self._about(shard, contiguous), sort_keys=True)}
         with _room(self.folder):
-            _write_bytes(self._path(shard), save(contiguous, metadata))
+            files.write_bytes(self._path(shard), save(contiguous, metadata))
 
     def finish(self, *, made_by: Mapping[str, object]) -> None:
         """Write the manifest, after the last shard.
@@ -146,13 +145,26 @@ class FeatureStore:
         """
         if layer not in self.layers:
             raise InputError(f"expected one of the layers {', '.join(self.layers)}, got {layer!r}; extract it too")
+        return self._read((layer,))[layer]
+
+    def read_all(self) -> dict[str, Tensor]:
+        """Return the features of every layer, each (n_samples, width), reading every shard once.
+
+        Raises
+        ------
+        InputError
+            If a shard is missing or damaged.
+        """
+        return self._read(self.layers)
+
+    def _read(self, layers: Sequence[str]) -> dict[str, Tensor]:
         payloads = [self._payload(shard) for shard in range(self.n_shards)]
         if None in payloads:
             raise InputError(
                 f"expected whole shards in {str(self.folder)!r}, but {self._path(payloads.index(None)).name!r} is "
                 "missing or damaged; extract again to redo only that one"
             )
-        return torch.cat([payload[layer] for payload in payloads])
+        return {layer: torch.cat([payload[layer] for payload in payloads]) for layer in layers}
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -198,18 +210,6 @@ def _read_manifest(folder: Path) -> dict | None:
     except (OSError, ValueError):
         return None
     return manifest if isinstance(manifest, dict) and "identity" in manifest else None
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -11,15 +11,11 @@ import torch
 from torch import Tensor
 
 from diffred_core import datasets
-from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
 from diffred_core.features._embeddings import PREFIX, read_embeddings
-from diffred_core.features._engine import n_threads
-from diffred_core.features._extract import Extractor
-from diffred_core.features._identity import features_root, identity_of, store_of
 from diffred_core.features._layers import PENULTIMATE
 from diffred_core.features._request import Request
-from diffred_core.features._store import FeatureStore
+from diffred_core.features._stores import finished_stores
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +31,8 @@ class TaskFeatures:
     keys : dict of str to str
         Key of the stored features of every split, for provenance.
     splits : dict of str to (X, y)
-        ``train``, ``validation`` and ``test``; X is float32 of shape (n_samples, n_features), y int64 of shape
-        (n_samples,).
+        ``train``, ``validation`` and ``test``, or those of them that were asked for; X is float32 of shape
+        (n_samples, n_features), y int64 of shape (n_samples,).
     """
 
     model: str
@@ -57,14 +53,23 @@ class TaskFeatures:
     @property
     def n_features(self) -> int:
         """Number of columns of every X."""
-        return self.splits["train"][0].shape[1]
+        return next(iter(self.splits.values()))[0].shape[1]
 
     @property
     def n_classes(self) -> int:
         """Number of classes of the task, whether or not every split has all of them."""
         return len(self.classes)
 
+    @property
+    def together(self) -> tuple[Tensor, Tensor]:
+        """Rows of all splits, one split after the other: X (n_samples, n_features) and y (n_samples,)."""
+        return tuple(torch.cat(parts) for parts in zip(*self.splits.values(), strict=True))
+
     def _check_rows(self, split: str, X: Tensor, y: Tensor) -> None:
+        if y is None:
+            raise InputError(
+                f"expected labels in the {split} split of {self.task!r}, got none; pass one class index a row"
+            )
         if X.ndim != 2 or len(X) == 0 or y.shape != (len(X),):
             raise InputError(
                 f"expected X of shape (n_samples, n_features) and one label a row in the {split} split of "
@@ -142,27 +147,8 @@ def load(
     else:
         dataset = datasets.load(task, seed=seed, image_size=image_size)
         request = Request.of(model, checkpoint, image_size=dataset.input_size, model_args=model_args)
-        stores = _stores(request, dataset, root=root, layer=layer, device=device, progress=progress)
+        stores = finished_stores(request, dataset, layers=(layer,), root=root, device=device, progress=progress)
         classes, keys = dataset.classes, {split: store.key for split, store in stores.items()}
         splits = {split: (store.read(layer).float(), store.y) for split, store in stores.items()}
     splits = {split: (X.to(device), y.to(device)) for split, (X, y) in splits.items()}
     return TaskFeatures(model, task, classes, keys, splits)
-
-
-def _stores(
-    request: Request, dataset: Dataset, *, root: Path | str | None, layer: str, device: torch.device, progress: bool
-) -> dict[str, FeatureStore]:
-    """Return the finished stores of all splits; a network is loaded only if one of them is not."""
-    identity = request.identity(features_root(root))
-    stores = {}
-    for split in dataset.splits:
-        of_split = identity_of(identity, dataset, split=split, layers=(layer,), dtype="float32", device=device)
-        stores[split] = store_of(of_split, dataset, split=split, root=root)
-    unfinished = [split for split, store in stores.items() if not store.is_finished() or store.missing()]
-    if unfinished:
-        extractor = Extractor(
-            request.backbone, (layer,), 64, device, engine="auto", threads=n_threads(None), progress=progress
-        )
-        for split in unfinished:
-            extractor.fill(stores[split], dataset, split=split)
-    return stores

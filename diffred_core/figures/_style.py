@@ -40,8 +40,8 @@ def axes_or_new(ax: Axes | None, *, size: tuple[float, float] = SIZE) -> Axes:
         return plt.subplots(figsize=size, facecolor="white", layout="constrained")[1]
 
 
-def finish(ax: Axes, *, title: str, x: str, y: str, columns: int = 2) -> Axes:
-    """Name the axes of `ax`, put a light grid behind the data and the legend below it."""
+def finish(ax: Axes, *, title: str, x: str, y: str, columns: int = 2, legend: bool = True) -> Axes:
+    """Name the axes of `ax`, put a light grid behind the data and, unless panels share one, the legend below it."""
     ax.set_facecolor("white")
     ax.set_title(title, loc="left", fontsize=12)
     ax.set_xlabel(x)
@@ -49,7 +49,8 @@ def finish(ax: Axes, *, title: str, x: str, y: str, columns: int = 2) -> Axes:
     ax.grid(color="#E5E5E5", linewidth=0.8)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
-    _legend_below(ax, columns)
+    if legend:
+        _legend_below(ax, columns)
     return ax
 
 
@@ -99,14 +100,14 @@ def line(
         ax.fill_between(rows[x].astype(float), low, high, color=colour, alpha=0.2, linewidth=0)
 
 
-def interval_name(summary: pd.DataFrame) -> str:
-    """Return the words for the bands of `summary`: method, level and number of repeats."""
+def interval_name(summary: pd.DataFrame, *, over: str = "draws") -> str:
+    """Return the words for the bands of `summary`: method, level and number of repeats, which are `over`."""
     banded = summary[summary["low"].notna()]
     if banded.empty:
-        return "no interval: one draw"
+        return f"no interval: one {over.removesuffix('s')}"
     fewest, most = int(banded["n"].min()), int(banded["n"].max())
     repeats = f"{most}" if fewest == most else f"{fewest} to {most}"
-    return f"{100 * float(banded['level'].iloc[0]):g} % t interval, {repeats} draws"
+    return f"{100 * float(banded['level'].iloc[0]):g} % t interval, {repeats} {over}"
 
 
 def one_value(summary: pd.DataFrame, column: str, *, what: str) -> str | None:

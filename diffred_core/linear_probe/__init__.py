@@ -1,22 +1,31 @@
-"""Linear probes on subsets of features: ridge, logistic and the published SGD recipe, with one result type.
+"""Linear probes on subsets of features and on layers: ridge, logistic and the published recipes, with one result type.
 
 moments, subsets --fit_ridge, ridge_curve, ridge_loo--> no pass over rows, every prefix from one factor
-X, y, subsets --fit_logistic, fit_sgd, fit_ridge_rows--> LinearProbe --scores, predict, accuracy-->
+X, y, subsets --fit_logistic, fit_sgd, fit_adamw, fit_ridge_rows--> LinearProbe --scores, predict, accuracy-->
 several l2, validation rows --choose_l2, select_l2--> the chosen probe of every subset
+layers, targets, three splits --probe_layers, probe_layers_by_epoch--> test accuracy of every layer for every target
 """
 
 from diffred_core.linear_probe._curve import ridge_curve as ridge_curve
 from diffred_core.linear_probe._curve import ridge_curve_predictions as ridge_curve_predictions
 from diffred_core.linear_probe._curve import ridge_curve_scores as ridge_curve_scores
+from diffred_core.linear_probe._epochs import EpochCurves as EpochCurves
+from diffred_core.linear_probe._epochs import probe_layers_by_epoch as probe_layers_by_epoch
+from diffred_core.linear_probe._layers import LAYER_L2 as LAYER_L2
+from diffred_core.linear_probe._layers import LayerProbes as LayerProbes
+from diffred_core.linear_probe._layers import probe_layers as probe_layers
 from diffred_core.linear_probe._logistic import fit_logistic as fit_logistic
 from diffred_core.linear_probe._loo import ridge_loo as ridge_loo
 from diffred_core.linear_probe._probe import LinearProbe as LinearProbe
+from diffred_core.linear_probe._recipes import PUBLISHED as PUBLISHED
+from diffred_core.linear_probe._recipes import PUBLISHED_TUNNEL as PUBLISHED_TUNNEL
+from diffred_core.linear_probe._recipes import AdamWRecipe as AdamWRecipe
+from diffred_core.linear_probe._recipes import SGDRecipe as SGDRecipe
 from diffred_core.linear_probe._ridge import fit_ridge as fit_ridge
 from diffred_core.linear_probe._rows import fit_ridge_rows as fit_ridge_rows
 from diffred_core.linear_probe._select import Selection as Selection
 from diffred_core.linear_probe._select import choose_l2 as choose_l2
 from diffred_core.linear_probe._select import ridge_cross_validation as ridge_cross_validation
 from diffred_core.linear_probe._select import select_l2 as select_l2
-from diffred_core.linear_probe._sgd import PUBLISHED as PUBLISHED
-from diffred_core.linear_probe._sgd import SGDRecipe as SGDRecipe
+from diffred_core.linear_probe._sgd import fit_adamw as fit_adamw
 from diffred_core.linear_probe._sgd import fit_sgd as fit_sgd

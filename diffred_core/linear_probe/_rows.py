@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from diffred_core import moments
 from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, check_positive, class_labels, finite_features
@@ -14,6 +16,7 @@ from diffred_core.linear_probe._factor import ridge_factor
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import Solution, Subsets, as_problems
 from diffred_core.linear_probe._ridge import exact_solution, solve_primal
+from diffred_core.moments._blocks import BLOCK_ROWS
 
 
 @torch.no_grad()
@@ -53,7 +56,7 @@ def fit_ridge_rows(
     y, n_classes = class_labels(y, X, n_classes=n_classes)
     check_positive(memory_bytes, name="memory_bytes")
     problems = as_problems(subsets, l2, n_features=X.shape[1], device=X.device, positive=False)
-    rows, n = _Rows(X, y, n_classes), len(X)
+    rows, n = RidgeRows(X, one_hot(y, n_classes).double()), len(X)
     solutions = [
         (at, rows.solve(features, problems.l2[:, at.to(X.device)]))
         for at, features in problems.groups(lambda k: 4 * 8 * (k * k if k <= n else n * (n + k)), memory_bytes)
@@ -61,15 +64,26 @@ def fit_ridge_rows(
     return problems.probe(solutions, n_classes)
 
 
-class _Rows:
-    """The rows in the two forms that the groups may need, each made at most once."""
+class RidgeRows:
+    """The rows in the two forms that a solve may need, each made at most once.
 
-    def __init__(self, X: Tensor, y: Tensor, n_classes: int):
-        self.X, self.y, self.n_classes = X, y, n_classes
+    Parameters
+    ----------
+    X : Tensor (n_samples, n_features)
+    indicators : Tensor (n_samples, n_columns) of float64
+        Targets in {0, 1}: the one-hot labels of one task, or of several side by side. Columns do not see one another.
+    """
+
+    def __init__(self, X: Tensor, indicators: Tensor):
+        self.X, self.indicators = X, indicators
 
     @cached_property
     def moments(self) -> moments.FeatureMoments:
-        return moments.from_features(self.X, self.y, n_classes=self.n_classes, quartic=False)
+        # products in float64: those in float32 leave a low-rank Gram matrix without inverse up to l2 of 1e-5 variances
+        plain = moments.accumulate((block.double() for block in self.X.split(BLOCK_ROWS)), quartic=False)
+        pairs = zip(self.X.split(BLOCK_ROWS), self.indicators.split(BLOCK_ROWS), strict=True)
+        sums = sum(columns.T @ (block.double() - plain.mean) for block, columns in pairs)
+        return replace(plain, class_sums=sums, class_counts=self.indicators.sum(0))
 
     @cached_property
     def mean(self) -> Tensor:
@@ -77,9 +91,10 @@ class _Rows:
 
     @cached_property
     def share(self) -> Tensor:
-        return torch.bincount(self.y, minlength=self.n_classes).double() / len(self.y)
+        return self.indicators.mean(0)
 
     def solve(self, features: Tensor, l2: Tensor) -> Solution:
+        """Solve the subsets ``features (g, k)`` with regularisers ``l2 (n_l2, g)`` on the smaller side."""
         if features.shape[1] <= len(self.X):
             return solve_primal(self.moments, features, l2)
         return self._solve_dual(features, l2)
@@ -87,7 +102,7 @@ class _Rows:
     def _solve_dual(self, features: Tensor, l2: Tensor) -> Solution:
         n = len(self.X)
         X = (self.X[:, features].double() - self.mean[features]).transpose(0, 1)
-        targets = torch.nn.functional.one_hot(self.y, self.n_classes).double() - self.share
+        targets = self.indicators - self.share
         kernel, targets = X @ X.mT, targets.expand(len(X), -1, -1)
         dual = [torch.cholesky_solve(targets, ridge_factor(kernel.clone(), n * row)) for row in l2]
         weight = torch.stack([X.mT @ alpha for alpha in dual])

@@ -13,4 +13,5 @@ from diffred_core.moments._feature_moments import FeatureMoments as FeatureMomen
 from diffred_core.moments._folds import FoldMoments as FoldMoments
 from diffred_core.moments._folds import accumulate_folds as accumulate_folds
 from diffred_core.moments._folds import fold_moments as fold_moments
+from diffred_core.moments._layers import accumulate_layers as accumulate_layers
 from diffred_core.moments._merge import merge as merge

@@ -5,6 +5,7 @@ from __future__ import annotations
 from diffred_core.locations import notebook_path as notebook_path
 from diffred_core.locations import record_path as record_path
 from diffred_core.locations import table_path as table_path
+from diffred_core.results._episodes import summarize_episodes as summarize_episodes
 from diffred_core.results._provenance import collect_provenance as collect_provenance
 from diffred_core.results._provenance import provenance_path as provenance_path
 from diffred_core.results._schema import COLUMNS as COLUMNS

@@ -79,7 +79,9 @@ def _public(module: Path) -> Iterator[_Public]:
 
 
 def _reexported(statement: ast.ImportFrom, folder: Path) -> Iterator[_Public]:
-    file = folder / f"{(statement.module or '').rpartition('.')[2]}.py"
+    parts = (statement.module or "").split(".")
+    inside = parts[parts.index(folder.name) + 1 :] if folder.name in parts else parts[-1:]
+    file = folder.joinpath(*inside).with_suffix(".py")
     if not file.is_file():
         return
     found = {node.name: node for node in _parse(file).body if isinstance(node, _Definition)}

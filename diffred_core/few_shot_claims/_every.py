@@ -1,0 +1,53 @@
+"""All claims of one model and task."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from diffred_core.claims import Claim
+from diffred_core.few_shot_claims._estimates import (
+    COSINE,
+    head_equals_centroid,
+    knows,
+    mask_improves,
+    selection_is_inaccurate,
+)
+from diffred_core.few_shot_claims._oracle import (
+    accuracy_peaks_inside,
+    confounders_harm,
+    fades_with_ways,
+    few_percent_improve,
+    more_shots_need_more,
+    top_percent_recovers,
+)
+from diffred_core.few_shot_claims._reading import CENTROID, all_shots
+
+
+def every(table: pd.DataFrame, *, level: float = 0.95) -> list[Claim]:
+    """Return C1 to C9 of one model and task; C8 at every number of shots by both centroids, C9 if a probe was run.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of sweeps.few_shot, one model and task.
+    level : float
+        Coverage of the intervals.
+
+    Raises
+    ------
+    InputError
+        If the table lacks what a claim is about.
+    """
+    known = [n_shot for n_shot in all_shots(table) if knows(table, n_shot)]
+    masks = [(n_shot, probe) for n_shot in known for probe in (CENTROID, COSINE)]
+    found = [
+        top_percent_recovers(table, level=level),
+        few_percent_improve(table, level=level),
+        accuracy_peaks_inside(table, level=level),
+        more_shots_need_more(table, level=level),
+        fades_with_ways(table, level=level),
+        confounders_harm(table, level=level),
+        selection_is_inaccurate(table, level=level),
+        *(mask_improves(table, n_shot=n_shot, probe=probe, level=level) for n_shot, probe in masks),
+    ]
+    return found + ([head_equals_centroid(table, level=level)] if (table["metric"] == "over_centroid").any() else [])

@@ -1,0 +1,187 @@
+"""Neural collapse of a layer and its classifier, in two published conventions, from moments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from diffred_core.errors import InputError, near_names
+from diffred_core.geometry._classes import class_deviations, frobenius_unit, within_quadratic
+from diffred_core.geometry._simplex import SimplexDeviation, simplex_deviation
+from diffred_core.linear_probe._checks import finite_features
+from diffred_core.moments import FeatureMoments
+from diffred_core.moments._blocks import BLOCK_ROWS
+
+CONVENTIONS = ("papyan", "harun")
+
+
+@dataclass(frozen=True)
+class NeuralCollapse:
+    """NC1 to NC4, each 0 for a layer that has collapsed, in one convention; None where a classifier, or X, is missing.
+
+    Attributes
+    ----------
+    nc1 : float
+        ``tr(S_W pinv(S_B)) / C``: variation within classes, in units of that between them.
+    nc2 : float or None
+        papyan: mean ``|cos + 1/(C - 1)|`` of the class means. harun: distance of the unit-norm ``W'W`` from that
+        of a simplex.
+    nc3 : float or None
+        papyan: squared distance of the unit-norm classifier from the unit-norm class means. harun: distance of the
+        unit-norm ``W'M`` from the Gram matrix of a simplex.
+    nc4 : float or None
+        papyan: share of the rows of X that the classifier gives to another class than that of the nearest class
+        mean. harun: ``||W' mu_G + b||``, the scores at the global mean.
+    means : SimplexDeviation
+        Of the class means about the global mean.
+    weights : SimplexDeviation or None
+        Of the classifier.
+    """
+
+    nc1: float
+    nc2: float | None
+    nc3: float | None
+    nc4: float | None
+    means: SimplexDeviation
+    weights: SimplexDeviation | None
+
+
+@torch.no_grad()
+def neural_collapse(
+    moments: FeatureMoments,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    X: Tensor | None = None,
+    convention: str = "papyan",
+) -> NeuralCollapse:
+    """Return NC1 to NC4 of a layer, and of a linear classifier on it.
+
+    ``S_W = 1/n sum (x - mu_c)(x - mu_c)'`` and ``S_B = 1/C sum (mu_c - mu_G)(mu_c - mu_G)'``. The trace of NC1 is taken
+    in the C - 1 directions that the class means span, so that neither matrix, nor a pseudo-inverse, is made.
+
+    Parameters
+    ----------
+    moments : FeatureMoments
+        With class sums: ``moments.from_features(X, y)``. Rows of training data, as published.
+    weight : Tensor (n_features, n_classes), optional
+        Of a probe on this layer (``LinearProbe.weight``), or ``weight.T`` of a `torch.nn.Linear`.
+    bias : Tensor (n_classes,), optional
+        By default 0.
+    X : Tensor (n_samples, n_features), optional
+        Rows on which papyan's NC4 compares the classifier with the nearest class mean.
+    convention : {"papyan", "harun"}
+        Papyan, Han & Donoho 2020 (``mu_G`` the mean of all rows), or what the code of Harun et al. 2025 computes, after
+        Zhu et al. 2021 (``mu_G`` the mean of the class means). They differ in all four unless classes are of one size,
+        where NC1 is the same.
+
+    Returns
+    -------
+    NeuralCollapse
+
+    Raises
+    ------
+    InputError
+        Moments without class sums, fewer than two classes, a class without rows, class means that all coincide,
+        a classifier of another shape or that is 0, or an unknown convention.
+
+    Notes
+    -----
+    A ridge probe scores the class shares at the mean of all rows, whatever the layer: its harun NC4 says nothing.
+    From moments of float32 features NC1 below 1e-6 is rounding.
+    """
+    if convention not in CONVENTIONS:
+        raise InputError(
+            f"expected convention 'papyan' or 'harun', got {convention!r}{near_names(convention, CONVENTIONS)}"
+        )
+    deviations = class_deviations(moments)
+    offset = deviations.mean(0) if convention == "harun" else torch.zeros_like(moments.mean)
+    centred = deviations - offset
+    nc1, means = _within_over_between(moments, deviations, centred), simplex_deviation(centred)
+    if weight is None:
+        nc2 = means.angle_deviation if convention == "papyan" else None
+        return NeuralCollapse(nc1, nc2, None, None, means, None)
+    weight, bias = _classifier(weight, bias, centred)
+    weights = simplex_deviation(weight.T)
+    if convention == "harun":
+        nc2, nc3 = _from_simplex(weight.T @ weight), _from_simplex(centred @ weight)
+        nc4 = float(torch.linalg.vector_norm((moments.mean + offset) @ weight + bias))
+    else:
+        nc2, nc3 = means.angle_deviation, _duality(weight, centred)
+        nc4 = None if X is None else 1 - nearest_centre_agreement(moments, weight, bias, X)
+    return NeuralCollapse(nc1, nc2, nc3, nc4, means, weights)
+
+
+def _within_over_between(moments: FeatureMoments, deviations: Tensor, centred: Tensor) -> float:
+    """Return ``tr(S_W pinv(S_B)) / C = sum_i u_i' S_W u_i / s_i^2`` for singular pairs ``(s_i, u_i)`` of `centred`."""
+    _, s, directions = torch.linalg.svd(centred, full_matrices=False)
+    # a weighted sum of the C rows is 0 but for rounding; beyond that, the cut-off of a float64 pseudo-inverse of S_B
+    s = s[: len(centred) - 1]
+    kept = s.square() > moments.n_features * torch.finfo(s.dtype).eps * s[0].square()
+    if not kept.any():
+        raise InputError("expected class means that differ, got the same mean for all; check the labels")
+    within = within_quadratic(moments, deviations, directions[: len(s)][kept].T)
+    return float((within / s[kept].square()).sum())
+
+
+def _classifier(weight: Tensor, bias: Tensor | None, centred: Tensor) -> tuple[Tensor, Tensor]:
+    shape = (centred.shape[1], len(centred))
+    weight = torch.as_tensor(weight).to(centred)
+    bias = centred.new_zeros(shape[1]) if bias is None else torch.as_tensor(bias).to(centred)
+    if weight.shape != shape or bias.shape != shape[1:]:
+        raise InputError(
+            f"expected weight of shape (n_features, n_classes) = {shape} and bias of {shape[1:]}, got "
+            f"{tuple(weight.shape)} and {tuple(bias.shape)}; pass weight.T of a torch.nn.Linear"
+        )
+    return weight, bias
+
+
+def _from_simplex(gram: Tensor) -> float:
+    """Return the distance of the unit-norm `gram` from ``(I - 11'/C) / sqrt(C - 1)``, that of a simplex."""
+    C = len(gram)
+    simplex = torch.eye(C, dtype=gram.dtype, device=gram.device) - 1 / C
+    difference = frobenius_unit(gram, what="weights and class means") - simplex / (C - 1) ** 0.5
+    return float(torch.linalg.matrix_norm(difference))
+
+
+def _duality(weight: Tensor, centred: Tensor) -> float:
+    units = frobenius_unit(weight, what="weights"), frobenius_unit(centred.T, what="class means")
+    return float((units[0] - units[1]).square().sum())
+
+
+@torch.no_grad()
+def nearest_centre_agreement(moments: FeatureMoments, weight: Tensor, bias: Tensor | None, X: Tensor) -> float:
+    """Return the share of rows that the classifier and the nearest class mean give to the same class.
+
+    Papyan, Han & Donoho 2020, fig. 7 (there: the share on which they differ). Distances are Euclidean.
+
+    Parameters
+    ----------
+    moments : FeatureMoments
+        With class sums; its class means are the centres.
+    weight, bias
+        As in `neural_collapse`.
+    X : Tensor (n_samples, n_features)
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        As `neural_collapse`, and rows of another width or that are not finite.
+    """
+    deviations = class_deviations(moments)
+    weight, bias = _classifier(weight, bias, deviations)
+    X = finite_features(X, n_features=moments.n_features)
+    at_mean = moments.mean @ weight + bias
+    same = 0
+    for block in X.split(BLOCK_ROWS):
+        centred = block.double() - moments.mean
+        # |x - mu|^2 is smallest where x.mu - |mu|^2/2 is largest
+        nearest = (centred @ deviations.T - deviations.square().sum(1) / 2).argmax(1)
+        same += int((nearest == (centred @ weight + at_mean).argmax(1)).sum())
+    return same / len(X)

@@ -1,0 +1,188 @@
+"""Networks trained once, side by side, and kept under ``runs/networks``: a second call finds those that are there."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save
+from tqdm import tqdm
+
+from diffred_core import backbones, files, paths, provenance, sources
+from diffred_core.backbones import Backbone
+from diffred_core.errors import InputError
+from diffred_core.small_networks._images import Images, to_pixels
+from diffred_core.small_networks._recipe import SHORT, Recipe
+from diffred_core.small_networks._train import Training, train
+from diffred_core.small_networks._vgg import VGG, Design
+
+CODE = tuple(Path(__file__).with_name(name) for name in ("_recipe.py", "_train.py", "_vgg.py"))
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A trained small network.
+
+    Attributes
+    ----------
+    design : Design
+    seed : int
+    backbone : Backbone
+        The network as all functions of `features` take it.
+    key : str
+        SHA-256 of everything that the weights depend on.
+    losses : tuple of float
+        Mean training loss of every epoch.
+    seconds : float
+        Wall time of its training.
+    """
+
+    design: Design
+    seed: int
+    backbone: Backbone
+    key: str
+    losses: tuple[float, ...]
+    seconds: float
+
+
+def networks(
+    images: Images,
+    designs: Sequence[Design],
+    *,
+    seeds: Sequence[int],
+    recipe: Recipe = SHORT,
+    root: Path | str | None = None,
+    device: str = "cpu",
+    workers: int | None = None,
+    progress: bool = True,
+) -> list[Network]:
+    """Return a network of every design and seed, trained on the training split of `images` or read back.
+
+    On a CPU each network is trained by one thread and several are trained side by side: their layers are too small to
+    share out, and so the weights do not depend on the number of cores.
+
+    Parameters
+    ----------
+    images, recipe, device
+        As in `train`.
+    designs : sequence of Design
+    seeds : sequence of int
+    root : path, optional
+        Where networks are kept; ``networks`` under `paths.runs_root` by default. A network is found again by its key;
+        a damaged one is trained again.
+    workers : int, optional
+        Networks trained at once; by default the number of threads of torch (``OMP_NUM_THREADS``), and 1 on a GPU.
+    progress : bool
+        Show a bar over the networks still to be trained.
+
+    Returns
+    -------
+    list of Network
+        All seeds of the first design, then of the next.
+
+    Raises
+    ------
+    InputError
+        As `train`; if nothing is asked for, or something twice.
+    """
+    jobs = list(itertools.product(designs, seeds))
+    if not jobs or len(set(jobs)) < len(jobs):
+        raise InputError(f"expected designs and seeds, each once, got {list(designs)} and {list(seeds)}; name some")
+    folder = (Path(root) if root is not None else paths.runs_root() / "networks") / paths.slug(images.task)
+    slots = [_Slot(folder, images, design, recipe, seed, device) for design, seed in jobs]
+    missing = [slot for slot in slots if slot.read() is None]
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(
+        workers or (threads if device == "cpu" else 1), initializer=partial(torch.set_num_threads, 1)
+    )
+    with pool, tqdm(total=len(missing), unit="network", disable=not (progress and missing)) as bar:
+        try:
+            for done in as_completed([pool.submit(slot.fill) for slot in missing]):
+                done.result()
+                bar.update()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            torch.set_num_threads(threads)  # what threads started from now on inherit
+    return [slot.read() for slot in slots]
+
+
+class _Slot:
+    """The place of one network: its weights, and the record that is written after them."""
+
+    def __init__(self, folder: Path, images: Images, design: Design, recipe: Recipe, seed: int, device: str):
+        self.images, self.design, self.recipe, self.seed, self.device = images, design, recipe, seed, device
+        self.identity = {
+            "design": asdict(design),
+            "recipe": asdict(recipe),
+            "seed": seed,
+            "n_classes": images.n_classes,
+            "training_images": images.digest("train"),
+            "code": sources.digest_of({path.name: path.read_bytes() for path in CODE}),
+            "torch": torch.__version__,
+            "device": device.partition(":")[0],
+        }
+        self.key = sources.digest_of({"identity": json.dumps(self.identity, sort_keys=True).encode()})
+        self.weights = folder / f"{design.name}-s{seed}-{self.key[:16]}.safetensors"
+        self.record = self.weights.with_suffix(".json")
+
+    def fill(self) -> None:
+        """Train the network and write it, the record last."""
+        started = time.perf_counter()
+        trained = train(self.images, self.design, recipe=self.recipe, seed=self.seed, device=self.device)
+        seconds = round(time.perf_counter() - started, 3)
+        state = {name: tensor.cpu().contiguous() for name, tensor in trained.module.state_dict().items()}
+        files.write_bytes(self.weights, save(state))
+        record = {
+            "key": self.key,
+            "identity": self.identity,
+            "mean": trained.mean,
+            "std": trained.std,
+            "losses": trained.losses,
+            "seconds": seconds,
+            "weights_sha256": files.sha256(self.weights),
+            "versions": provenance.versions(),
+        }
+        files.write_json(self.record, record)
+
+    def read(self) -> Network | None:
+        """Return the network, or None if it is not there, is another one, or is damaged."""
+        try:
+            record, content = json.loads(self.record.read_text(encoding="utf-8")), self.weights.read_bytes()
+        except (OSError, ValueError):
+            return None
+        if record.get("key") != self.key or record.get("weights_sha256") != files.sha256(self.weights):
+            return None
+        module = VGG(self.design, self.images.n_classes, seed=self.seed)
+        module.load_state_dict(load_tensors(content))
+        trained = Training(
+            module.eval().requires_grad_(False),
+            tuple(record["mean"]),
+            tuple(record["std"]),
+            tuple(record["losses"]),
+        )
+        backbone = as_backbone(trained, self.design, seed=self.seed, size=self.images.size)
+        return Network(self.design, self.seed, backbone, self.key, trained.losses, record["seconds"])
+
+
+def as_backbone(trained: Training, design: Design, *, seed: int, size: int) -> Backbone:
+    """Return a trained network as a backbone for images of `size` pixels a side."""
+    return Backbone(
+        name=f"{design.name}-s{seed}",
+        module=trained.module,
+        transform=partial(to_pixels, size=size),
+        mean=trained.mean,
+        std=trained.std,
+        input_size=size,
+        n_features=trained.module.head.in_features,
+        weights_digest=backbones.digest(trained.module.state_dict()),
+        preprocessing={"size": size, "crop": "central square, bicubic", "mean": trained.mean, "std": trained.std},
+        model_args=asdict(design),
+    )

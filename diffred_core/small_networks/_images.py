@@ -1,0 +1,140 @@
+"""A task as one tensor of pixels: small images of few thousand samples, read once and used by many networks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from diffred_core.datasets import Dataset
+from diffred_core.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images of one task in memory.
+
+    Attributes
+    ----------
+    task : str
+        Name, for tables.
+    classes : tuple of str
+        Class names.
+    pixels : Tensor (n_samples, 3, size, size) of uint8
+    y : LongTensor (n_samples,)
+        Class indices.
+    splits : dict of str to LongTensor
+        Sample indices of ``train``, ``validation`` and ``test``.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    pixels: Tensor
+    y: Tensor
+    splits: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, dataset: Dataset, *, size: int) -> Images:
+        """Read every image of `dataset`, its central square scaled to `size` pixels a side.
+
+        Raises
+        ------
+        InputError
+            If `size` is below 8, or an image cannot be decoded.
+        """
+        if size < 8:
+            raise InputError(f"expected size of at least 8 pixels a side, got {size}; 24 and 32 are usual")
+        pixels = torch.stack([to_pixels(dataset.image(i), size) for i in range(dataset.n_samples)])
+        return cls(dataset.name, dataset.classes, pixels, dataset.y, dataset.splits)
+
+    @property
+    def size(self) -> int:
+        """Pixels a side."""
+        return self.pixels.shape[-1]
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    def split(self, name: str) -> tuple[Tensor, Tensor]:
+        """Return pixels and labels of one split.
+
+        Raises
+        ------
+        InputError
+            If there is no such split.
+        """
+        if name not in self.splits:
+            raise InputError(f"expected split to be one of {', '.join(self.splits)}, got {name!r}; name one of them")
+        return self.pixels[self.splits[name]], self.y[self.splits[name]]
+
+    def digest(self, name: str) -> str:
+        """Return the SHA-256 of pixels and labels of one split, in their order."""
+        total = hashlib.sha256()
+        for tensor in self.split(name):
+            total.update(f"{tuple(tensor.shape)}\0".encode())
+            total.update(tensor.contiguous().numpy().data)
+        return total.hexdigest()
+
+    def of_classes(self, classes: Sequence[int]) -> Images:
+        """Return the task of telling only these classes apart, numbered anew from 0 in the order given.
+
+        Its name has the classes behind it: ``mnist5k[0-4]``.
+
+        Raises
+        ------
+        InputError
+            If fewer than two classes are named, one of them twice, or one that is not there.
+        """
+        chosen = list(classes)
+        if len(chosen) < 2 or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(self.n_classes)):
+            raise InputError(
+                f"expected at least 2 different classes within 0..{self.n_classes - 1} of {self.task!r}, got {chosen}; "
+                "name each once"
+            )
+        number = torch.full((self.n_classes,), -1)
+        number[chosen] = torch.arange(len(chosen))
+        kept = (number[self.y] >= 0).nonzero().flatten()
+        place = torch.full((len(self.y),), -1)
+        place[kept] = torch.arange(len(kept))
+        splits = {name: place[rows][place[rows] >= 0] for name, rows in self.splits.items()}
+        named = tuple(self.classes[c] for c in chosen)
+        return Images(f"{self.task}[{_range(chosen)}]", named, self.pixels[kept], number[self.y[kept]], splits)
+
+    def hold_out(self, n_first: int | None) -> tuple[Images, list[Images]]:
+        """Return the task of the first `n_first` classes and, in a list, that of the others; None takes all classes.
+
+        The held-out classes are data of another kind from the same source: the original way to ask how a network
+        serves classes that it was not trained on (Masarczyk et al. 2023).
+
+        Raises
+        ------
+        InputError
+            If there would be fewer than two classes on either side.
+        """
+        if n_first is None:
+            return self, []
+        if not 2 <= n_first <= self.n_classes - 2:
+            raise InputError(
+                f"expected n_first from 2 to {self.n_classes - 2}, as {self.task!r} has {self.n_classes} classes, got "
+                f"{n_first}; pass None to train on all"
+            )
+        return self.of_classes(range(n_first)), [self.of_classes(range(n_first, self.n_classes))]
+
+
+def to_pixels(image: Image.Image, size: int) -> Tensor:
+    """Return the central square of an RGB image as uint8 (3, size, size)."""
+    fitted = image if image.size == (size, size) else ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)
+
+
+def _range(classes: list[int]) -> str:
+    """Return ``0-4`` for classes in a row, else ``0,2,5``."""
+    in_a_row = classes == list(range(classes[0], classes[0] + len(classes)))
+    return f"{classes[0]}-{classes[-1]}" if in_a_row else ",".join(map(str, classes))

@@ -1,0 +1,156 @@
+"""One training run: a plain loop that gives the same weights to the last bit, whatever else the process does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from diffred_core.backbones import normalised
+from diffred_core.errors import InputError
+from diffred_core.small_networks._images import Images
+from diffred_core.small_networks._recipe import SHORT, Recipe
+from diffred_core.small_networks._vgg import VGG, Design
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What a training run leaves.
+
+    Attributes
+    ----------
+    module : VGG
+        In eval mode, its parameters frozen.
+    mean, std : tuple of 3 floats
+        Of the channels of the training pixels in units of 0..1, by which images are normalised.
+    losses : tuple of float
+        Mean training loss of every epoch.
+    """
+
+    module: VGG
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    losses: tuple[float, ...]
+
+
+def train(images: Images, design: Design, *, recipe: Recipe = SHORT, seed: int, device: str = "cpu") -> Training:
+    """Train a network on the training split of `images`.
+
+    Every draw comes from generators on the CPU seeded by `seed`, so that neither the state of the process nor other
+    runs beside this one matter. On a CPU it computes on the threads that torch is set to; two runs are equal to the
+    last bit if that number is the same, and `networks` makes it one.
+
+    Parameters
+    ----------
+    images : Images
+        Only the split ``train`` is read.
+    design, recipe
+    seed : int
+        Of the first weights, of the order of the images and of the augmentation.
+    device : str
+
+    Returns
+    -------
+    Training
+
+    Raises
+    ------
+    InputError
+        If there are fewer training images than one batch, or the loss is not finite any more.
+    """
+    pixels, y = (tensor.to(device) for tensor in images.split("train"))
+    if len(y) < recipe.batch_size:
+        raise InputError(
+            f"expected at least recipe.batch_size={recipe.batch_size} training images in {images.task!r}, got "
+            f"{len(y)}; take smaller batches"
+        )
+    mean, std = channel_statistics(pixels)
+    module = VGG(design, images.n_classes, seed=seed).to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    generator = torch.Generator().manual_seed(seed)
+    losses: list[float] = []
+
+    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor, float]]:
+        for rows, rate in _schedule(len(y), recipe, epoch, generator):
+            seen = normalised(augmented(pixels[rows], recipe, generator), mean=mean, std=std)
+            yield seen.contiguous(memory_format=torch.channels_last), y[rows], rate
+
+    if not recipe.epochs:
+        _settle_norms(module, (x for x, _, _ in batches(0)))
+    for epoch in range(recipe.epochs):
+        losses.append(_epoch(module, optimiser, batches(epoch), label_smoothing=recipe.label_smoothing))
+        if not math.isfinite(losses[-1]):
+            raise InputError(
+                f"expected a finite training loss, got {losses[-1]} in epoch {epoch + 1}, seed {seed}; lower recipe.lr"
+            )
+    return Training(module.eval().requires_grad_(False), mean, std, tuple(losses))
+
+
+def _schedule(n: int, recipe: Recipe, epoch: int, generator: torch.Generator) -> Iterator[tuple[Tensor, float]]:
+    """Yield the rows and the learning rate of every step of one epoch; all batches are of one size."""
+    n_batches = n // recipe.batch_size
+    rows = torch.randperm(n, generator=generator)[: n_batches * recipe.batch_size].view(n_batches, -1)
+    for i in range(n_batches):
+        yield rows[i], recipe.rate(epoch * n_batches + i, max(1, recipe.epochs) * n_batches)
+
+
+@torch.no_grad()
+def _settle_norms(module: VGG, batches: Iterable[Tensor]) -> None:
+    """Give the batch norms the statistics of the images, as training would, and leave all weights as they are."""
+    for part in module.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.momentum = None  # the plain mean over batches
+    for x in batches:
+        module(x)
+
+
+def _epoch(
+    module: VGG,
+    optimiser: torch.optim.Optimizer,
+    batches: Iterable[tuple[Tensor, Tensor, float]],
+    *,
+    label_smoothing: float,
+) -> float:
+    """Take one step for every batch of images, labels and a learning rate, and return the mean loss."""
+    losses = []
+    for x, y, rate in batches:
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        optimiser.zero_grad()
+        loss = F.cross_entropy(module(x), y, label_smoothing=label_smoothing)
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.detach())
+    return float(torch.stack(losses).mean())
+
+
+def channel_statistics(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and deviation of every channel of uint8 `pixels` (n, 3, h, w), in units of 0..1.
+
+    A channel that does not vary has deviation 1.
+    """
+    counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in pixels.transpose(0, 1)])
+    share, level = counts.double() / counts.sum(1, keepdim=True), torch.arange(256, device=pixels.device) / 255
+    mean = share @ level.double()
+    std = (share * (level.double() - mean[:, None]).square()).sum(1).sqrt()
+    return tuple(mean.tolist()), tuple(torch.where(std > 0, std, 1.0).tolist())
+
+
+def augmented(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Return every image moved by up to `recipe.shift` pixels each way, its edge repeated, and some mirrored."""
+    if not recipe.shift and not recipe.flip:
+        return pixels
+    n, _, height, width = pixels.shape
+    moves = torch.randint(-recipe.shift, recipe.shift + 1, (2, n, 1), generator=generator)
+    rows = (torch.arange(height) + moves[0]).clamp(0, height - 1).to(pixels.device)
+    columns = (torch.arange(width) + moves[1]).clamp(0, width - 1)
+    if recipe.flip:
+        mirrored = torch.rand(n, 1, generator=generator) < 0.5
+        columns = torch.where(mirrored, columns.flip(1), columns)
+    columns = columns.to(pixels.device)
+    image, channel = (torch.arange(k, device=pixels.device) for k in pixels.shape[:2])
+    return pixels[image[:, None, None, None], channel[:, None, None], rows[:, None, :, None], columns[:, None, None]]

@@ -1,0 +1,146 @@
+"""Mean and spread of every class: of all rows, or of the few labelled rows of each of thousands of episodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from diffred_core.checks import as_labels
+from diffred_core.errors import InputError
+from diffred_core.few_shot import Episodes
+from diffred_core.few_shot._checks import features_of, row_means
+from diffred_core.linear_probe._checks import finite_features
+
+_CHUNK_VALUES = 2**18  # held at once in float64: the passes over views then stay in the cache
+
+
+@dataclass(frozen=True, eq=False)
+class ClassStatistics:
+    """What importance and masks need to know of the classes of one task (no leading dimension) or of many.
+
+    Attributes
+    ----------
+    mean, spread : Tensor (..., n_classes, n_features)
+        Means and sample standard deviations (ddof 1).
+    count : Tensor (..., n_classes)
+        Rows of each class; augmented views count as rows.
+    magnitude : Tensor (..., n_features)
+        Mean of ``|z|`` over the rows of all classes.
+    """
+
+    mean: Tensor
+    spread: Tensor
+    count: Tensor
+    magnitude: Tensor
+
+    def of(self, index: object) -> ClassStatistics:
+        """Return the statistics of the tasks at `index` of the leading dimension."""
+        return ClassStatistics(self.mean[index], self.spread[index], self.count[index], self.magnitude[index])
+
+
+def class_statistics(X: Tensor | ArrayLike, y: Tensor | ArrayLike) -> ClassStatistics:
+    """Return the statistics of the classes that occur in `y`, in the order of their labels, in float64.
+
+    Parameters
+    ----------
+    X : Tensor (n_samples, n_features)
+    y : Tensor (n_samples,) of int64
+
+    Raises
+    ------
+    InputError
+        Fewer than two classes, or a class with one row (its spread is undefined).
+    """
+    X = finite_features(X)
+    y = as_labels(y, len(X)).to(X.device)
+    classes, codes, count = torch.unique(y, return_inverse=True, return_counts=True)
+    if len(classes) < 2 or int(count.min()) < 2:
+        raise InputError(
+            f"y: expected at least two classes with two rows each, got class counts {count.tolist()[:10]}; "
+            "add rows, or augmented views of them, to the small classes"
+        )
+    X, count = X.double(), count.double()
+    mean = X.new_zeros(len(classes), X.shape[1]).index_add_(0, codes, X) / count[:, None]
+    squares = torch.zeros_like(mean).index_add_(0, codes, (X - mean[codes]).square())
+    return ClassStatistics(mean, (squares / (count[:, None] - 1)).sqrt(), count, X.abs().mean(0))
+
+
+@torch.no_grad()
+def episode_statistics(X: Tensor | ArrayLike, episodes: Episodes, *, views: Tensor | None = None) -> ClassStatistics:
+    """Return what the support of every episode tells of its classes, from its rows and augmented views of them.
+
+    A row and its views are summed up once, in float64, however many episodes have it, so views cost next to nothing.
+    With one shot the spread is that of the augmentation alone.
+
+    Parameters
+    ----------
+    X : Tensor (n_samples, n_features)
+        Features of the original rows, which count as view 0.
+    episodes : Episodes
+    views : Tensor (n_samples, n_views, n_features), optional
+        Features of augmented views of every row.
+
+    Returns
+    -------
+    ClassStatistics
+        With leading dimension n_episodes, in the dtype of X, over ``n_shot * (n_views + 1)`` rows a class.
+
+    Raises
+    ------
+    InputError
+        One shot without views (a spread needs two rows); views of another shape or not finite; rows that X lacks.
+    """
+    X = features_of(X, episodes)
+    if views is None and episodes.n_shot < 2:
+        raise InputError(
+            "views: expected augmented views of the rows at n_shot=1, where one row a class has no spread, got None; "
+            "pass views (n_samples, n_views, n_features), draw episodes of at least 2 shots, or use oracle_statistics"
+        )
+    used, support = episodes.support.unique(return_inverse=True)
+    mean, variance, magnitude, n = _row_summaries(X, views, used.to(X.device))
+    centre = row_means(mean, support)
+    spread = row_means(variance, support)
+    if episodes.n_shot > 1:
+        # variance about the class mean = mean variance about each row's own mean + that of these means
+        spread += _mean_square_about(mean, support, centre)
+    total = n * episodes.n_shot
+    spread = spread.mul_(total / (total - 1)).sqrt_()
+    count = torch.full(episodes.classes.shape, float(total), dtype=X.dtype, device=X.device)
+    return ClassStatistics(centre, spread, count, row_means(magnitude, support.flatten(1)))
+
+
+def _row_summaries(X: Tensor, views: Tensor | None, used: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
+    """Return mean, variance (ddof 0) and mean ``|z|`` over the views of each row `used`, and the number of views."""
+    if views is None:
+        rows = X[used]
+        return rows, torch.zeros_like(rows), rows.abs(), 1
+    if views.ndim != 3 or (len(views), views.shape[2]) != X.shape or not views.shape[1]:
+        raise InputError(
+            f"views: expected shape ({len(X)}, n_views, {X.shape[1]}) with views of every row of X, got "
+            f"{tuple(views.shape)}; pass the features of the augmented images in the order of the rows"
+        )
+    n = views.shape[1] + 1
+    mean, variance, magnitude = X.new_empty(3, len(used), X.shape[1])
+    for at in torch.arange(len(used)).split(max(1, _CHUNK_VALUES // (n * X.shape[1]))):
+        rows = used[at.to(X.device)]
+        values = torch.cat([X[rows, None], views[rows.to(views.device)].to(X)], 1)
+        torch.mean(values.abs(), 1, out=magnitude[at[0] : at[-1] + 1])
+        values = values.double()
+        centre = values.mean(1, keepdim=True)
+        mean[at], variance[at] = centre[:, 0].to(X), (values - centre).square_().mean(1).to(X)
+    if not torch.isfinite(variance).all():
+        raise InputError("views: expected finite values, got NaN or infinity; extract the views again")
+    return mean, variance, magnitude, n
+
+
+def _mean_square_about(values: Tensor, index: Tensor, centre: Tensor) -> Tensor:
+    """Return the mean of ``(values[index] - centre)^2`` over the last axis of `index`."""
+    found, index = torch.empty_like(centre), index.to(values.device)
+    step = max(1, _CHUNK_VALUES // (index[0].numel() * values.shape[1]))
+    for start in range(0, len(index), step):
+        at = slice(start, start + step)
+        torch.mean((values[index[at]] - centre[at, :, None]).square_(), 2, out=found[at])
+    return found

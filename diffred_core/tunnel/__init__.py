@@ -1,0 +1,16 @@
+"""The tunnel of a network: where depth stops to help, and what it costs on other data.
+
+Accuracies of probes on every layer, in execution order, last = penultimate (the classifier itself is left out):
+
+ood --percent_retained, revised_tunnel_start, strength--> how much is lost on other data, from which layer on
+id --tunnel_start--> where the original rule sees the tunnel begin
+id, ood --id_ood_correlation, alignment--> whether the layers that serve the one serve the other
+"""
+
+from diffred_core.tunnel._metrics import alignment as alignment
+from diffred_core.tunnel._metrics import id_ood_correlation as id_ood_correlation
+from diffred_core.tunnel._metrics import percent_retained as percent_retained
+from diffred_core.tunnel._start import revised_tunnel_start as revised_tunnel_start
+from diffred_core.tunnel._start import tunnel_start as tunnel_start
+from diffred_core.tunnel._strength import STRENGTHS as STRENGTHS
+from diffred_core.tunnel._strength import strength as strength

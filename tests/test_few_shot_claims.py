@@ -1,0 +1,268 @@
+"""Few-shot verdicts follow the interval over episodes, and every claim can fail."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from diffred_core import few_shot_claims, results
+from diffred_core.errors import InputError
+from diffred_core.sweeps import few_shot_across
+
+SHARED = {"experiment": "few_shot", "task": "t", "model": "m", "layer": "l", "n_features": 1000}
+HEAD = {"split": "pool", "n_way": 5, "n_shot": 1, "probe": "centroid_euclidean"}
+ORACLE = HEAD | {"method": "oracle_all"}
+WIDE = ORACLE | {"split": "all"}
+N = 400
+
+
+def measured(metric, mean, *, reach=0.01, **where):
+    """Rows of one measurement whose 95 % interval is about mean +- reach."""
+    if "fraction" in where:
+        where["n_selected"] = round(1000 * where["fraction"])
+    sd = reach / 1.966 * N**0.5
+    values = {metric: mean, f"{metric}_sd": sd, f"{metric}_n": N}
+    return [SHARED | where | {"metric": name, "value": number} for name, number in values.items()]
+
+
+def table(*parts):
+    return results.as_table([row for part in parts for row in part])
+
+
+def curve(gains, *, rise=0.2, peak=0.1, peak_at=0.05, **where):
+    where = ORACLE | where
+    fair = where | {"method": "oracle_no_query"}
+    parts = [measured("peak_gain", peak, fraction=peak_at, **where)]
+    parts += [measured("gain", gain - 0.02, fraction=fraction, **fair) for fraction, gain in gains.items()]
+    for fraction, gain in gains.items():
+        parts.append(measured("gain", gain, fraction=fraction, **where))
+        parts.append(measured("accuracy", 0.6 + gain, fraction=fraction, **where))
+        parts.append(measured("rise", rise, fraction=fraction, **where))
+    return [row for part in parts for row in part]
+
+
+GAINS = {0.01: 0.05, 0.02: 0.05, 0.03: 0.05, 0.05: 0.05, 1.0: 0.0}
+VERDICTS = [(0.05, "holds"), (0.005, "undecided"), (-0.05, "fails")]
+
+
+@pytest.mark.parametrize(("gain", "verdict"), VERDICTS)
+def test_recovery_is_judged_by_the_gain_of_the_top_percent(gain, verdict):
+    claim = few_shot_claims.top_percent_recovers(table(curve(GAINS | {0.01: gain})))
+    assert claim.verdict == verdict
+    assert claim.value == pytest.approx(gain)
+    assert f"{100 * gain:+.1f} points, 95 % interval" in claim.evidence
+    assert "over 400 episodes" in claim.evidence
+    assert f"Without the queries an oracle gains {100 * gain - 2:+.1f} points" in claim.evidence
+
+
+@pytest.mark.parametrize(("gain", "verdict"), VERDICTS)
+def test_improvement_takes_the_best_share_at_a_corrected_level(gain, verdict):
+    claim = few_shot_claims.few_percent_improve(table(curve(dict.fromkeys(GAINS, -0.1) | {0.03: gain, 1.0: 0.0})))
+    assert claim.verdict == verdict
+    assert "is 3 %" in claim.evidence
+    assert "98.75 % interval" in claim.evidence
+    assert claim.high - claim.low > 0.022  # wider than the interval of a single share
+
+
+@pytest.mark.parametrize(
+    ("rise", "peak", "verdict"),
+    [(0.2, 0.1, "holds"), (0.2, 0.005, "undecided"), (0.2, -0.1, "fails"), (-0.1, 0.1, "fails")],
+)
+def test_a_peak_needs_a_rise_and_a_fall(rise, peak, verdict):
+    claim = few_shot_claims.accuracy_peaks_inside(table(curve(GAINS, rise=rise, peak=peak)))
+    assert claim.verdict == verdict
+    assert claim.value == pytest.approx(min(rise, peak))
+
+
+@pytest.mark.parametrize(("loss", "verdict"), VERDICTS)
+def test_more_shots_are_judged_at_the_share_that_is_best_at_the_fewest(loss, verdict):
+    few = curve(GAINS, peak_at=0.02, split="all")
+    many = curve(GAINS | {0.02: -loss}, peak_at=1.0, split="all", n_shot=100)
+    claim = few_shot_claims.more_shots_need_more(table(curve(GAINS), few, many))
+    assert claim.verdict == verdict
+    assert "2 % at 1, 100 % at 100" in claim.evidence
+
+
+@pytest.mark.parametrize(
+    ("few", "many", "verdict"), [(0.1, 0.0, "holds"), (0.1, 0.095, "undecided"), (0.0, 0.1, "fails")]
+)
+def test_fading_compares_the_fewest_and_the_most_classes(few, many, verdict):
+    ways = {2: few, 5: 0.05, 10: many}
+    parts = [measured("peak_gain", gain, fraction=0.05, **WIDE | {"n_way": n_way}) for n_way, gain in ways.items()]
+    claim = few_shot_claims.fades_with_ways(table(curve(GAINS), *parts))
+    assert claim.verdict == verdict
+    assert (claim.high - claim.low) / 2 == pytest.approx(0.01 * 2**0.5, rel=0.01)
+
+
+@pytest.mark.parametrize(("gain", "verdict"), VERDICTS)
+def test_confounders_are_judged_by_leaving_them_out(gain, verdict):
+    where = HEAD | {"method": "left_out"}
+    cells = {"spread high, distance low": gain, "spread low, distance low": 0.001}
+    parts = [measured("gain", value, label=label, **where) for label, value in cells.items()]
+    parts += [measured("few_shot_share", 0.5, label=label, **HEAD | {"method": "theory"}) for label in cells]
+    claim = few_shot_claims.confounders_harm(table(curve(GAINS), *parts))
+    assert claim.verdict == verdict
+    assert ("the best of 2" in claim.evidence) == (gain > 0.001)
+
+
+def estimates(shortfall, n_shot=1, who="views"):
+    where = HEAD | {"method": f"estimated_{who}", "n_shot": n_shot, "fraction": 0.05}
+    plain = where | {"probe": None}
+    ranks = {key: value for key, value in plain.items() if key != "fraction"}
+    return [
+        *measured("shortfall", shortfall, **where),
+        *measured("gain", 0.0, **where),
+        *measured("overlap", 0.4, **plain),
+        *measured("rank_correlation", 0.8, **ranks),
+    ]
+
+
+@pytest.mark.parametrize(("shortfall", "verdict"), VERDICTS)
+def test_selection_is_judged_by_what_it_misses_of_the_oracle(shortfall, verdict):
+    claim = few_shot_claims.selection_is_inaccurate(table(curve(GAINS), estimates(shortfall)))
+    assert claim.verdict == verdict
+    assert "share 40 %" in claim.evidence
+
+
+def masks(gain, *, n_shot=1, who="views", label="original", **where):
+    where = HEAD | {"method": f"mask_importance_{who}", "n_shot": n_shot, "label": label} | where
+    return [
+        *measured("gain", gain, **where),
+        *measured("win_rate", 0.6, **where),
+        *measured("over_control", 0.02, **where),
+    ]
+
+
+@pytest.mark.parametrize(("gain", "verdict"), VERDICTS)
+def test_a_mask_is_judged_at_the_plain_prototypes(gain, verdict):
+    parts = curve(GAINS), estimates(0.1), masks(gain), masks(0.5, label="views"), masks(0.5, n_shot=5)
+    claim = few_shot_claims.mask_improves(table(*parts))
+    assert claim.verdict == verdict
+    assert "wins 60 %" in claim.evidence
+    assert "+2.0 points over the control" in claim.evidence
+
+
+@pytest.mark.parametrize(
+    ("lead", "reach", "verdict"),
+    [(0.0, 0.005, "holds"), (0.0, 0.02, "undecided"), (0.05, 0.01, "fails"), (-0.05, 0.01, "fails")],
+)
+def test_probe_and_centroid_are_equal_within_a_point_or_not(lead, reach, verdict):
+    where = HEAD | {"method": "full", "probe": "logistic", "label": "centroid_cosine"}
+    claim = few_shot_claims.head_equals_centroid(
+        table(curve(GAINS), measured("over_centroid", lead, reach=reach, **where))
+    )
+    assert claim.verdict == verdict
+
+
+def whole(task="t", recipes=None):
+    """A table that every claim can be read from."""
+    cosine = {"probe": "centroid_cosine"}
+    cell = {"n_shot": 1}
+    parts = [
+        curve(GAINS),
+        curve(GAINS, split="all"),
+        curve(GAINS, split="all", n_shot=20),
+        measured("peak_gain", 0.02, fraction=0.05, **WIDE | {"n_way": 8}),
+        measured("gain", 0.02, label="spread high, distance low", **HEAD | {"method": "left_out"}),
+        measured("few_shot_share", 0.5, label="spread high, distance low", **HEAD | {"method": "theory"}),
+        estimates(0.1),
+        masks(0.05, **cell),
+        masks(-0.05, **cosine),
+    ]
+    parts += [masks(gain, label=f"{recipe}, original") for recipe, gain in (recipes or {}).items()]
+    return table(*parts).assign(task=task)
+
+
+def test_every_claim_is_there_once_and_those_that_need_more_are_left_out():
+    claims = few_shot_claims.every(whole())
+    assert [claim.name[:2] for claim in claims] == ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C8"]
+    assert [claim.verdict for claim in claims if claim.name.startswith("C8")] == ["holds", "fails"]
+
+
+def test_shots_alone_stand_in_where_there_are_no_views():
+    five = {"n_shot": 5, "who": "shots"}
+    parts = curve(GAINS), curve(GAINS, n_shot=5), estimates(0.1, **five), masks(0.05, **five)
+    claim = few_shot_claims.selection_is_inaccurate(table(*parts))
+    assert "estimated from 5 shots" in claim.statement
+    assert few_shot_claims.mask_improves(table(*parts), n_shot=5).verdict == "holds"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows[rows["method"] != "oracle_all"], "expected a table of sweeps.few_shot"),
+        (lambda rows: rows[rows["fraction"] != 0.01], "expected gain at fraction 0.01, got no such row"),
+        (lambda rows: rows[~rows["method"].str.startswith("estimated")], "expected an importance estimated"),
+    ],
+)
+def test_a_table_without_the_rows_is_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        few_shot_claims.every(change(whole()))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "verdict"),
+    [
+        ({"mild": 0.1, "wild": 0.0}, {"mild": 0.0, "wild": 0.1}, "holds"),
+        ({"mild": 0.1, "wild": 0.0}, {"mild": 0.1, "wild": 0.0}, "fails"),
+        ({"mild": 0.1, "wild": 0.0}, {"mild": 0.0, "wild": 0.01}, "undecided"),
+    ],
+)
+def test_augmentations_differ_only_where_both_are_clearly_ahead(first, second, verdict):
+    both = pd.concat([whole("a", first), whole("b", second)], ignore_index=True)
+    claim = few_shot_across.augmentations_differ(both)
+    assert claim.verdict == verdict
+    assert "mild on a" in claim.evidence
+
+
+def test_one_task_or_one_recipe_says_nothing_about_augmentations():
+    assert few_shot_across.augmentations_differ(whole("a", {"mild": 0.1, "wild": 0.0})) is None
+    assert few_shot_across.augmentations_differ(pd.concat([whole("a"), whole("b")])) is None
+
+
+def test_the_summary_holds_every_claim_of_every_task_with_its_interval():
+    both = pd.concat([whole("a", {"x": 0.1, "y": 0.0}), whole("b", {"x": 0.0, "y": 0.1})], ignore_index=True)
+    summary = few_shot_across.summary_table(both)
+    values = summary[~summary["metric"].str.endswith(("_low", "_high"))]
+    assert len(values) == 2 * 9 + 1
+    first = few_shot_claims.every(whole("a"))[0]
+    row = summary[(summary["task"] == "a") & (summary["metric"] == "claim_c1_top_1_percent_recovers_low")]
+    assert row["value"].item() == pytest.approx(first.low)
+    assert values.set_index(["task", "metric"]).loc[("a", "claim_c1_top_1_percent_recovers"), "label"] == first.verdict
+
+
+def theory_tables(*, simulated=0.1, approximated=0.1, both=0.05, mask=0.02, helps=1.0):
+    """Two worlds at one number of shots: a second dimension that lowers the error to `both`, and masks."""
+    shared = {"n_shot": 20, "simulated_se": 0.001, "exact_se": 0.001}
+    rows = [
+        {
+            "method": "first",
+            "label": "d",
+            "n_selected": 1,
+            "exact": 0.1,
+            "simulated": simulated,
+            "approximated": approximated,
+        },
+        {"method": "both", "label": "d", "n_selected": 2, "exact": both, "simulated": both, "approximated": both},
+        {"method": "mask_theory", "label": "", "n_selected": 9, "exact": mask, "simulated": mask, "approximated": mask},
+        {"method": "top", "label": "", "n_selected": 9, "exact": 0.03, "simulated": 0.03, "approximated": 0.03},
+    ]
+    errors = pd.DataFrame([shared | row for row in rows])
+    errors["deviation"] = (errors["simulated"] - errors["exact"]) / (2 * 0.001**2) ** 0.5
+    return errors, pd.DataFrame([{"label": "d", "n_shot": 20, "value": helps}])
+
+
+@pytest.mark.parametrize(
+    ("change", "failed"),
+    [
+        ({}, None),
+        ({"simulated": 0.11}, "(5)"),
+        ({"approximated": 0.2}, "(6)"),
+        ({"helps": 0.0}, "(7)"),
+        ({"both": 0.15}, "(7)"),
+        ({"mask": 0.04}, "(8)"),
+    ],
+)
+def test_each_formula_fails_where_it_is_wrong(change, failed):
+    verdicts = {claim.name[:3]: claim.verdict for claim in few_shot_claims.theory(*theory_tables(**change))}
+    assert verdicts == {name: "fails" if name == failed else "holds" for name in ("(5)", "(6)", "(7)", "(8)")}

@@ -1,0 +1,124 @@
+"""The figures of few shots draw the numbers they are given, refuse what they cannot draw, and say it in words."""
+
+from __future__ import annotations
+
+import re
+
+import matplotlib.colors
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.text import Text
+from synthetic_task import make_task
+
+from diffred_core import figures, results, sweeps
+from diffred_core.errors import InputError
+from diffred_core.sweeps import few_shot_across
+
+NAMES = ("orders", "masks", "gains", "agreement", "bridge", "peaks", "theory")
+PLOTS = {name: getattr(figures, f"plot_{name}") for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def summaries():
+    task = make_task(n_samples=(80, 40, 40))
+    pool = sweeps.few_shot_pool(task, n_per_class=14, least=6)
+    X, _ = pool.data
+    views = X[:, None] + torch.randn(len(X), 2, X.shape[1], generator=torch.Generator().manual_seed(0))
+    options = {"n_way": 3, "n_query": 5, "n_episodes": 20, "n_head_episodes": 8}
+    table = sweeps.few_shot(pool, views=views, more_shots=(1, 8), ways=(2, 4), **options)
+    head = table[(table["split"] == "pool") & (table["n_way"] == 3) & (table["n_shot"] == 1)]
+    head = head[head["probe"] == "centroid_euclidean"]
+    masked = head["method"].str.startswith(("mask_", "simple"))
+    ranks = table[table["metric"].str.startswith("rank_correlation") & ~table["method"].str.startswith("kind_")]
+    curves = head[~masked & (head["method"] != "no_mask")]
+    return {
+        "orders": results.summarize_episodes(curves, ["method", "fraction"], metric="accuracy"),
+        "masks": results.summarize_episodes(head[masked], ["method", "label"], metric="gain"),
+        "gains": few_shot_across.gains_along(table, x="n_shot"),
+        "agreement": results.summarize_episodes(ranks, ["method", "n_shot"], metric="rank_correlation"),
+        "bridge": few_shot_across.bridge(task, table, n_seeds=2),
+        "peaks": few_shot_across.peaks(table),
+        "theory": sweeps.theory_errors(sweeps.few_shot_theory(n_trials=500, shots=(1, 5))),
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plot_draws_on_the_axes_it_is_given_and_leaves_its_summary_alone(name, summaries):
+    before = summaries[name].copy()
+    figure, ax = plt.subplots()
+    assert PLOTS[name](summaries[name], ax=ax) is ax
+    assert plt.get_fignums() == [figure.number]
+    assert ax.lines or ax.collections
+    assert ax.get_xlabel()
+    pd.testing.assert_frame_equal(summaries[name], before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_new_figure_is_white_named_and_keeps_its_texts_inside(name, summaries):
+    ax = PLOTS[name](summaries[name])
+    assert matplotlib.colors.to_hex(ax.figure.get_facecolor()) == "#ffffff"
+    assert ax.get_title(loc="left")
+    ax.figure.canvas.draw()
+    (legend,) = ax.figure.legends
+    assert not legend.get_window_extent().overlaps(ax.get_window_extent())
+    inside = ax.figure.bbox
+    for part in (legend, ax.xaxis.label, ax.yaxis.label, ax.title, *ax.get_yticklabels()):
+        if isinstance(part, Text) and not part.get_text():
+            continue
+        box = part.get_window_extent()
+        assert box.x0 >= inside.x0 - 1, part
+        assert box.x1 <= inside.x1 + 1, part
+        assert box.y0 >= inside.y0 - 1, part
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plot_refuses_an_empty_summary_and_one_without_a_column(name, summaries):
+    with pytest.raises(InputError, match=f"plot_{name} needs at least one row"):
+        PLOTS[name](summaries[name].iloc[:0])
+    with pytest.raises(InputError, match=f"plot_{name} needs the column"):
+        PLOTS[name](summaries[name][["n_shot"] if name == "theory" else ["n"]])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
+    describe = getattr(figures, f"describe_{name}")
+    words = describe(summaries[name])
+    assert re.search(r"\d", words)
+    assert words.endswith(".")
+    assert "nan" not in words
+    numbers = [column for column in ("mean", "low", "high", "simulated") if column in summaries[name]]
+    assert describe(summaries[name].assign(**{c: summaries[name][c] * 0.5 for c in numbers})) != words
+
+
+def test_lines_are_the_means_and_the_dashed_line_is_all_dimensions(summaries):
+    ax = figures.plot_orders(summaries["orders"])
+    oracle = summaries["orders"].query("method == 'oracle_all'")
+    (line,) = (line for line in ax.lines if line.get_label() == "oracle")
+    np.testing.assert_allclose(line.get_ydata(), oracle["mean"])
+    (whole,) = (line for line in ax.lines if line.get_label() == "all dimensions")
+    assert set(whole.get_ydata()) == {oracle["mean"].iloc[-1]}
+    assert "20 episodes" in ax.get_title(loc="left")
+
+
+def test_masks_stand_at_their_gain_on_their_row(summaries):
+    ax = figures.plot_masks(summaries["masks"])
+    names = [text.get_text() for text in ax.get_yticklabels()]
+    assert "1 / spread (control), views" in names
+    plain = summaries["masks"].query("label == 'original' and method == 'mask_sqrt_views'")["mean"].item()
+    points = np.concatenate([container.lines[0].get_xydata() for container in ax.containers])
+    place = names.index("square root of R, views")
+    assert any(x == pytest.approx(plain) and abs(y - place) < 0.3 for x, y in points)
+
+
+def test_a_mixture_of_settings_is_refused(summaries):
+    mixed = pd.concat([summaries["orders"].assign(n_shot=1), summaries["orders"].assign(n_shot=5)])
+    with pytest.raises(InputError, match="plot_orders draws one n_shot, got 1, 5"):
+        figures.plot_orders(mixed)
+
+
+def test_the_two_ends_of_the_bridge_are_both_drawn(summaries):
+    labels = {line.get_label() for line in figures.plot_bridge(summaries["bridge"]).lines}
+    assert {"random, all training rows", "top by an oracle, 1 shot", "top by an oracle, 5 shots"} <= labels

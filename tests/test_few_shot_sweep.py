@@ -1,0 +1,357 @@
+"""The few-shot sweep measures what it says: slow twins episode by episode, controls, and data without any signal."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from synthetic_task import make_task
+
+from diffred_core import few_shot, results, sweeps
+from diffred_core.errors import InputError
+from diffred_core.sweeps import few_shot_across
+from diffred_core.sweeps._few_shot import _harm, _importance
+
+QUICK = {"n_way": 3, "n_query": 5, "n_episodes": 12, "n_head_episodes": 6, "more_shots": (1, 2, 8), "ways": (2, 4, 9)}
+FRACTIONS = (0.05, 0.2, 0.5, 1.0)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make_task(n_samples=(80, 40, 40))
+
+
+@pytest.fixture(scope="module")
+def pool(task):
+    return sweeps.few_shot_pool(task, n_per_class=14, least=6)
+
+
+@pytest.fixture(scope="module")
+def views(pool):
+    X, _ = pool.data
+    noise = torch.randn(len(X), 3, X.shape[1], generator=torch.Generator().manual_seed(3))
+    return X[:, None] + 4 * noise
+
+
+@pytest.fixture(scope="module")
+def table(pool, views):
+    return sweeps.few_shot(pool, views=views, fractions=FRACTIONS, **QUICK)
+
+
+def rows(table, **values):
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
+def value(table, **values):
+    found = rows(table, **values)["value"]
+    assert len(found) == 1, values
+    return found.item()
+
+
+def episodes_of(source, n_shot, n=12, n_way=3):
+    return few_shot.sample_episodes(source[1], n_way=n_way, n_shot=n_shot, n_query=5, n_episodes=n, seed=1)
+
+
+def oracle_importance(X, y, classes):
+    """The pair statistic of Luo et al. (2022), class by class and pair by pair."""
+    means, spreads = {}, {}
+    for c in classes:
+        means[c], spreads[c] = X[y == c].mean(0), X[y == c].std(0, ddof=1)
+    pairs = [(a, b) for i, a in enumerate(classes) for b in classes[i + 1 :]]
+    return sum(2 * abs(means[a] - means[b]) / (spreads[a] + spreads[b]) for a, b in pairs) / len(pairs)
+
+
+def slow_accuracy(X, episodes, e, columns, weights=1.0):
+    support, query = (part[e].flatten().numpy() for part in (episodes.support, episodes.query))
+    labels = np.repeat(np.arange(episodes.n_way), episodes.n_shot)
+    truth = np.repeat(np.arange(episodes.n_way), episodes.n_query)
+    Z = (X * weights)[:, columns]
+    centres = np.stack([Z[support][labels == c].mean(0) for c in range(episodes.n_way)])
+    return (((Z[query][:, None] - centres) ** 2).sum(-1).argmin(1) == truth).mean()
+
+
+def test_oracle_rows_equal_centroids_fitted_episode_by_episode(pool, table):
+    X, y = (part.numpy() for part in pool.data)
+    episodes = episodes_of(pool.data, 5)
+    size = math.ceil(0.2 * 40)
+    kept, whole = [], []
+    for e in range(12):
+        order = np.argsort(-oracle_importance(X, y, episodes.classes[e].tolist()))
+        kept.append(slow_accuracy(X, episodes, e, order[:size]))
+        whole.append(slow_accuracy(X, episodes, e, np.arange(40)))
+    where = {"method": "oracle_all", "probe": "centroid_euclidean", "n_shot": 5, "n_way": 3, "split": "pool"}
+    assert value(table, **where, fraction=0.2, metric="accuracy") == pytest.approx(np.mean(kept))
+    gain = np.array(kept) - np.array(whole)
+    assert value(table, **where, fraction=0.2, metric="gain") == pytest.approx(gain.mean())
+    assert value(table, **where, fraction=0.2, metric="gain_sd") == pytest.approx(gain.std(ddof=1))
+    assert value(table, **where, fraction=0.2, metric="gain_n") == 12
+    assert value(table, **where, fraction=0.2, metric="accuracy_n") == 12
+
+
+def test_masks_multiply_support_and_query(pool, views, table):
+    X, episodes = pool.data[0].numpy(), episodes_of(pool.data, 1)
+    every = torch.cat([pool.data[0][:, None], views], 1).numpy()
+    gains, over = [], []
+    for e in range(12):
+        support = episodes.support[e].numpy()
+        seen = np.concatenate([every[i].reshape(-1, 40) for i in support])
+        labels = np.repeat(np.arange(3), 4)
+        R = oracle_importance(seen, labels, [0, 1, 2])
+        control = 1 / np.mean([seen[labels == c].std(0, ddof=1) for c in range(3)], axis=0)
+        plain = slow_accuracy(X, episodes, e, np.arange(40))
+        masked = slow_accuracy(X, episodes, e, np.arange(40), R / R.max())
+        gains.append(masked - plain)
+        over.append(masked - slow_accuracy(X, episodes, e, np.arange(40), control / control.max()))
+    where = {"method": "mask_importance_views", "probe": "centroid_euclidean", "n_shot": 1, "n_way": 3}
+    assert value(table, **where, label="original", metric="gain") == pytest.approx(np.mean(gains))
+    assert value(table, **where, label="original", metric="over_control") == pytest.approx(np.mean(over))
+    wins = np.mean([1.0 if gain > 0 else 0.5 if gain == 0 else 0.0 for gain in gains])
+    assert value(table, **where, label="original", metric="win_rate") == pytest.approx(wins)
+
+
+def test_prototypes_of_views_are_compared_with_no_mask_at_the_same_prototypes(pool, views, table):
+    X, episodes = pool.data[0].numpy(), episodes_of(pool.data, 1)
+    every = torch.cat([pool.data[0][:, None], views], 1).numpy()
+    found = []
+    for e in range(12):
+        centres = np.stack([every[i].reshape(-1, 40).mean(0) for i in episodes.support[e].numpy()])
+        queries = X[episodes.query[e].flatten().numpy()]
+        nearest = ((queries[:, None] - centres) ** 2).sum(-1).argmin(1)
+        found.append((nearest == np.repeat(np.arange(3), 5)).mean())
+    where = {"method": "no_mask", "probe": "centroid_euclidean", "n_shot": 1, "n_way": 3, "metric": "accuracy"}
+    assert value(table, **where, label="views") == pytest.approx(np.mean(found))
+    assert value(table, **where, label="views") != value(table, **where, label="original")
+
+
+def test_linear_heads_run_on_the_first_episodes_on_rows_of_length_one(pool, table):
+    X = torch.nn.functional.normalize(pool.data[0], dim=-1).numpy()
+    episodes = episodes_of(pool.data, 5, n=6)
+    lead, labels = [], np.repeat(np.arange(3), 5)
+    for e in range(6):
+        support, query = (part[e].flatten().numpy() for part in (episodes.support, episodes.query))
+        head = LogisticRegression(C=1.0, max_iter=1000, tol=1e-8).fit(X[support], labels)
+        centres = np.stack([X[support][labels == c].mean(0) for c in range(3)])
+        centroid = (X[query] @ (centres / np.linalg.norm(centres, axis=1, keepdims=True)).T).argmax(1)
+        truth = np.repeat(np.arange(3), 5)
+        lead.append((head.predict(X[query]) == truth).mean() - (centroid == truth).mean())
+    where = {"probe": "logistic", "label": "centroid_cosine", "n_shot": 5}
+    assert value(table, **where, metric="over_centroid") == pytest.approx(np.mean(lead))
+    assert value(table, **where, metric="over_centroid_n") == 6
+
+
+def test_interval_is_the_one_over_single_episodes(pool, table):
+    X = pool.data[0]
+    order = torch.arange(40)
+    single = few_shot.centroid_curve(X, episodes_of(pool.data, 5), order, [40])[:, 0].numpy()
+    full = rows(table, method="random", probe="centroid_euclidean", n_shot=5, split="pool", fraction=1.0)
+    found = results.summarize_episodes(full, ["fraction"], metric="accuracy", level=0.9).iloc[0]
+    low, high = stats.t.interval(0.9, 11, single.mean(), stats.sem(single))
+    assert found["mean"] == pytest.approx(single.mean())
+    assert (found["low"], found["high"], found["n"]) == (pytest.approx(low), pytest.approx(high), 12)
+
+
+def test_the_peak_is_chosen_on_one_half_and_measured_on_the_other(pool, table):
+    X, y = pool.data
+    episodes = episodes_of(pool.data, 5)
+    every = torch.stack(
+        [torch.from_numpy(np.argsort(-oracle_importance(X.numpy(), y.numpy(), c.tolist()))) for c in episodes.classes]
+    )
+    curve = few_shot.centroid_curve(X, episodes, every, [2, 8, 20, 40])
+    best = int(curve[:6].mean(0).argmax())
+    found = rows(table, method="oracle_all", probe="centroid_euclidean", n_shot=5, split="pool", metric="peak_gain")
+    assert found["n_selected"].item() == [2, 8, 20, 40][best]
+    assert found["value"].item() == pytest.approx(float((curve[6:, best] - curve[6:, -1]).mean()))
+
+
+def test_every_order_ends_in_the_full_layer_and_the_oracle_beats_its_reverse(table):
+    where = {"probe": "centroid_euclidean", "split": "pool", "n_shot": 5, "metric": "accuracy"}
+    last = rows(table, **where, fraction=1.0)
+    last = last[~last["method"].str.startswith(("mask", "no_mask", "simple"))]
+    assert last["value"].nunique() == 1
+    assert set(last["method"]) == {
+        *("oracle_all", "oracle_no_query", "oracle_disjoint", "estimated_views", "estimated_shots"),
+        *("random", "bottom", "top_variance"),
+    }
+    top, bottom = (value(table, **where, fraction=0.2, method=name) for name in ("oracle_all", "bottom"))
+    assert top > bottom + 0.1
+
+
+def test_without_signal_only_the_oracle_that_sees_the_queries_gains():
+    """Labels cut from features: what an oracle finds in the queries is chance, but it fits these very queries."""
+    task = make_task(n_samples=(80, 40, 40), shuffled=True)
+    pool = sweeps.few_shot_pool(task, n_per_class=14, least=6)
+    options = {**QUICK, "n_episodes": 300, "heads": (), "more_shots": (), "ways": (), "masks": ("importance",)}
+    table = sweeps.few_shot(pool, fractions=FRACTIONS, shots=(5,), **options)
+    curves = rows(table, probe="centroid_euclidean", split="pool", fraction=0.2)
+    found = results.summarize_episodes(curves, ["method"], metric="accuracy").set_index("method")
+    assert found.loc["oracle_disjoint", "low"] < 1 / 3 < found.loc["oracle_disjoint", "high"] + 0.01
+    assert found.loc["oracle_all", "low"] > found.loc["oracle_disjoint", "high"]
+
+
+def test_settings_that_the_rows_do_not_allow_are_left_out(pool, table):
+    settings = set(zip(table["split"], table["n_way"], table["n_shot"], strict=True))
+    assert ("pool", 3, 8) in settings
+    assert ("all", 4, 1) in settings  # 9 ways of 4 classes are 4
+    assert max(n_way for _, n_way, _ in settings) == 4
+    more = sweeps.few_shot(pool, **QUICK | {"more_shots": (12, 30, 36), "ways": ()}, shots=(5,), heads=(), masks=())
+    wide = {(split, n_shot) for split, _, n_shot in zip(more["split"], more["n_way"], more["n_shot"], strict=True)}
+    assert wide == {("pool", 5), ("all", 12), ("all", 30)}  # 14 and 40 rows a class, 5 of them queries
+
+
+def test_without_views_importance_is_estimated_from_two_shots_on(pool):
+    table = sweeps.few_shot(pool, fractions=FRACTIONS, **QUICK | {"more_shots": (), "ways": ()}, heads=())
+    estimated = table[table["method"].str.startswith(("estimated", "mask")) & ~table["method"].str.endswith("oracle")]
+    assert set(estimated["n_shot"]) == {5}
+    assert not estimated["method"].str.contains("views").any()
+
+
+def test_views_of_the_images_themselves_change_no_order(pool):
+    """Three copies of every image are no new information: the same means, the same order of spreads."""
+    X, _ = pool.data
+    options = {**QUICK, "more_shots": (), "ways": (), "shots": (5,), "heads": (), "masks": ()}
+    table = sweeps.few_shot(pool, views=X[:, None].expand(-1, 3, -1), fractions=FRACTIONS, **options)
+    curve = rows(table, probe="centroid_euclidean", metric="accuracy")
+    views, shots = (
+        rows(curve, method=name).set_index("fraction")["value"] for name in ("estimated_views", "estimated_shots")
+    )
+    pd.testing.assert_series_equal(views, shots)
+
+
+def test_other_recipes_have_rows_of_their_own(pool, views):
+    options = {**QUICK, "more_shots": (), "ways": (), "shots": (1,), "heads": (), "masks": ("importance",)}
+    table = sweeps.few_shot(pool, views=views, crop_views={"mild": views, "wild": 3 * views}, **options)
+    masks = rows(table, method="mask_importance_views", metric="gain", probe="centroid_euclidean", n_way=3)
+    assert {"original", "mild, original", "wild, original"} <= set(masks["label"])
+    assert value(masks, label="mild, original") == value(masks, label="original")
+    assert value(masks, label="wild, original") != value(masks, label="original")
+    assert set(few_shot_across.crop_gains(table)["recipe"]) == {"mild", "wild"}
+
+
+def test_pool_takes_as_many_rows_of_every_class_and_knows_the_rest(task):
+    pool = sweeps.few_shot_pool(task, n_per_class=14, least=6)
+    X, y = task.together
+    assert y[pool.rows].bincount().tolist() == [14] * 4
+    assert sorted([*pool.rows.tolist(), *pool.others.tolist()]) == list(range(160))
+    assert torch.equal(pool.data[0], X[pool.rows])
+    other = sweeps.few_shot_pool(task, n_per_class=14, least=6, seed=1)
+    assert not torch.equal(other.rows, pool.rows)
+    everything = sweeps.few_shot_pool(task, n_per_class=99, least=6)
+    assert len(everything.rows) == 160
+    assert len(everything.others) == 0
+
+
+def test_small_classes_take_no_part(task):
+    X, y = task.splits["train"]
+    lonely = replace(task, splits={**task.splits, "train": (X[y != 3], y[y != 3])})
+    pool = sweeps.few_shot_pool(lonely, n_per_class=30, least=22)
+    assert pool.n_classes == 3
+    assert pool.smallest_class == 30
+    assert not (pool.rest[1] == 3).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_per_class": 5, "least": 6}, "n_per_class must be at least 6"),
+        ({"n_per_class": 50, "least": 41}, "expected at least 2 classes with 41 rows each .* got 0"),
+    ],
+)
+def test_a_bad_pool_is_refused(task, change, message):
+    with pytest.raises(InputError, match=message):
+        sweeps.few_shot_pool(task, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shots": ()}, "shots must name at least one"),
+        ({"n_episodes": 2}, "n_episodes must be at least 4"),
+        ({"views": torch.zeros(3, 2, 40)}, r"views must have shape \(56, n_views, 40\), got \(3, 2, 40\)"),
+        ({"n_way": 9}, "n_way"),
+        ({"fractions": (0.0, 0.5)}, r"fractions in \(0, 1\]"),
+        ({"masks": ("importnace",)}, "kind: expected one of .* did you mean 'importance'"),
+    ],
+)
+def test_bad_arguments_are_refused(pool, change, message):
+    with pytest.raises(InputError, match=message):
+        sweeps.few_shot(pool, **{**QUICK, **change})
+
+
+def test_rank_correlation_is_spearmans_with_ties():
+    draw = np.random.default_rng(0)
+    a, b = draw.integers(0, 6, (5, 30)).astype(float), draw.integers(0, 6, (5, 30)).astype(float)
+    ranks = (_importance.centred_ranks(torch.from_numpy(part)) for part in (a, b))
+    found = _importance.correlation(*ranks)
+    expected = [stats.spearmanr(*pair).statistic for pair in zip(a, b, strict=True)]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    constant = _importance.centred_ranks(torch.ones(1, 30))
+    assert _importance.correlation(constant, constant).item() == 0.0
+
+
+def test_overlap_counts_shared_dimensions():
+    a, b = torch.tensor([[4.0, 3, 2, 1]]), torch.tensor([[4.0, 1, 2, 3]])
+    assert [_importance.overlap(a, b, k).item() for k in (1, 2, 4)] == [1.0, 0.5, 1.0]
+
+
+def test_a_planted_confounder_is_found_by_theory_and_by_leaving_it_out(task):
+    """Four columns of noise of high spread, the same for all classes, stand in the way of the distance."""
+    draw = torch.Generator().manual_seed(0)
+
+    def noisy(X):
+        return torch.cat([X[:, :32], 10 * torch.randn(len(X), 4, generator=draw)], 1)
+
+    planted = replace(task, splits={name: (noisy(X), y) for name, (X, y) in task.splits.items()})
+    pool = sweeps.few_shot_pool(planted, n_per_class=40, least=6)
+    options = {**QUICK, "n_episodes": 60, "more_shots": (), "ways": (), "shots": (1,), "heads": (), "masks": ()}
+    table = sweeps.few_shot(pool, **options)
+    left_out = results.summarize_episodes(rows(table, method="left_out"), "label", metric="gain").set_index("label")
+    assert left_out["mean"].idxmax() == _harm.CONFOUNDERS
+    assert left_out.loc[_harm.CONFOUNDERS, "low"] > 0.02
+    unhelpful = rows(table, method="theory")
+    unhelpful = unhelpful[unhelpful["metric"].str.endswith("_share")].groupby("label")["value"].sum()
+    assert unhelpful[_harm.CONFOUNDERS] > 0.5 > unhelpful["spread high, distance high"]
+
+
+def test_dimensions_that_hardly_vary_are_in_no_cell():
+    X = torch.randn(50, 30, generator=torch.Generator().manual_seed(0))
+    X[:, 27:] *= 1e-4
+    assert _harm._active(X).tolist() == list(range(27))
+
+
+def test_theory_agrees_with_simulation_and_its_table_with_itself():
+    table = sweeps.few_shot_theory(n_trials=4000, shots=(1, 20))
+    errors = sweeps.theory_errors(table)
+    assert errors["deviation"].abs().max() < 4.5
+    assert (errors["approximated"] - errors["exact"]).abs().max() < 0.07
+    wide = errors[errors["label"] == ""]
+    mask, every = (wide[wide["method"] == name].set_index("n_shot")["exact"] for name in ("mask_theory", "mask_scaled"))
+    assert (mask <= every + 0.01).all()  # 400 draws of prototypes
+    assert mask[20] < every[20] - 0.005
+    crossing = rows(table, metric="helps", label="distance 0.2, spread 1").set_index("n_shot")["value"]
+    assert (crossing[20], crossing[100]) == (0.0, 1.0)
+
+
+def test_bridge_puts_full_data_and_few_shots_side_by_side(task, pool, views, table):
+    ends = few_shot_across.bridge(task, table, n_seeds=2)
+    assert set(ends["method"]) == {"random", "top"}
+    assert ends["n_shot"].isna().any()
+    assert set(ends["n_shot"].dropna()) == {1, 5}
+    few = ends[(ends["method"] == "top") & (ends["n_shot"] == 5) & (ends["fraction"] == 0.2)]["mean"].item()
+    where = {"method": "oracle_no_query", "probe": "ridge", "n_shot": 5, "fraction": 0.2, "metric": "gain"}
+    assert few == pytest.approx(value(table, **where))
+
+
+def test_gains_follow_the_axis(table):
+    shots = few_shot_across.gains_along(table, x="n_shot")
+    assert set(shots["method"]) == {"oracle_all", "mask_importance", "mask_scaled", "mask_inverse_spread"}
+    assert sorted(shots.loc[shots["method"] == "oracle_all", "n_shot"]) == [1, 2, 8]
+    ways = few_shot_across.gains_along(table, x="n_way")
+    assert sorted(ways.loc[ways["method"] == "oracle_all", "n_way"]) == [2, 3, 4]

@@ -1,0 +1,72 @@
+"""The notebook of small networks on networks of a second: it runs, shows what it computed, and trains nothing twice."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import papermill
+import pytest
+from test_notebooks import cells, shown, text_of
+
+from diffred_core import locations, notebook_parameters, results, small_network_claims
+
+TEMPLATE = Path(__file__).parent.parent / "notebooks" / "tunnel_small_networks.ipynb"
+TINY = {
+    **{"task": "digits", "ood_tasks": [], "id_classes": 5, "image_size": 16},
+    **{"depths": [11, 17], "widths": [2], "n_seeds": 2, "epochs": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIFFRED_RUNS", str(folder))
+        output = folder / "executed.ipynb"
+        papermill.execute_notebook(TEMPLATE, output, parameters=TINY, progress_bar=False, kernel_name="python3")
+        yield output, results.read(locations.table_path("digits", "vggm", "tunnel_small_networks")), folder
+
+
+def test_every_parameter_has_its_help_and_names_the_page():
+    found = notebook_parameters.read_parameters(TEMPLATE)
+    assert {"model", "task", "seed", "n_seeds"} <= set(found)
+    assert all(parameter.help for parameter in found.values())
+
+
+def test_the_template_is_short_and_writes_its_table_last():
+    code = cells(TEMPLATE, "code")
+    assert len(code) <= 12
+    assert "results.write(" in text_of(code[-1])
+    assert not any(re.search(r"^(def|class) ", text_of(cell), re.MULTILINE) for cell in code)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the machinery that starts kernels
+def test_it_runs_without_complaint_and_describes_its_figures(executed):
+    output, _, _ = executed
+    for cell in cells(output, "code"):
+        assert cell["execution_count"] is not None
+        assert not [found for found in cell["outputs"] if found.get("name") == "stderr"]
+    pictures = [html for html in shown(output) if "<img" in html]
+    assert len(pictures) == 3
+    for html in pictures:
+        (alt,) = re.findall(r'alt="([^"]*)"', html)
+        assert re.search(r"\d", alt)
+
+
+def test_the_findings_on_the_page_are_those_of_the_table(executed):
+    output, table, _ = executed
+    page = output.read_text()
+    claim = small_network_claims.late_pooling_retains_more(table, model="vggm17-w2")
+    assert json.dumps(str(claim))[1:-1] in page
+    assert f"{claim.value + 1:+.1f}, 95 % interval {claim.low:+.1f}" not in page  # the control
+
+
+def test_the_table_says_what_it_was_made_from(executed):
+    _, table, folder = executed
+    said = results.read_provenance(folder / "tables" / "digits" / "vggm" / "tunnel_small_networks.csv")
+    assert said["parameters"]["epochs"] == 1
+    assert set(said["feature_keys"]) == set(table["task"]) == {"digits[0-4]", "digits[5-9]"}
+    # designs, seeds, trained or not
+    assert len(list((folder / "networks").rglob("*.safetensors"))) == 4 * 2 * 2

@@ -1,0 +1,161 @@
+"""The published table: finding it, reading it, naming its rows, and saying what is wrong with another one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from reference_tunnel_statistics import invented_file, invented_table
+
+from diffred_core import published, tunnel_statistics
+from diffred_core.errors import InputError
+from diffred_core.tunnel_statistics import _file
+
+
+def written(folder, change=None, name="experiments_results.csv"):
+    """Write an invented file, changed by `change`, and return its path."""
+    table = invented_file()
+    table = table if change is None else change(table)
+    table.to_csv(folder / name, index=False)
+    return folder / name
+
+
+@pytest.fixture
+def at_home(tmp_path, monkeypatch):
+    """Return where the table is looked for."""
+    monkeypatch.setenv("DIFFRED_DATA", str(tmp_path / "data"))
+    return tmp_path / "data" / "tunnel" / "experiments_results.csv"
+
+
+def test_a_file_given_is_taken_as_it_is(tmp_path):
+    path = written(tmp_path)
+    assert tunnel_statistics.find_results(path) == path
+    assert not tunnel_statistics.is_published(path)
+
+
+def test_a_file_given_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(InputError, match=r"path to be the table .* no file '.*none\.csv'; leave path out"):
+        tunnel_statistics.find_results(tmp_path / "none.csv")
+
+
+def test_the_table_is_downloaded_once_and_line_ends_do_not_matter(tmp_path, at_home, monkeypatch, capsys):
+    there = written(tmp_path, name="there.csv")
+    monkeypatch.setattr(_file, "SHA256", _file._digest(there.read_bytes()))
+    there.write_bytes(there.read_bytes().replace(b"\n", b"\r\n"))
+    assert tunnel_statistics.find_results(source=there.as_uri()) == at_home
+    assert "experiments_results.csv: 100%" in capsys.readouterr().err
+    assert len(tunnel_statistics.read(at_home)) == 512
+    assert tunnel_statistics.is_published(at_home)
+    gone = (tmp_path / "gone.csv").as_uri()
+    assert tunnel_statistics.find_results(source=gone) == at_home  # found, so nothing is asked for
+    at_home.write_text("damaged")
+    with pytest.raises(InputError, match="got neither"):
+        tunnel_statistics.find_results(source=gone, progress=False)
+
+
+def test_no_network_is_one_sentence(tmp_path, at_home):
+    with pytest.raises(InputError, match=r"Harun et al\. \(2024\) at '.*' or from file:.*, got neither .*pass path="):
+        tunnel_statistics.find_results(source=(tmp_path / "gone.csv").as_uri(), progress=False)
+    assert not at_home.exists()
+
+
+def test_another_file_from_the_source_is_refused(tmp_path, at_home):
+    there = written(tmp_path, name="there.csv")
+    with pytest.raises(InputError, match=r"expected the published table .* bytes with another checksum"):
+        tunnel_statistics.find_results(source=there.as_uri(), progress=False)
+    assert not at_home.exists()
+
+
+def test_sixty_four_networks_by_eight_sets(tmp_path):
+    table = invented_table(tmp_path)
+    assert table.groupby("block").size().eq(8).all()
+    assert not table.duplicated(["network", "id_set", "augmentation", "resolution", "position"]).any()
+    assert table["id_set"].str.startswith("ImageNet-100").sum() == 52 * 8
+    on_cifar = table[table["id_set"] == "CIFAR-100"]["ood_set"]
+    assert "CIFAR-10" in set(on_cifar)
+    assert "CIFAR-100" not in set(on_cifar)
+    assert set(table[table["id_set"] != "CIFAR-100"]["ood_set"]) >= {"CIFAR-100", "Pets"}
+
+
+def test_values_stay_with_their_rows(tmp_path):
+    table, file = invented_table(tmp_path), invented_file()
+    np.testing.assert_array_equal(table["retained"], file["Percentage OOD retained"])
+    np.testing.assert_array_equal(table["correlation"], file["Pearson Correlation"])
+    assert (table["augmentation"] == (file["Augmentations"] == 2)).all()
+
+
+def test_the_order_of_architectures_differs_between_resolutions():
+    networks = tunnel_statistics.networks()
+    full = networks[(networks["id_set"] == "ImageNet-100") & networks["network"].isin(tunnel_statistics.CROSSED)]
+    first = {r: list(dict.fromkeys(full.loc[full["resolution"] == r, "network"])) for r in (32, 64)}
+    assert first == {32: ["VGGm-17", "ResNet-18", "ViT-T+"], 64: ["VGGm-17", "ViT-T+", "ResNet-18"]}
+
+
+def swapped(table):
+    """Exchange blocks 8 and 16, a ResNet and a ViT."""
+    order = np.arange(512).reshape(64, 8)
+    order[[8, 16]] = order[[16, 8]]
+    return table.iloc[order.ravel()]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda t: t.drop(columns="Stem"), "expected a column 'Stem' in experiments_results.csv, but there is none"),
+        (lambda t: t.assign(extra=1), "has a column 'extra' where the published file has another"),
+        (lambda t: t.iloc[:-8], r"expected 512 rows .*\(64 networks, 8 OOD sets each\), got 504"),
+        (
+            lambda t: t.assign(**{"Percentage OOD retained": t["Percentage OOD retained"].where(t.index != 3, 120.0)}),
+            r"'Percentage OOD retained' .* to be in \(0, 100\], got 120\.0 in row 3",
+        ),
+        (
+            lambda t: t.assign(**{"CNN vs ViT": t["CNN vs ViT"].where(t.index != 5, "MLP")}),
+            "'CNN vs ViT' .* to be CNN or Transformer, got MLP in row 5",
+        ),
+        (
+            lambda t: t.assign(**{"Pearson Correlation": t["Pearson Correlation"].where(t.index != 9)}),
+            "'Pearson Correlation' .* got nan in row 9",
+        ),
+        (swapped, r"expected stem 7 in row 64, since block 8 is ResNet-18, got 8; keep the published order"),
+        (
+            lambda t: t.assign(**{"OverParam. Level": t["OverParam. Level"] * 1.01}),
+            "expected over_parameterisation 74.67.* in row 0, since block 0 is VGGm-11",
+        ),
+    ],
+)
+def test_another_table_is_refused_with_one_sentence(tmp_path, change, sentence):
+    with pytest.raises(InputError, match=sentence):
+        tunnel_statistics.read(written(tmp_path, change))
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path):
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(InputError, match=r"expected empty\.csv to be a table of comma-separated values"):
+        tunnel_statistics.read(tmp_path / "empty.csv")
+
+
+def test_published_numbers_name_what_can_be_recomputed():
+    numbers = published.tunnel_numbers()
+    assert not numbers.duplicated(["quantity", "subject", "side", "metric"]).any()
+    assert set(numbers["metric"]) == {*tunnel_statistics.METRICS, ""}
+    slopes = numbers["quantity"].str.startswith("slope")
+    assert set(numbers.loc[slopes, "subject"]) == set(tunnel_statistics.PREDICTORS)
+    shares = numbers[numbers["quantity"] == "slope_share"]["value"].abs().groupby(numbers["metric"]).sum()
+    assert shares.between(0.95, 1.05).all()  # eight rounded shares of one
+
+
+def test_published_accuracies_are_of_networks_of_the_table():
+    accuracies = published.tunnel_accuracies()
+    keys = ["network", "augmentation", "resolution"]
+    known = tunnel_statistics.networks().query("id_set == 'ImageNet-100'")
+    assert len(accuracies.merge(known, on=keys)) == len(accuracies) == 28
+    assert list(accuracies.columns[8:10]) == ["Pets", "CIFAR"]  # as printed, unlike tables 5 to 7
+
+
+def test_strength_follows_the_mean_over_sets(tmp_path):
+    table = invented_table(tmp_path)
+    found = tunnel_statistics.strengths(table)
+    means = table.groupby("block")["retained"].mean()
+    expected = pd.cut(means, [0, 80, 90, 95, 101], right=False, labels=["strong", "medium", "weak", "negligible"])
+    assert list(found["strength"]) == list(expected)
+    assert found["strength"].nunique() > 1
