@@ -11,7 +11,7 @@ import torch
 from sklearn.linear_model import Ridge
 from synthetic_layers import NAMES, WIDTHS, make_layers
 
-from diffred_core import cka, geometry, intervals, linear_probe, moments, results, sweeps, tunnel
+from diffred_core import cka, geometry, intervals, linear_probe, moments, results, subsets, sweeps, tunnel
 from diffred_core.errors import InputError
 from diffred_core.sweeps._layer_curves import Resampling, own_curve
 from diffred_core.sweeps._layer_published import spread_layers
@@ -295,7 +295,8 @@ def test_similarity_is_that_with_the_last_layer(table, home):
 
 def test_redundancy_of_a_layer_is_that_of_the_subset_sweep(home):
     table = sweeps.layers(home, n_subsets=3, fraction=0.5, delta=0.9, published_layers=0, n_boot=50)
-    subsets = sweeps.subset_probes(home["last"], fractions=(0.5,), n_seeds=3, logistic_fractions=(), n_boot=50)
+    options = {"logistic_fractions": (), "n_boot": 50, "ridge_l2": linear_probe.LAYER_L2}
+    subsets = sweeps.subset_probes(home["last"], fractions=(0.5,), n_seeds=3, **options)
     full = value_of(subsets, method="full", metric="accuracy")
     kept = rows(subsets, method="random", metric="accuracy")["value"] / full
     found = rows(table, layer="last", metric="accuracy_kept")
@@ -303,6 +304,25 @@ def test_redundancy_of_a_layer_is_that_of_the_subset_sweep(home):
     assert found["seed"].tolist() == [1, 2, 3]
     assert set(rows(table, metric="diffused_redundancy")["delta"]) == {0.9}
     assert rows(sweeps.layers(home, **QUICK), metric="accuracy_kept").empty
+
+
+def test_redundancy_is_a_share_of_the_accuracy_of_the_curve_whatever_the_spread_of_a_layer(close):
+    scales = torch.logspace(0, 3, WIDTHS[-1])  # a few features outweigh all others, as in early layers
+    of = close["last"]
+    spread = replace(of, splits={split: (X * scales, y) for split, (X, y) in of.splits.items()})
+    table = sweeps.layers(close | {"last": spread}, n_subsets=1, fraction=0.5, published_layers=0, n_boot=50)
+    chosen = subsets.random_order(WIDTHS[-1], seed=1)[: WIDTHS[-1] // 2]
+    part = linear_probe.probe_layers(
+        {"part": {split: X[:, chosen].double() for split, (X, _) in spread.splits.items()}},
+        {"home": {split: y for split, (_, y) in spread.splits.items()}},
+    )
+    whole = value_of(table, layer="last", metric="accuracy")
+    kept = value_of(table, layer="last", metric="accuracy_kept")
+    assert kept == pytest.approx(float(part.accuracy) / whole, abs=0.015)
+    coarse = sweeps.subset_probes(spread, fractions=(0.5,), n_seeds=2, logistic_fractions=(), n_boot=50)
+    assert (
+        value_of(coarse, method="full", metric="accuracy") < whole - 0.05
+    )  # what a coarse grid would have called whole
 
 
 def test_a_layer_too_narrow_for_the_fraction_has_no_row_of_it(home):

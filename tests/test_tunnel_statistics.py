@@ -132,6 +132,8 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(InputError, match=r"expected empty\.csv to be a table of comma-separated values"):
         tunnel_statistics.read(tmp_path / "empty.csv")
+    with pytest.raises(InputError, match=r"expected a readable table at '.*none\.csv', got: .*; check the path"):
+        tunnel_statistics.read(tmp_path / "none.csv")
 
 
 def test_published_numbers_name_what_can_be_recomputed():

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from diffred_core import cka, geometry, moments, redundancy
 from diffred_core.geometry import NeuralCollapse
-from diffred_core.linear_probe import LayerProbes
+from diffred_core.linear_probe import LAYER_L2, LayerProbes
 from diffred_core.moments import FeatureMoments
 from diffred_core.sweeps import comparators
-from diffred_core.sweeps._curves import RIDGE_L2, Curve, full_selection, ridge
+from diffred_core.sweeps._curves import Curve, full_selection, ridge
 from diffred_core.sweeps._data import ProbeData
 from diffred_core.sweeps._grid import SizeGrid
 from diffred_core.sweeps._layer_curves import Layers
@@ -68,15 +69,19 @@ def redundancy_rows(
 ) -> Iterator[Row]:
     """Yield, draw by draw, the accuracy that a random share of a layer keeps, and its diffused redundancy.
 
-    Layers too narrow for `fraction` have no row of the first.
+    Layers too narrow for `fraction` have no row of the first. Regularisers are those of `linear_probe.probe_layers`, so
+    that the whole layer has the accuracy of its curve: in early layers, where one direction outweighs all others, the
+    best one is far below those that suit a last layer.
     """
     for name, of in layers.items():
-        data = ProbeData.of(of, split=split, standardize=False)
-        full = ridge(data, *full_selection(of.n_features), l2=RIDGE_L2)
+        # in double precision, below whose rounding the smallest regularisers lie
+        exact = replace(of, splits={at: (X.double(), y) for at, (X, y) in of.splits.items()})
+        data = ProbeData.of(exact, split=split, standardize=False)
+        full = ridge(data, *full_selection(of.n_features), l2=LAYER_L2)
         grid = SizeGrid.of(of.n_features, (*fractions, fraction))
         who = {"layer": name, "n_features": of.n_features, "task": of.task, "method": "random", "probe": "ridge"}
         for draw in comparators.draw("random", data.moments, seeds=seeds):
-            curve = ridge(data, draw, grid, l2=RIDGE_L2)
+            curve = ridge(data, draw, grid, l2=LAYER_L2)
             for row in _draw_rows(curve, full, of, fraction=fraction, delta=delta):
                 yield who | {"repeat": draw.repeat, "seed": draw.seed} | row
 

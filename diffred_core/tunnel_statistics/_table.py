@@ -97,6 +97,8 @@ def _checked(path: Path | str) -> pd.DataFrame:
         table = SCHEMA.validate(pd.read_csv(path), lazy=True)
     except pa.errors.SchemaErrors as error:
         raise InputError(_sentence(error, Path(path).name)) from error
+    except OSError as error:
+        raise InputError(f"expected a readable table at {str(path)!r}, got: {error}; check the path") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"expected {Path(path).name} to be a table of comma-separated values, got {error}") from error
     # Plain types: nothing is missing now.
