@@ -32,12 +32,14 @@ def table(*parts):
 def curve(gains, *, rise=0.2, peak=0.1, peak_at=0.05, **where):
     where = ORACLE | where
     fair = where | {"method": "oracle_no_query"}
-    parts = [measured("peak_gain", peak, fraction=peak_at, **where)]
+    parts = [
+        measured("peak_gain", peak, fraction=peak_at, **where),
+        measured("peak_rise", rise, fraction=peak_at, **where),
+    ]
     parts += [measured("gain", gain - 0.02, fraction=fraction, **fair) for fraction, gain in gains.items()]
     for fraction, gain in gains.items():
         parts.append(measured("gain", gain, fraction=fraction, **where))
         parts.append(measured("accuracy", 0.6 + gain, fraction=fraction, **where))
-        parts.append(measured("rise", rise, fraction=fraction, **where))
     return [row for part in parts for row in part]
 
 
@@ -179,6 +181,32 @@ def test_every_claim_is_there_once_and_those_that_need_more_are_left_out():
     assert [claim.verdict for claim in claims if claim.name.startswith("C8")] == ["holds", "fails"]
 
 
+@pytest.mark.parametrize(
+    ("change", "missing"),
+    [
+        (lambda rows: rows[(rows["split"] != "all") | (rows["n_way"] != 5) | (rows["n_shot"] == 1)], {"C4"}),
+        (lambda rows: rows[rows["n_way"] == 5], {"C5"}),
+        (lambda rows: rows[~rows["method"].str.startswith("estimated")], {"C7", "C8"}),
+    ],
+)
+def test_a_claim_is_left_out_where_there_is_nothing_to_compare(change, missing):
+    names = {claim.name[:2] for claim in few_shot_claims.every(whole())}
+    assert {claim.name[:2] for claim in few_shot_claims.every(change(whole()))} == names - missing
+
+
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        (few_shot_claims.more_shots_need_more, r"two values of n_shot to compare, got \[1\]; .* more_shots"),
+        (few_shot_claims.fades_with_ways, r"two values of n_way to compare, got \[5\]; .* ways"),
+        (few_shot_claims.selection_is_inaccurate, "expected an importance estimated from the support, got none"),
+    ],
+)
+def test_a_claim_asked_for_by_name_says_what_is_missing(claim, message):
+    with pytest.raises(InputError, match=message):
+        claim(table(curve(GAINS), curve(GAINS, split="all")))
+
+
 def test_shots_alone_stand_in_where_there_are_no_views():
     five = {"n_shot": 5, "who": "shots"}
     parts = curve(GAINS), curve(GAINS, n_shot=5), estimates(0.1, **five), masks(0.05, **five)
@@ -192,7 +220,6 @@ def test_shots_alone_stand_in_where_there_are_no_views():
     [
         (lambda rows: rows[rows["method"] != "oracle_all"], "expected a table of sweeps.few_shot"),
         (lambda rows: rows[rows["fraction"] != 0.01], "expected gain at fraction 0.01, got no such row"),
-        (lambda rows: rows[~rows["method"].str.startswith("estimated")], "expected an importance estimated"),
     ],
 )
 def test_a_table_without_the_rows_is_refused(change, message):
@@ -212,7 +239,11 @@ def test_augmentations_differ_only_where_both_are_clearly_ahead(first, second, v
     both = pd.concat([whole("a", first), whole("b", second)], ignore_index=True)
     claim = few_shot_across.augmentations_differ(both)
     assert claim.verdict == verdict
-    assert "mild on a" in claim.evidence
+    assert "mild on a (+10.0 points, +10.0 on the next)" in claim.evidence
+    leads = sorted(abs(gains["mild"] - gains["wild"]) for gains in (first, second))
+    assert claim.value == pytest.approx(leads[0])
+    assert claim.high - claim.value == pytest.approx(0.01 * 2**0.5, rel=0.01)
+    assert "over 400 episodes" in claim.evidence
 
 
 def test_one_task_or_one_recipe_says_nothing_about_augmentations():

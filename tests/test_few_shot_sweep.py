@@ -129,6 +129,11 @@ def test_prototypes_of_views_are_compared_with_no_mask_at_the_same_prototypes(po
     where = {"method": "no_mask", "probe": "centroid_euclidean", "n_shot": 1, "n_way": 3, "metric": "accuracy"}
     assert value(table, **where, label="views") == pytest.approx(np.mean(found))
     assert value(table, **where, label="views") != value(table, **where, label="original")
+    plain = np.array([slow_accuracy(X, episodes, e, np.arange(40)) for e in range(12)])
+    gain = np.array(found) - plain
+    where["metric"] = "gain"
+    assert value(table, **where, label="views") == pytest.approx(gain.mean())
+    assert value(table, **where | {"metric": "gain_sd"}, label="views") == pytest.approx(gain.std(ddof=1))
 
 
 def test_linear_heads_run_on_the_first_episodes_on_rows_of_length_one(pool, table):
@@ -169,6 +174,8 @@ def test_the_peak_is_chosen_on_one_half_and_measured_on_the_other(pool, table):
     found = rows(table, method="oracle_all", probe="centroid_euclidean", n_shot=5, split="pool", metric="peak_gain")
     assert found["n_selected"].item() == [2, 8, 20, 40][best]
     assert found["value"].item() == pytest.approx(float((curve[6:, best] - curve[6:, -1]).mean()))
+    where = {"method": "oracle_all", "probe": "centroid_euclidean", "n_shot": 5, "split": "pool"}
+    assert value(table, **where, metric="peak_rise") == pytest.approx(float((curve[6:, best] - curve[6:, 0]).mean()))
 
 
 def test_every_order_ends_in_the_full_layer_and_the_oracle_beats_its_reverse(table):
@@ -277,6 +284,7 @@ def test_a_bad_pool_is_refused(task, change, message):
         ({"views": torch.zeros(3, 2, 40)}, r"views must have shape \(56, n_views, 40\), got \(3, 2, 40\)"),
         ({"n_way": 9}, "n_way"),
         ({"fractions": (0.0, 0.5)}, r"fractions in \(0, 1\]"),
+        ({"heads": ("logit",)}, "heads must be among ridge, logistic, got 'logit'; did you mean 'logistic'"),
         ({"masks": ("importnace",)}, "kind: expected one of .* did you mean 'importance'"),
     ],
 )

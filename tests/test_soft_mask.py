@@ -218,6 +218,15 @@ def test_bad_input_is_named(data):
         "inverse spread: expected finite values of at least 0 and one above 0": lambda: soft_mask.mask(
             torch.ones(3), kind="inverse_spread", spread=torch.zeros(3)
         ),
+        "spread: expected finite values of at least 0, got values from -1 to 2": lambda: soft_mask.mask(
+            torch.ones(3), kind="scaled", spread=torch.tensor([-1.0, 1, 2])
+        ),
+        "magnitude: expected finite values of at least 0, got values from nan to nan": lambda: soft_mask.mask(
+            torch.ones(3), kind="mmc", magnitude=torch.tensor([1.0, torch.nan, 2])
+        ),
+        "expected n_shot of at least 1, got 0": lambda: soft_mask.mask(
+            torch.ones(3), kind="theory", spread=torch.ones(3), n_shot=0, debiased=True
+        ),
         r"fraction: expected a number in \(0, 1\], got 1.2": lambda: soft_mask.mask(
             torch.ones(3), kind="hard", fraction=1.2
         ),

@@ -58,7 +58,7 @@ def statistic_moments(gap: Tensor, spread: Tensor, *, n_shot: float) -> tuple[Te
     -------
     mean, variance : Tensor (..., n_features)
     """
-    n = _shots(n_shot)
+    n = check_shots(n_shot)
     power = spread.square()
     return gap.square() / 2, power * gap.square() * (1 + 1 / n) + power.square() * (2 + 1 / n) / n
 
@@ -150,11 +150,12 @@ def optimal_mask(ratio: Tensor, spread: Tensor, *, n_shot: float) -> Tensor:
     -------
     Tensor (..., n_features)
     """
-    n, power = _shots(n_shot), ratio.square()
+    n, power = check_shots(n_shot), ratio.square()
     return safe_ratio(safe_ratio(power, power * (1 + 1 / n) + (2 + 1 / n) / n).sqrt(), spread)
 
 
-def _shots(n_shot: float) -> float:
+def check_shots(n_shot: float) -> float:
+    """Return `n_shot` as a float; refuse one below 1."""
     if not n_shot >= 1:
         raise InputError(f"expected n_shot of at least 1, got {n_shot}; pass math.inf for known prototypes")
     return float(n_shot)

@@ -19,12 +19,16 @@ from diffred_core.few_shot_claims._oracle import (
     few_percent_improve,
     more_shots_need_more,
     top_percent_recovers,
+    varies,
 )
 from diffred_core.few_shot_claims._reading import CENTROID, all_shots
 
 
 def every(table: pd.DataFrame, *, level: float = 0.95) -> list[Claim]:
-    """Return C1 to C9 of one model and task; C8 at every number of shots by both centroids, C9 if a probe was run.
+    """Return C1 to C9 of one model and task, C8 at every number of shots by both centroids.
+
+    Left out is what the settings say nothing about: C4 and C5 with one number of shots or classes, C7 and C8 where
+    nobody estimates importance (one shot without views), C9 without a probe.
 
     Parameters
     ----------
@@ -44,10 +48,10 @@ def every(table: pd.DataFrame, *, level: float = 0.95) -> list[Claim]:
         top_percent_recovers(table, level=level),
         few_percent_improve(table, level=level),
         accuracy_peaks_inside(table, level=level),
-        more_shots_need_more(table, level=level),
-        fades_with_ways(table, level=level),
+        *([more_shots_need_more(table, level=level)] if varies(table, "n_shot") else []),
+        *([fades_with_ways(table, level=level)] if varies(table, "n_way") else []),
         confounders_harm(table, level=level),
-        selection_is_inaccurate(table, level=level),
+        *([selection_is_inaccurate(table, level=level)] if known else []),
         *(mask_improves(table, n_shot=n_shot, probe=probe, level=level) for n_shot, probe in masks),
     ]
     return found + ([head_equals_centroid(table, level=level)] if (table["metric"] == "over_centroid").any() else [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from diffred_core.claims import Claim
+from diffred_core.errors import InputError
 from diffred_core.few_shot_claims._reading import (
     FAIR,
     PUBLISHED,
@@ -59,10 +60,10 @@ def few_percent_improve(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
 def accuracy_peaks_inside(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     """Return C3: with the retained dimensions accuracy rises first, then falls; the smaller of both steps is judged.
 
-    The place of the peak was chosen on other episodes than those on which the fall is measured.
+    The place of the peak was chosen on other episodes than those on which rise and fall are measured.
     """
     peak = oracle(table, "peak_gain", level)
-    rise = oracle(table, "rise", level, fraction=peak["fraction"])
+    rise = oracle(table, "peak_rise", level)
     weaker = min(peak, rise, key=lambda step: step["low"])
     return judged(
         "C3 rises, then falls",
@@ -77,9 +78,14 @@ def more_shots_need_more(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     """Return C4: dimensions that are best dropped at few shots are of use at many.
 
     Judged is what all dimensions gain over the share that is best at the fewest shots, at the most shots.
+
+    Raises
+    ------
+    InputError
+        If the table has fewer than two numbers of shots.
     """
     rows = _wide(table, "n_way", n_way(table))
-    shots = sorted(rows["n_shot"].unique())
+    shots = _two(rows, "n_shot", "more_shots")
     peaks = {n_shot: row_of(rows[rows["n_shot"] == n_shot], "peak_gain", level)["fraction"] for n_shot in shots}
     fewest, most = shots[0], shots[-1]
     gain = row_of(rows[rows["n_shot"] == most], "gain", level, fraction=peaks[fewest])
@@ -96,9 +102,14 @@ def fades_with_ways(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     """Return C5: what dropping dimensions gains is smaller with many classes than with few.
 
     The two peaks are measured on different episodes, taken as independent.
+
+    Raises
+    ------
+    InputError
+        If the table has fewer than two numbers of classes.
     """
     rows = _wide(table, "n_shot", all_shots(table)[0])
-    ways = sorted(rows["n_way"].unique())
+    ways = _two(rows, "n_way", "ways")
     peaks = {n_way: row_of(rows[rows["n_way"] == n_way], "peak_gain", level) for n_way in ways}
     few, many = peaks[ways[0]], peaks[ways[-1]]
     course = ", ".join(f"{points(peak['mean'])} with {n_way}" for n_way, peak in peaks.items())
@@ -130,6 +141,22 @@ def confounders_harm(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
 def _wide(table: pd.DataFrame, column: str, value: int) -> pd.DataFrame:
     """Return the rows of the published oracle on all images where one of the two numbers is that of the headline."""
     return table[(table["split"] == "all") & (table["method"] == PUBLISHED) & (table[column] == value)]
+
+
+def varies(table: pd.DataFrame, column: str) -> bool:
+    """Return whether there are two numbers of shots (``n_shot``) or classes (``n_way``) to compare."""
+    other, value = ("n_way", n_way(table)) if column == "n_shot" else ("n_shot", all_shots(table)[0])
+    return _wide(table, other, value)[column].nunique() > 1
+
+
+def _two(rows: pd.DataFrame, column: str, option: str) -> list[int]:
+    """Return the numbers of a column, growing; refuse fewer than two."""
+    found = sorted(int(value) for value in rows[column].unique())
+    if len(found) < 2:
+        raise InputError(
+            f"expected at least two values of {column} to compare, got {found}; give sweeps.few_shot {option}"
+        )
+    return found
 
 
 def _without_queries(table: pd.DataFrame, fraction: float) -> str:

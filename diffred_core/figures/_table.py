@@ -21,6 +21,6 @@ def show_table(table: pd.DataFrame, *, caption: str, digits: int = 3) -> HTML:
         Decimal places of numbers that are not whole.
     """
     text = table.to_html(index=False, border=0, na_rep="–", float_format=lambda value: f"{value:.{digits}f}")
-    text = text.replace("<th>", '<th scope="col">')
+    text = text.replace("<th>", '<th scope="col">').replace(' style="text-align: right;"', "")  # headings over columns
     head, rest = text.split(">", 1)
     return HTML(f"{head}>\n  <caption>{html.escape(caption)}</caption>{rest}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from diffred_core import subsets
 from diffred_core.errors import InputError, near_names
 from diffred_core.few_shot import optimal_mask
 from diffred_core.few_shot._ratio import safe_ratio
+from diffred_core.few_shot._theory import check_shots
 
 MaskKind = Literal["importance", "sqrt", "scaled", "inverse_spread", "mmc", "theory", "hard"]
 
@@ -59,8 +60,8 @@ def mask(
     Raises
     ------
     InputError
-        Unknown `kind`, a missing or misshapen companion, an importance (or, debiased, what is left of it) that is
-        negative, not finite or 0 everywhere in a task.
+        Unknown `kind`; a companion that is missing, misshapen, negative or not finite; an importance (or, debiased,
+        what is left of it) that is negative, not finite or 0 everywhere in a task.
     """
     known = get_args(MaskKind)
     if kind not in known:
@@ -87,7 +88,8 @@ def _checked(R: Tensor, name: str = "importance") -> Tensor:
 def _debiased(R: Tensor, kind: str, n_shot: int | None) -> Tensor:
     if kind != "theory":
         raise InputError(f"debiased: expected kind 'theory' with it, got {kind!r}; leave debiased out")
-    return _checked((R.square() - 2 / _needed("n_shot", n_shot, kind)).clamp_min(0).sqrt(), "importance without bias")
+    n = check_shots(_needed("n_shot", n_shot, kind))
+    return _checked((R.square() - 2 / n).clamp_min(0).sqrt(), "importance without bias")
 
 
 def _raw_mask(R: Tensor, kind: str, spread, magnitude, n_shot, fraction) -> Tensor:
@@ -117,6 +119,11 @@ def _companion(name: str, value: Tensor | None, kind: str, R: Tensor) -> Tensor:
             f"{name}: expected the shape of the importance, {tuple(R.shape)}, got {tuple(value.shape)}; "
             f"pass the {name} of the same statistics"
         )
+    if not (torch.isfinite(value) & (value >= 0)).all():
+        raise InputError(
+            f"{name}: expected finite values of at least 0, got values from {value.min().item():.3g} to "
+            f"{value.max().item():.3g}; pass the {name} of the same statistics"
+        )
     return value.to(R)
 
 
@@ -129,7 +136,6 @@ def _needed(name: str, value, kind: str):
 def _top(R: Tensor, fraction: float) -> Tensor:
     if not 0 < fraction <= 1:
         raise InputError(f"fraction: expected a number in (0, 1], got {fraction}; pass 1.0 to keep all features")
-    # 0.07 * 100 is 7.000000000000001, and means 7
-    size = max(1, math.ceil(fraction * R.shape[-1] - 1e-9))
+    size = subsets.top_size(R.shape[-1], fraction)
     kept = R.argsort(dim=-1, descending=True, stable=True)[..., :size]
     return torch.zeros_like(R).scatter_(-1, kept, 1.0)

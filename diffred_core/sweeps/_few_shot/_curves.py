@@ -56,22 +56,23 @@ def accuracy(setting: Setting, order: Tensor, *, probe: str = EUCLIDEAN) -> Tens
 
 
 def size_rows(setting: Setting, point: Row, values: Tensor) -> Iterator[Row]:
-    """Yield accuracy, its gain over the full layer and over the smallest size, size by size."""
+    """Yield accuracy and its gain over the full layer, size by size."""
     for j in range(len(setting.sizes)):
         here = point | setting.at(j)
         yield from episode_rows(here, "accuracy", values[:, j])
         yield from episode_rows(here, "gain", values[:, j] - values[:, -1])
-        yield from episode_rows(here, "rise", values[:, j] - values[:, 0])
 
 
 def peak_rows(setting: Setting, point: Row, values: Tensor) -> Iterator[Row]:
-    """Yield the gain over the full layer at the best size: chosen on half of the episodes, measured on the others.
+    """Yield the gain of the best size over all and over the fewest: chosen on half of the episodes, measured on the other.
 
     Measured where it was chosen, the largest of several means would be too large.
     """
     choosing, measuring = values.tensor_split(2)
     best = int(choosing.mean(0).argmax())
-    yield from episode_rows(point | setting.at(best), "peak_gain", measuring[:, best] - measuring[:, -1])
+    here = point | setting.at(best)
+    yield from episode_rows(here, "peak_gain", measuring[:, best] - measuring[:, -1])
+    yield from episode_rows(here, "peak_rise", measuring[:, best] - measuring[:, 0])
 
 
 def _curves(setting: Setting, names: Sequence[str], probe: str) -> dict[str, Tensor]:

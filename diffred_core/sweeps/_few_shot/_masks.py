@@ -34,6 +34,7 @@ def mask_rows(setting: Setting, *, kinds: Sequence[str]) -> Iterator[Row]:
     for probe, seen in ((EUCLIDEAN, setting), (COSINE, setting.unit)):
         weights = _weights(seen, (*seen.estimates, ORACLE), kinds)
         yield from _rows(seen, weights, probe=probe, prototypes=ORIGINAL)
+        yield from _prototype_rows(seen, probe=probe)
         if by_views := {key: mask for key, mask in weights.items() if key[1] == VIEWS}:
             yield from _rows(seen, by_views, probe=probe, prototypes=VIEWS)
 
@@ -95,6 +96,15 @@ def _rows(
         here = point | {"method": f"mask_{kind}_{known}"}
         yield from _compared(here, values, plain)
         yield from episode_rows(here, "over_control", values - found[CONTROL, known])
+
+
+def _prototype_rows(setting: Setting, *, probe: str) -> Iterator[Row]:
+    """Yield what prototypes of the views gain over plain ones without any mask, where there are views."""
+    if setting.source.views is not None:
+        centres = setting.statistics("estimated_views").mean
+        plain, moved = (_accuracy(setting, None, probe=probe, prototypes=part)[0] for part in (None, centres))
+        point = setting.point | setting.at(-1) | {"probe": probe, "label": VIEWS, "method": "no_mask"}
+        yield from episode_rows(point, "gain", moved - plain)
 
 
 def _accuracy(setting: Setting, masks: Tensor | None, *, probe: str, prototypes: Tensor | None = None) -> Tensor:

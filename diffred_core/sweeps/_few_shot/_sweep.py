@@ -9,7 +9,7 @@ import pandas as pd
 from torch import Tensor
 
 from diffred_core import results
-from diffred_core.errors import InputError
+from diffred_core.errors import InputError, near_names
 from diffred_core.sweeps._few_shot._curves import HEADS, curve_rows, oracle_rows
 from diffred_core.sweeps._few_shot._harm import harm_rows, left_out_rows
 from diffred_core.sweeps._few_shot._importance import agreement_rows, kind_rows
@@ -80,17 +80,18 @@ def few_shot(
     -------
     DataFrame
         A results table. Column probe: ``centroid_euclidean``, ``centroid_cosine``, ``ridge`` or ``logistic``; split:
-        ``pool`` or ``all`` rows. Metrics accuracy; gain (over the full layer, for masks over no mask); rise (over the
-        smallest size); shortfall (against the oracle that does not see the queries); peak_gain; win_rate and
-        over_control of masks; rank_correlation and overlap of importances; few_shot_share and metric_share of the
-        theory; over_centroid of the linear heads.
+        ``pool`` or ``all`` rows. Metrics accuracy; gain (over the full layer, for masks over no mask, for prototypes of
+        views over plain ones); shortfall (against the oracle that does not see the queries); peak_gain and peak_rise of
+        the best size (over the full layer, and over the smallest size); win_rate and over_control of masks;
+        rank_correlation and overlap of importances; few_shot_share and metric_share of the theory; over_centroid of the
+        linear heads.
 
     Raises
     ------
     InputError
         If an argument is out of range or the pool does not hold enough classes or rows.
     """
-    _check(pool, views, shots, n_episodes)
+    _check(pool, views, shots, heads, n_episodes)
     draw = Draw(n_query, n_episodes, seed, tuple(fractions))
     plan = _Plan(Source.pool(pool, views), Source.all(pool), draw, n_way, tuple(shots))
     rows = [*plan.headline(masks, heads, n_head_episodes), *plan.along(more_shots, ways), *plan.crops(crop_views or {})]
@@ -142,9 +143,12 @@ class _Plan:
             yield from estimate_rows(setting, kinds=ALONG, label=name)
 
 
-def _check(pool: Pool, views: Tensor | None, shots: Sequence[int], n_episodes: int) -> None:
+def _check(pool: Pool, views: Tensor | None, shots: Sequence[int], heads: Sequence[str], n_episodes: int) -> None:
     if not shots:
         raise InputError("shots must name at least one number of shots, got none; (1, 5) is usual")
+    for head in heads:
+        if head not in HEADS:
+            raise InputError(f"heads must be among {', '.join(HEADS)}, got {head!r}{near_names(str(head), HEADS)}")
     if n_episodes < 4:
         raise InputError(f"n_episodes must be at least 4, since each half needs an interval, got {n_episodes}")
     shape = (len(pool.rows), pool.features.n_features)
