@@ -15,6 +15,7 @@ from synthetic_task import make_task
 from diffred_core import figures, results, sweeps
 from diffred_core.errors import InputError
 from diffred_core.figures import _style
+from diffred_core.figures._style import task_label
 from diffred_core.sweeps import across
 
 
@@ -178,3 +179,17 @@ def test_a_table_has_a_caption_and_a_dash_for_what_is_missing():
     assert '<th scope="col">a</th>' in shown
     assert "<td>0.12</td>" in shown
     assert "<td>–</td>" in shown
+
+
+@pytest.mark.parametrize(
+    ("task", "label"),
+    [
+        ("mnist5k+noise:3", "mnist5k+noise:3"),
+        ("torchvision:CIFAR10", "torchvision:CIFAR10"),
+        ("folder:cells", "folder:cells"),
+        ("folder:/a/long/way/to/cells+noise:3", "folder:.../cells+noise:3"),
+        ("embeddings:../mine.npz", "embeddings:.../mine.npz"),
+    ],
+)
+def test_a_path_is_shortened_to_what_a_legend_has_room_for(task, label):
+    assert task_label(task) == label

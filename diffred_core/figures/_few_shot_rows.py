@@ -9,7 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from diffred_core.figures._few_shot import ORDERS, in_points, shots_in_words
-from diffred_core.figures._style import COLOURS, GREY, MARKERS, axes_or_new, finish, interval_name, one_value, require
+from diffred_core.figures._style import (
+    COLOURS,
+    GREY,
+    MARKERS,
+    axes_or_new,
+    finish,
+    interval_name,
+    one_value,
+    require,
+    task_label,
+)
 
 KINDS = {  # of masks
     "importance": "R",
@@ -118,7 +128,7 @@ def plot_peaks(peaks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         If a column is missing or there is no row.
     """
     require(peaks, ("task", "model", "n_shot", "fraction", "mean", "low", "high", "n"), what="plot_peaks")
-    names = [f"{row.task}\n{row.model}" for row in peaks[["task", "model"]].drop_duplicates().itertuples()]
+    names = [f"{task_label(row.task)}\n{row.model}" for row in peaks[["task", "model"]].drop_duplicates().itertuples()]
     rows = peaks.assign(name=peaks["task"] + "\n" + peaks["model"])
     ax = axes_or_new(ax, size=(5.8, 2.0 + 0.6 * len(names)))
     ax.axvline(0, color=GREY, linewidth=1)

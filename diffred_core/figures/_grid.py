@@ -15,6 +15,7 @@ from diffred_core.figures._style import (
     interval_name,
     percent_axis,
     require,
+    task_label,
 )
 
 
@@ -109,7 +110,7 @@ def plot_frontier(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def _names(cells: pd.DataFrame) -> list[str]:
-    return [f"{task}\n{model}" for task, model in zip(cells["task"], cells["model"], strict=True)]
+    return [f"{task_label(task)}\n{model}" for task, model in zip(cells["task"], cells["model"], strict=True)]
 
 
 def _finish_rows(ax: Axes, title: str, x: str, *, columns: int) -> Axes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from diffred_core.figures._layers import DESIGNS, RANKS, SHARES, has_tunnel, series
+from diffred_core.figures._style import task_label
 
 
 def describe_layer_accuracy(curves: pd.DataFrame, *, start: int | None = None) -> str:
@@ -13,8 +14,9 @@ def describe_layer_accuracy(curves: pd.DataFrame, *, start: int | None = None) -
     for (method, task), rows in series(curves):
         best, last = rows.loc[rows["mean"].idxmax()], rows.iloc[-1]
         interval = f", {100 * last['level']:g} % interval {100 * last['low']:.1f} to {100 * last['high']:.1f}"
+        name = DESIGNS[method][0].format(task=task_label(task))
         parts.append(
-            f"{DESIGNS[method][0].format(task=task)} is best in {best['layer']} with {100 * best['mean']:.1f} % and "
+            f"{name} is best in {best['layer']} with {100 * best['mean']:.1f} % and "
             f"has {100 * last['mean']:.1f} % in the last layer{'' if pd.isna(last['low']) else interval}"
         )
     layers = curves.drop_duplicates("place").set_index("place")["layer"]

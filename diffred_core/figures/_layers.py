@@ -5,7 +5,17 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from diffred_core.figures._style import COLOURS, GREY, MARKERS, axes_or_new, finish, line, percent_ticks, require
+from diffred_core.figures._style import (
+    COLOURS,
+    GREY,
+    MARKERS,
+    axes_or_new,
+    finish,
+    line,
+    percent_ticks,
+    require,
+    task_label,
+)
 
 COLUMNS = ("place", "layer", "method", "task", "metric", "mean", "low", "high", "n", "level")
 DESIGNS = {  # method: how it is named in a legend, dash
@@ -76,7 +86,7 @@ def plot_layer_accuracy(
         reference = method == "in_distribution"
         rows = _normalised(rows) if normalised else rows
         style = {"colour": GREY if reference else next(colours), "marker": next(markers), "dash": dash}
-        line(ax, rows, x="place", label=label.format(task=task), **style)
+        line(ax, rows, x="place", label=label.format(task=task_label(task)), **style)
     percent_ticks(ax)
     _layer_axis(ax, curves)
     y = "accuracy (% of the best layer)" if normalised else "test accuracy (%)"
@@ -185,7 +195,7 @@ def plot_layer_optimism(optimism: pd.DataFrame, *, ax: Axes | None = None) -> Ax
     reach = [points["mean"] - points["low"], points["high"] - points["mean"]]
     ax.axvline(0, color=GREY, linewidth=1)
     ax.errorbar(points["mean"], rows.index, xerr=reach, fmt="o", color=COLOURS[0], capsize=3, markersize=6)
-    ax.set_yticks(rows.index, [f"{row.layer} on {row.task}" for row in rows.itertuples()])
+    ax.set_yticks(rows.index, [f"{row.layer} on {task_label(row.task)}" for row in rows.itertuples()])
     ax.set_ylim(-0.6, len(rows) - 0.4)
     title = f"bars: {100 * float(rows['level'].iloc[0]):g} % t interval, {int(rows['n'].max())} runs"
     return finish(ax, title=title, x="points of accuracy added", y="")

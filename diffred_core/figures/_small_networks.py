@@ -20,6 +20,7 @@ from diffred_core.figures._style import (
     line,
     percent_ticks,
     require,
+    task_label,
 )
 from diffred_core.tunnel import STRENGTHS
 
@@ -167,7 +168,7 @@ def _tasks(summary: pd.DataFrame) -> list[str]:
 
 
 def _role(metric: str, task: str) -> str:
-    return f"{task} (trained on)" if metric == "id_accuracy" else task
+    return f"{task_label(task)} (trained on)" if metric == "id_accuracy" else task_label(task)
 
 
 def _panels(n_rows: int, n_columns: int, *, share: bool = True):

@@ -54,6 +54,17 @@ def finish(ax: Axes, *, title: str, x: str, y: str, columns: int = 2, legend: bo
     return ax
 
 
+def task_label(task: str) -> str:
+    """Return the name of a task as a legend has room for it: of a path its last part, ``folder:.../cells+noise:3``.
+
+    Two tasks of one last part keep apart by colour and by the table under the figure.
+    """
+    kind, colon, path = task.partition(":")
+    if kind not in ("folder", "embeddings") or "/" not in path.rstrip("/"):
+        return task
+    return f"{kind}{colon}.../{path.rstrip('/').rpartition('/')[2]}"
+
+
 def _legend_below(ax: Axes, columns: int) -> None:
     handles, labels = ax.get_legend_handles_labels()
     if not handles:
