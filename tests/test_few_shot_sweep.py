@@ -136,6 +136,22 @@ def test_prototypes_of_views_are_compared_with_no_mask_at_the_same_prototypes(po
     assert value(table, **where | {"metric": "gain_sd"}, label="views") == pytest.approx(gain.std(ddof=1))
 
 
+def test_mask_and_prototypes_are_told_apart_two_by_two(table):
+    where = {"probe": "centroid_euclidean", "n_shot": 1, "n_way": 3, "split": "pool"}
+    found = few_shot_across.mask_by_prototypes(rows(table, **where))
+    assert list(zip(found["mask"], found["prototypes"], strict=True)) == [
+        *(("none", "plain"), ("none", "of views")),
+        *(("importance", "plain"), ("importance", "of views")),
+    ]
+    plain, moved, masked, both = found["accuracy"]
+    assert math.isnan(found["gain"][0])
+    assert found["gain"][1:].tolist() == pytest.approx([moved - plain, masked - plain, both - moved])
+    assert moved != plain
+    assert ((found["low"] < found["gain"]) & (found["gain"] < found["high"]))[1:].all()
+    alone = rows(table, **where, method="no_mask", label="original")
+    assert len(few_shot_across.mask_by_prototypes(alone)) == 1
+
+
 def test_linear_heads_run_on_the_first_episodes_on_rows_of_length_one(pool, table):
     X = torch.nn.functional.normalize(pool.data[0], dim=-1).numpy()
     episodes = episodes_of(pool.data, 5, n=6)

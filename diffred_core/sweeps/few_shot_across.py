@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from diffred_core import few_shot_claims, results
-from diffred_core.claims import Claim
-from diffred_core.few_shot_claims._reading import difference
+from diffred_core.sweeps._few_shot_crops import KEYS, augmentations_differ
+from diffred_core.sweeps._few_shot_crops import crop_gains as crop_gains
 from diffred_core.sweeps._rows import Row
 from diffred_core.sweeps._subset_probes import subset_probes
 
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
-KEYS = ["task", "model"]
 CENTROID = "centroid_euclidean"
 MASKS = ("importance", "scaled", "inverse_spread")
 BRIDGE_FRACTIONS: tuple[float, ...] = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -93,6 +93,41 @@ def bridge(features: TaskFeatures, table: pd.DataFrame, *, n_seeds: int = 5, lev
     return pd.concat([many.assign(n_shot=pd.array([None] * len(many), dtype="Int64")), few], ignore_index=True)
 
 
+def mask_by_prototypes(rows: pd.DataFrame, *, kind: str = "importance", level: float = 0.95) -> pd.DataFrame:
+    """Return what a mask and prototypes of views give apart and together: {none, mask} by {plain, of views}.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of few_shot: one model, task, setting and classifier.
+    kind : str
+        Of the mask, its importance estimated from the support and its views.
+    level : float
+        Coverage of the intervals over episodes.
+
+    Returns
+    -------
+    DataFrame
+        Columns mask, prototypes, accuracy, gain, low, high: at most four rows, fewer without views. The gain is paired,
+        of a mask over none at the same prototypes, and without a mask of prototypes of views over plain ones.
+    """
+    masks, prototypes = {"no_mask": "none", f"mask_{kind}_views": kind}, {"original": "plain", "views": "of views"}
+    four = rows[rows["method"].isin(masks) & rows["label"].isin(prototypes)]
+    keys = ["method", "label"]
+    found = results.summarize_episodes(four, keys, metric="accuracy", level=level).set_index(keys)
+    gains = pd.DataFrame(columns=["mean", "low", "high"], index=found.index[:0], dtype=float)
+    if (four["metric"] == "gain").any():
+        gains = results.summarize_episodes(four, keys, metric="gain", level=level).set_index(keys)
+    joined = (
+        found[["mean"]]
+        .rename(columns={"mean": "accuracy"})
+        .join(gains[["mean", "low", "high"]].rename(columns={"mean": "gain"}))
+    )
+    joined = joined.reindex([key for key in product(masks, prototypes) if key in joined.index]).reset_index()
+    named = {"mask": joined.pop("method").map(masks), "prototypes": joined.pop("label").map(prototypes)}
+    return pd.concat([pd.DataFrame(named), joined], axis=1)
+
+
 def peaks(tables: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """Return the best share of the dimensions, by the published oracle, and its gain over all, of every task and model.
 
@@ -123,59 +158,6 @@ def claims_by_cell(tables: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def crop_gains(tables: pd.DataFrame, *, kind: str = "importance", level: float = 0.95) -> pd.DataFrame:
-    """Return what a mask gains with importance from views of several recipes, by task.
-
-    Returns
-    -------
-    DataFrame
-        Columns task, model, recipe, mean, low, high, n, level; no row where no table compares recipes.
-    """
-    rows = tables[(tables["method"] == f"mask_{kind}_views") & tables["label"].fillna("").str.contains(", ")]
-    if rows.empty:
-        return pd.DataFrame(columns=[*KEYS, "recipe", "mean", "low", "high", "n", "level"])
-    found = results.summarize_episodes(rows, [*KEYS, "label"], metric="gain", level=level)
-    found["recipe"] = found.pop("label").str.removesuffix(", original")
-    return found[[*KEYS, "recipe", "mean", "low", "high", "n", "level"]]
-
-
-def augmentations_differ(tables: pd.DataFrame, *, level: float = 0.95) -> Claim | None:
-    """Return C10, that the best augmentation is not the same for all tasks; None if fewer than two tasks compare some.
-
-    It holds where two tasks have different best recipes, each ahead of the other task's by more than the intervals
-    of both (disjoint, so strict); it fails where one recipe is ahead so in all tasks; else it is undecided. The value
-    is the second clearest lead of a task's best recipe over its next, as the claim needs two tasks; its interval takes
-    the two gains as independent, which is too wide for gains on the same episodes.
-    """
-    gains = crop_gains(tables, level=level).groupby("task").filter(lambda rows: len(rows) > 1)
-    if gains["task"].nunique() < 2:
-        return None
-    ahead = {task: _ahead(rows) for task, rows in gains.groupby("task")}
-    leads = {task: _lead(rows) for task, rows in gains.groupby("task")}
-    best = gains.loc[gains.groupby("task")["mean"].idxmax()]
-    named = "; ".join(
-        f"{row.recipe} on {row.task} ({100 * row.mean:+.1f} points, {100 * leads[row.task]['mean']:+.1f} on the next)"
-        for row in best.itertuples()
-    )
-    clear = {recipe for recipe in ahead.values() if recipe}
-    said = "holds" if len(clear) > 1 else "fails" if len(clear) == 1 and all(ahead.values()) else "undecided"
-    second = sorted(leads.values(), key=lambda lead: lead["low"])[-2]
-    return Claim(
-        name="C10 best augmentation differs",
-        statement="the augmentation that serves importance best differs by task.",
-        evidence=(
-            f"Best: {named}; clearly ahead in {sum(map(bool, ahead.values()))} of {len(ahead)} tasks. The second "
-            f"clearest of these leads: {100 * second['mean']:+.1f} points, {100 * level:g} % interval "
-            f"{100 * second['low']:+.1f} to {100 * second['high']:+.1f} over {int(second['n']):,} episodes."
-        ),
-        value=second["mean"],
-        low=second["low"],
-        high=second["high"],
-        limit=0.0,
-        verdict=said,
-    )
-
-
 def summary_table(tables: pd.DataFrame) -> pd.DataFrame:
     """Return the results table of the summary: one row a claim of a model and task, its value the measurement.
 
@@ -196,16 +178,3 @@ def _claim_rows(found: list[dict]) -> Iterator[Row]:
         who = {"task": row["task"], "model": row["model"], "label": row["verdict"]}
         for ending, column in (("", "value"), ("_low", "low"), ("_high", "high")):
             yield who | {"metric": metric + ending, "value": row[column]}
-
-
-def _ahead(rows: pd.DataFrame) -> str | None:
-    """Return the recipe whose interval lies above all others', if there is one."""
-    ordered = rows.sort_values("mean", ascending=False)
-    first, others = ordered.iloc[0], ordered.iloc[1:]
-    return str(first["recipe"]) if len(others) and (others["high"] < first["low"]).all() else None
-
-
-def _lead(rows: pd.DataFrame) -> pd.Series:
-    """Return what the best recipe gains on the next, with its interval."""
-    first, second = (row for _, row in rows.nlargest(2, "mean").iterrows())
-    return difference(first, second)

@@ -64,7 +64,7 @@ def size_rows(setting: Setting, point: Row, values: Tensor) -> Iterator[Row]:
 
 
 def peak_rows(setting: Setting, point: Row, values: Tensor) -> Iterator[Row]:
-    """Yield the gain of the best size over all and over the fewest: chosen on half of the episodes, measured on the other.
+    """Yield the gain of the best size over all and over the least: chosen on half the episodes, measured on the rest.
 
     Measured where it was chosen, the largest of several means would be too large.
     """
