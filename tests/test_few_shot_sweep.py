@@ -379,3 +379,22 @@ def test_gains_follow_the_axis(table):
     assert sorted(shots.loc[shots["method"] == "oracle_all", "n_shot"]) == [1, 2, 8]
     ways = few_shot_across.gains_along(table, x="n_way")
     assert sorted(ways.loc[ways["method"] == "oracle_all", "n_way"]) == [2, 3, 4]
+
+
+def test_the_kept_episodes_are_those_that_were_measured(pool, table, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIFFRED_RUNS", str(tmp_path))
+    kept = sweeps.few_shot_episodes(pool, n_way=3, shots=[1, 5], n_query=5, n_episodes=12, seed=1)
+    assert len(kept) == 2 * 12 * 3
+    read = pd.read_csv(sweeps.write_few_shot_episodes(kept, "t", "m")).query("n_shot == 5")
+    X, y = (part.numpy() for part in pool.features.together)
+    correct = []
+    for _, episode in read.groupby("episode"):
+        places = {role: [np.array(text.split(), int) for text in episode[role]] for role in ("support", "query")}
+        centres = np.stack([X[rows].mean(0) for rows in places["support"]])
+        found = ((X[np.concatenate(places["query"])][:, None] - centres) ** 2).sum(-1).argmin(1)
+        correct.append((found == np.repeat(np.arange(3), 5)).mean())
+        assert [set(y[rows]) for rows in places["query"]] == [{label} for label in episode["label"]]
+    where = {"method": "oracle_all", "probe": "centroid_euclidean", "n_shot": 5, "n_way": 3, "split": "pool"}
+    assert value(table, **where, fraction=1.0, metric="accuracy") == pytest.approx(np.mean(correct))
+    other = sweeps.few_shot_episodes(pool, n_way=3, shots=[1, 5], n_query=5, n_episodes=12, seed=2)
+    assert not other["query"].equals(kept["query"])

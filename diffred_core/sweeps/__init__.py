@@ -7,6 +7,8 @@ Images --tunnel_small_networks-->   networks trained here: accuracy by layer on 
 Pool, views of it --few_shot-->     accuracy of episodes by order, mask, shots and ways, and what explains it
 """
 
+from diffred_core.sweeps._few_shot._draws import few_shot_episodes as few_shot_episodes
+from diffred_core.sweeps._few_shot._draws import write_few_shot_episodes as write_few_shot_episodes
 from diffred_core.sweeps._few_shot._pool import Pool as Pool
 from diffred_core.sweeps._few_shot._pool import few_shot_pool as few_shot_pool
 from diffred_core.sweeps._few_shot._setting import FEW_SHOT_FRACTIONS as FEW_SHOT_FRACTIONS
