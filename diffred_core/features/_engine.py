@@ -94,6 +94,7 @@ def openvino_engine(network: LayerFeatures, *, size: int, threads: int) -> Engin
     settings = {
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": False,  # else the processes of a grid all pin themselves to the same first cores
         "PERFORMANCE_HINT": "THROUGHPUT",
     }
     compiled = openvino.Core().compile_model(model, "CPU", settings)
