@@ -122,3 +122,12 @@ def test_a_mixture_of_settings_is_refused(summaries):
 def test_the_two_ends_of_the_bridge_are_both_drawn(summaries):
     labels = {line.get_label() for line in figures.plot_bridge(summaries["bridge"]).lines}
     assert {"random, all training rows", "top by an oracle, 1 shot", "top by an oracle, 5 shots"} <= labels
+
+
+def test_peaks_of_tasks_from_folders_are_drawn_too(summaries):
+    peaks = summaries["peaks"].assign(task="folder:/a/long/way/" + summaries["peaks"]["task"])
+    ax = figures.plot_peaks(peaks)
+    drawn = [value for bars in ax.containers for value in bars.lines[0].get_ydata()]
+    assert len(drawn) == len(peaks)
+    assert np.isfinite(np.asarray(drawn, float)).all()
+    assert all(tick.get_text().startswith("folder:.../") for tick in ax.get_yticklabels())

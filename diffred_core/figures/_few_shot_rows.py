@@ -14,11 +14,11 @@ from diffred_core.figures._style import (
     GREY,
     MARKERS,
     axes_or_new,
+    cell_names,
     finish,
     interval_name,
     one_value,
     require,
-    task_label,
 )
 
 KINDS = {  # of masks
@@ -128,8 +128,8 @@ def plot_peaks(peaks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         If a column is missing or there is no row.
     """
     require(peaks, ("task", "model", "n_shot", "fraction", "mean", "low", "high", "n"), what="plot_peaks")
-    names = [f"{task_label(row.task)}\n{row.model}" for row in peaks[["task", "model"]].drop_duplicates().itertuples()]
-    rows = peaks.assign(name=peaks["task"] + "\n" + peaks["model"])
+    rows = peaks.assign(name=cell_names(peaks))
+    names = list(rows["name"].unique())
     ax = axes_or_new(ax, size=(5.8, 2.0 + 0.6 * len(names)))
     ax.axvline(0, color=GREY, linewidth=1)
     _by_shots(ax, rows, names)

@@ -11,11 +11,11 @@ from diffred_core.figures._style import (
     GREY,
     MARKERS,
     axes_or_new,
+    cell_names,
     finish,
     interval_name,
     percent_axis,
     require,
-    task_label,
 )
 
 
@@ -42,7 +42,7 @@ def plot_dumbbells(pairs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.hlines(rows.index, rows["mean"], rows["full"], color="#BFBFBF", linewidth=2, zorder=1)
     ax.errorbar(rows["mean"], rows.index, xerr=reach, fmt="o", color=COLOURS[0], capsize=3, markersize=6, label=share)
     ax.plot(rows["full"], rows.index, "D", color=COLOURS[1], markersize=6, label="full layer")
-    ax.set_yticks(rows.index, _names(rows))
+    ax.set_yticks(rows.index, cell_names(rows))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
     ax.set_ylim(-0.6, len(rows) - 0.4)
     return _finish_rows(ax, f"bars: {interval_name(pairs)}", "test accuracy (%)", columns=2)
@@ -71,7 +71,7 @@ def plot_needed(needed: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     for (delta, rows), colour, marker in zip(placed.groupby("delta"), COLOURS, MARKERS, strict=False):
         label = f"keeps {100 * delta:g} % of the accuracy"
         ax.plot(rows["fraction"], rows["row"], marker, color=colour, markersize=7, label=label)
-    ax.set_yticks(cells["row"], _names(cells))
+    ax.set_yticks(cells["row"], cell_names(cells))
     percent_axis(ax, [min(0.01, *needed["fraction"])])
     ax.set_ylim(-0.6, len(cells) - 0.4)
     return _finish_rows(ax, "mean over draws", "smallest share of features that does (%, log scale)", columns=1)
@@ -107,10 +107,6 @@ def plot_frontier(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
     title = "random subsets, mean over draws"
     return finish(ax, title=title, x="number of features kept (log scale)", y="test accuracy (%)", columns=1)
-
-
-def _names(cells: pd.DataFrame) -> list[str]:
-    return [f"{task_label(task)}\n{model}" for task, model in zip(cells["task"], cells["model"], strict=True)]
 
 
 def _finish_rows(ax: Axes, title: str, x: str, *, columns: int) -> Axes:

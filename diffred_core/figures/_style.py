@@ -65,6 +65,14 @@ def task_label(task: str) -> str:
     return f"{kind}{colon}.../{path.rstrip('/').rpartition('/')[2]}"
 
 
+def cell_names(cells: pd.DataFrame) -> list[str]:
+    """Return the task over the model of every row, in full where two tasks have one short name."""
+    tasks = cells["task"].unique()
+    short = {task: task_label(task) for task in tasks}
+    named = short if len(set(short.values())) == len(tasks) else dict(zip(tasks, tasks, strict=True))
+    return [f"{named[task]}\n{model}" for task, model in zip(cells["task"], cells["model"], strict=True)]
+
+
 def _legend_below(ax: Axes, columns: int) -> None:
     handles, labels = ax.get_legend_handles_labels()
     if not handles:
