@@ -1,11 +1,14 @@
-"""Files written whole or not at all, and their digests; nothing here knows what the files mean."""
+"""Where the project keeps its files, how they are written (whole or not at all), and their digests."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
+
+from diffred_core.errors import InputError
 
 
 def write_text(path: Path | str, text: str) -> Path:
@@ -54,3 +57,79 @@ def sha256(path: Path | str) -> str:
     """Return the hexadecimal SHA-256 digest of the bytes of the file at `path`."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(contents: dict[str, bytes]) -> str:
+    """Return one SHA-256 digest of names with their bytes, in the order of the names."""
+    total = hashlib.sha256()
+    for name in sorted(contents):
+        total.update(f"{name}\0{len(contents[name])}\0".encode())
+        total.update(contents[name])
+    return total.hexdigest()
+
+
+def project_root(start: Path | None = None) -> Path:
+    """Return the nearest folder at or above `start` that holds ``_config.yml`` and ``notebooks/``."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "_config.yml").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise InputError(
+        f"expected to run inside a checkout of the book (a folder with _config.yml and notebooks/), but {here} "
+        "is not in one; change folder, or set DIFFRED_RUNS to the folder that shall hold the results"
+    )
+
+
+def runs_root() -> Path:
+    """Return the folder of everything generated: ``$DIFFRED_RUNS``, else ``runs/`` of the checkout."""
+    chosen = os.environ.get("DIFFRED_RUNS")
+    return Path(chosen).expanduser().resolve() if chosen else project_root() / "runs"
+
+
+def data_root() -> Path:
+    """Return where downloaded data lie: ``$DIFFRED_DATA``, else ``data`` under `runs_root`."""
+    chosen = os.environ.get("DIFFRED_DATA")
+    return Path(chosen).expanduser().resolve() if chosen else runs_root() / "data"
+
+
+def slug(name: str) -> str:
+    """Return `name` as one safe file name: every character outside ``[A-Za-z0-9._-]`` becomes a hyphen."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
+
+
+SUMMARY = "summary"  # stands for task and model of an analysis that reads all of them
+
+
+def table_path(task: str, model: str, analysis: str) -> Path:
+    """Return ``runs/tables/<task>/<model>/<analysis>.csv``, each name slugged."""
+    return _location("tables", task, model, analysis, ".csv")
+
+
+def notebook_path(task: str, model: str, analysis: str) -> Path:
+    """Return ``runs/notebooks/<task>/<model>/<analysis>.ipynb``, each name slugged."""
+    return _location("notebooks", task, model, analysis, ".ipynb")
+
+
+def record_path(task: str, model: str, analysis: str) -> Path:
+    """Return ``runs/records/<task>/<model>/<analysis>.json``, each name slugged."""
+    return _location("records", task, model, analysis, ".json")
+
+
+def stamp_path(task: str, model: str, analysis: str) -> Path:
+    """Return ``runs/stamps/<task>/<model>/<analysis>.json``, each name slugged."""
+    return _location("stamps", task, model, analysis, ".json")
+
+
+def log_path(task: str, model: str, analysis: str) -> Path:
+    """Return ``runs/logs/<task>/<model>/<analysis>.log``, each name slugged."""
+    return _location("logs", task, model, analysis, ".log")
+
+
+def template_path(analysis: str) -> Path:
+    """Return ``notebooks/<analysis>.ipynb`` of the checkout."""
+    return project_root() / "notebooks" / f"{analysis}.ipynb"
+
+
+def _location(kind: str, task: str, model: str, analysis: str, suffix: str) -> Path:
+    folder = runs_root() / kind / slug(task) / slug(model)
+    return folder / f"{slug(analysis)}{suffix}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from diffred_core.threads import thread_environment
+from diffred_core.running.threads import thread_environment
 
 os.environ.update(thread_environment(1))  # the same for the kernels and commands that tests start
 torch.set_num_threads(1)  # the arrays of tests are small: waiting for a second thread takes longer than their sums

@@ -7,8 +7,8 @@ from math import factorial
 
 import numpy as np
 
-from diffred_core.tunnel_statistics import _table
-from diffred_core.tunnel_statistics._networks import N_OOD, PREDICTORS, networks
+from diffred_core.chapters.tunnel_paper import table as _table
+from diffred_core.chapters.tunnel_paper.networks import N_OOD, PREDICTORS, networks
 
 
 def cliffs_delta_by_pairs(before, after):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from diffred_core import files, locations, sources
-from diffred_core.grid import Entry
-from diffred_core.records import Record
+from diffred_core import files
+from diffred_core.running import Entry, sources
+from diffred_core.running._records import Record
 
 CHECKOUT = Path(__file__).parents[1]
 CELL = Entry(analysis="tiny", task="digits", model="a/model")
@@ -72,32 +72,32 @@ def make_project(root: Path) -> Path:
 
 def make_run(cell: Entry = CELL, *, table: bool = True, **changes: object) -> Record:
     """Write notebook, record and, unless one is there, table of a good run of `cell`, and return the record."""
-    notebook = files.write_text(locations.notebook_path(*cell.place), json.dumps(_notebook(executed=True)))
-    path = locations.table_path(*cell.place)
+    notebook = files.write_text(files.notebook_path(*cell.place), json.dumps(_notebook(executed=True)))
+    path = files.table_path(*cell.place)
     if table:
         files.write_text(path, "a,b\n1,2\n")
         provenance = {"feature_keys": {"train": "f" * 64}, "table_sha256": files.sha256(path)}
         files.write_json(path.with_suffix(".provenance.json"), provenance)
-    template = locations.template_path(cell.analysis)
+    template = files.template_path(cell.analysis)
     record = replace(
         RECORD,
         template_sha256=files.sha256(template),
         code_sha256=sources.code_digest([template]),
         **changes,
     ).with_outputs(notebook, path)
-    record.write(locations.record_path(*cell.place))
+    record.write(files.record_path(*cell.place))
     return record
 
 
 def edit_notebook(cell: Entry, edit) -> None:
     """Apply `edit` to the executed notebook of `cell` and write its record anew."""
-    path = locations.notebook_path(*cell.place)
+    path = files.notebook_path(*cell.place)
     notebook = json.loads(path.read_text())
     edit(notebook)
     files.write_text(path, json.dumps(notebook))
-    record_file = locations.record_path(*cell.place)
+    record_file = files.record_path(*cell.place)
     record = Record(**json.loads(record_file.read_text()))
-    record.with_outputs(path, locations.table_path(*cell.place)).write(record_file)
+    record.with_outputs(path, files.table_path(*cell.place)).write(record_file)
 
 
 def _notebook(*, executed: bool) -> dict:

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from synthetic_task import make_task
 
-from diffred_core import published, results, sweeps
+from diffred_core import results
+from diffred_core.chapters import random_subsets
 from diffred_core.errors import InputError
-from diffred_core.sweeps import across
+from diffred_core.results import published
 
 
 @pytest.fixture(scope="module")
@@ -16,14 +17,14 @@ def tables():
     layers = [make_task(), make_task(seed=1, n_features=30)]
     layers[1] = type(layers[1])("other", "signals", layers[1].classes, layers[1].keys, layers[1].splits)
     options = {"n_seeds": 2}
-    probes = [sweeps.subset_probes(layer, **options, logistic_fractions=(), n_boot=50) for layer in layers]
-    similarity = [sweeps.subset_similarity(layer, **options, interval_fractions=()) for layer in layers]
+    probes = [random_subsets.subset_probes(layer, **options, logistic_fractions=(), n_boot=50) for layer in layers]
+    similarity = [random_subsets.subset_similarity(layer, **options, interval_fractions=()) for layer in layers]
     return pd.concat(probes, ignore_index=True), pd.concat(similarity, ignore_index=True)
 
 
 def test_kept_accuracy_is_mean_over_full(tables):
     probes, _ = tables
-    found = across.kept_accuracy(probes, fraction=0.5).set_index("model").loc["other"]
+    found = random_subsets.across.kept_accuracy(probes, fraction=0.5).set_index("model").loc["other"]
     accuracy = probes[(probes["model"] == "other") & (probes["metric"] == "accuracy")]
     random = accuracy[(accuracy["method"] == "random") & (accuracy["fraction"] == 0.5)]["value"].mean()
     full = accuracy[accuracy["method"] == "full"]["value"].item()
@@ -35,7 +36,7 @@ def test_kept_accuracy_is_mean_over_full(tables):
 
 def test_needed_fraction_is_the_first_that_keeps_the_accuracy(tables):
     probes, _ = tables
-    found = across.needed_fractions(probes, deltas=(0.9,)).set_index("model")["fraction"]
+    found = random_subsets.across.needed_fractions(probes, deltas=(0.9,)).set_index("model")["fraction"]
     for model, cell in probes[probes["metric"] == "accuracy"].groupby("model"):
         full = cell[cell["method"] == "full"]["value"].item()
         curve = cell[cell["method"] == "random"].groupby("fraction")["value"].mean()
@@ -45,7 +46,7 @@ def test_needed_fraction_is_the_first_that_keeps_the_accuracy(tables):
 
 def test_frontier_equals_brute_force(tables):
     probes, _ = tables
-    found = across.frontier(probes, task="signals")
+    found = random_subsets.across.frontier(probes, task="signals")
     assert set(found["model"]) == {"synthetic", "other"}
     for row in found.itertuples():
         others = found[(found["n_selected"] < row.n_selected) & (found["mean"] >= row.mean)]
@@ -57,21 +58,21 @@ def test_frontier_equals_brute_force(tables):
 
 def test_similarity_stands_beside_its_null(tables):
     _, similarity = tables
-    found = across.similarity_at(similarity, fractions=(0.2,))
+    found = random_subsets.across.similarity_at(similarity, fractions=(0.2,))
     assert (found["mean"] > found["null"]).all()
     assert len(found) == 2
     with pytest.raises(InputError, match=r"fraction must be one of .*, got 0\.123"):
-        across.similarity_at(similarity, fractions=(0.123,))
+        random_subsets.across.similarity_at(similarity, fractions=(0.123,))
 
 
 def test_summary_holds_every_claim_for_every_cell_and_is_a_results_table(tables, tmp_path):
-    table = across.summary_table(*tables)
+    table = random_subsets.across.summary_table(*tables)
     pd.testing.assert_frame_equal(results.check(table), table)
     found = table[table["metric"].str.startswith("claim_")]
-    assert len(found) == 2 * len(across.CLAIMS)
+    assert len(found) == 2 * len(random_subsets.across.CLAIMS)
     assert set(found["label"]) <= {"holds", "fails", "undecided"}
     deltas = table[table["metric"] == "diffused_redundancy_first"]
-    assert len(deltas) == 2 * len(sweeps.DELTAS)
+    assert len(deltas) == 2 * len(random_subsets.DELTAS)
 
 
 def test_published_redundancy_follows_from_the_published_accuracies():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from diffred_core import claims, results
+from diffred_core import results
+from diffred_core.chapters import random_subsets
 from diffred_core.errors import InputError
 
 SHARED = {"experiment": "e", "task": "t", "model": "m", "layer": "l", "probe": "ridge", "n_features": 100}
@@ -24,7 +25,7 @@ def drawn(method, metric, values, fraction=0.2):
 )
 def test_kept_accuracy_is_judged_by_the_whole_interval(low, high, verdict):
     values = {"accuracy_gap": (low + high) / 2, "accuracy_gap_low": low, "accuracy_gap_high": high}
-    claim = claims.accuracy_is_kept(
+    claim = random_subsets.claims.accuracy_is_kept(
         table(*({"method": "random", "metric": k, "fraction": 0.2, "value": v} for k, v in values.items()))
     )
     assert claim.verdict == verdict
@@ -37,7 +38,9 @@ def test_kept_accuracy_is_judged_by_the_whole_interval(low, high, verdict):
 )
 def test_similarity_is_judged_against_inclusion_draw_by_draw(whole, verdict):
     null = drawn("diagonal_null", "cka", (0.44, 0.45))
-    claim = claims.similarity_exceeds_inclusion(table(*drawn("subset_whole", "cka_debiased", whole), *null))
+    claim = random_subsets.claims.similarity_exceeds_inclusion(
+        table(*drawn("subset_whole", "cka_debiased", whole), *null)
+    )
     assert claim.verdict == verdict
     assert claim.value == pytest.approx(sum(whole) / 2 - 0.445)
 
@@ -45,7 +48,7 @@ def test_similarity_is_judged_against_inclusion_draw_by_draw(whole, verdict):
 @pytest.mark.parametrize(("pca", "verdict"), [(0.9, "holds"), (0.7, "undecided"), (0.5, "fails")])
 def test_pca_is_judged_against_the_draws(pca, verdict):
     rows = [*drawn("random", "accuracy", (0.69, 0.71), 0.1), *drawn("pca", "accuracy", (pca,), 0.1)]
-    assert claims.pca_beats_random(table(*rows)).verdict == verdict
+    assert random_subsets.claims.pca_beats_random(table(*rows)).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -53,21 +56,21 @@ def test_pca_is_judged_against_the_draws(pca, verdict):
 )
 def test_inequality_is_judged_against_the_full_layer(gini, verdict):
     rows = [*drawn("random", "gini_by_seed", gini), *drawn("full", "gini", (0.1,), 1.0)]
-    assert claims.classes_pay_unequally(table(*rows)).verdict == verdict
+    assert random_subsets.claims.classes_pay_unequally(table(*rows)).verdict == verdict
 
 
 def test_one_fit_without_convergence_is_told():
     rows = drawn("random", "accuracy", (0.5, 0.5, 0.5))
     for row, converged in zip(rows, (True, False, None), strict=True):
         row["converged"] = converged
-    claim = claims.fits_converged(table(*rows))
+    claim = random_subsets.claims.fits_converged(table(*rows))
     assert claim.verdict == "fails"
     assert "1 of 2 did not: 1 ridge" in str(claim)
-    assert claims.fits_converged(table(*rows[:1])).verdict == "holds"
+    assert random_subsets.claims.fits_converged(table(*rows[:1])).verdict == "holds"
 
 
 def test_a_fraction_that_was_not_measured_is_refused():
     with pytest.raises(InputError, match=r"fraction must be one at which random was measured \(0\.1\), got 0\.2"):
-        claims.accuracy_is_kept(table(*drawn("random", "accuracy_gap", (0.1,), 0.1)))
+        random_subsets.claims.accuracy_is_kept(table(*drawn("random", "accuracy_gap", (0.1,), 0.1)))
     with pytest.raises(InputError, match=r"expected accuracy_gap at fraction 0\.2, got no such row"):
-        claims.accuracy_is_kept(table(*drawn("random", "accuracy", (0.1,))))
+        random_subsets.claims.accuracy_is_kept(table(*drawn("random", "accuracy", (0.1,))))

@@ -6,9 +6,9 @@ import pytest
 from small_checkout import make_checkout, outputs_of, write_notebook
 from typer.testing import CliRunner
 
-from diffred_core import locations
+from diffred_core import files
 from diffred_core.cli import app
-from diffred_core.records import read_record
+from diffred_core.running._records import read_record
 
 
 @pytest.fixture
@@ -24,17 +24,15 @@ def diffred(*arguments: str):
 
 
 def test_run_puts_everything_in_its_place(checkout):
-    source = (
-        "from diffred_core import locations, files\nfiles.write_text(locations.table_path(task, model, 'hello'), '1')"
-    )
+    source = "from diffred_core import files\nfiles.write_text(files.table_path(task, model, 'hello'), '1')"
     write_notebook(checkout / "notebooks/hello.ipynb", source, "print(model, times)")
     result = diffred(
         "run", "hello", "--model", "a/b", "--task", "folder:x", "-p", "times=7", "--stamp", "stamps/s.json"
     )
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(str(checkout / "runs/notebooks/folder-x/a-b/hello.ipynb"))
-    assert "a/b 7" in outputs_of(locations.notebook_path("folder:x", "a/b", "hello"))
-    record = read_record(locations.record_path("folder:x", "a/b", "hello"))
+    assert "a/b 7" in outputs_of(files.notebook_path("folder:x", "a/b", "hello"))
+    record = read_record(files.record_path("folder:x", "a/b", "hello"))
     assert record.parameters == {"model": "a/b", "task": "folder:x", "times": 7}
     outputs = {"notebooks/folder-x/a-b/hello.ipynb", "tables/folder-x/a-b/hello.csv"}
     assert set(record.outputs) == outputs
@@ -43,7 +41,7 @@ def test_run_puts_everything_in_its_place(checkout):
 
 def test_a_notebook_without_model_and_task_is_a_summary(checkout):
     assert diffred("run", "total").exit_code == 0
-    assert locations.notebook_path("summary", "summary", "total").is_file()
+    assert files.notebook_path("summary", "summary", "total").is_file()
 
 
 def test_a_failed_run_is_one_sentence_and_exit_code_1(checkout):
@@ -51,7 +49,7 @@ def test_a_failed_run_is_one_sentence_and_exit_code_1(checkout):
     result = diffred("run", "hello", "--stamp", "stamps/s.json")
     assert result.exit_code == 1
     why = "hello.ipynb failed in code cell 2 of 2 (raise ValueError('odd')): ValueError: odd"
-    kept = locations.notebook_path("t", "m", "hello.failed")
+    kept = files.notebook_path("t", "m", "hello.failed")
     assert kept.is_file()
     assert result.stderr == f"diffred: {why}; as far as it came: {kept}\n"
     assert not Path("runs/stamps/s.json").exists()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from diffred_core import few_shot_claims, results
+from diffred_core import results
+from diffred_core.chapters import few_shots
 from diffred_core.errors import InputError
-from diffred_core.sweeps import few_shot_across
 
 SHARED = {"experiment": "few_shot", "task": "t", "model": "m", "layer": "l", "n_features": 1000}
 HEAD = {"split": "pool", "n_way": 5, "n_shot": 1, "probe": "centroid_euclidean"}
@@ -49,7 +49,7 @@ VERDICTS = [(0.05, "holds"), (0.005, "undecided"), (-0.05, "fails")]
 
 @pytest.mark.parametrize(("gain", "verdict"), VERDICTS)
 def test_recovery_is_judged_by_the_gain_of_the_top_percent(gain, verdict):
-    claim = few_shot_claims.top_percent_recovers(table(curve(GAINS | {0.01: gain})))
+    claim = few_shots.claims.top_percent_recovers(table(curve(GAINS | {0.01: gain})))
     assert claim.verdict == verdict
     assert claim.value == pytest.approx(gain)
     assert f"{100 * gain:+.1f} points, 95 % interval" in claim.evidence
@@ -59,7 +59,7 @@ def test_recovery_is_judged_by_the_gain_of_the_top_percent(gain, verdict):
 
 @pytest.mark.parametrize(("gain", "verdict"), VERDICTS)
 def test_improvement_takes_the_best_share_at_a_corrected_level(gain, verdict):
-    claim = few_shot_claims.few_percent_improve(table(curve(dict.fromkeys(GAINS, -0.1) | {0.03: gain, 1.0: 0.0})))
+    claim = few_shots.claims.few_percent_improve(table(curve(dict.fromkeys(GAINS, -0.1) | {0.03: gain, 1.0: 0.0})))
     assert claim.verdict == verdict
     assert "is 3 %" in claim.evidence
     assert "98.75 % interval" in claim.evidence
@@ -71,7 +71,7 @@ def test_improvement_takes_the_best_share_at_a_corrected_level(gain, verdict):
     [(0.2, 0.1, "holds"), (0.2, 0.005, "undecided"), (0.2, -0.1, "fails"), (-0.1, 0.1, "fails")],
 )
 def test_a_peak_needs_a_rise_and_a_fall(rise, peak, verdict):
-    claim = few_shot_claims.accuracy_peaks_inside(table(curve(GAINS, rise=rise, peak=peak)))
+    claim = few_shots.claims.accuracy_peaks_inside(table(curve(GAINS, rise=rise, peak=peak)))
     assert claim.verdict == verdict
     assert claim.value == pytest.approx(min(rise, peak))
 
@@ -80,7 +80,7 @@ def test_a_peak_needs_a_rise_and_a_fall(rise, peak, verdict):
 def test_more_shots_are_judged_at_the_share_that_is_best_at_the_fewest(loss, verdict):
     few = curve(GAINS, peak_at=0.02, split="all")
     many = curve(GAINS | {0.02: -loss}, peak_at=1.0, split="all", n_shot=100)
-    claim = few_shot_claims.more_shots_need_more(table(curve(GAINS), few, many))
+    claim = few_shots.claims.more_shots_need_more(table(curve(GAINS), few, many))
     assert claim.verdict == verdict
     assert "2 % at 1, 100 % at 100" in claim.evidence
 
@@ -91,7 +91,7 @@ def test_more_shots_are_judged_at_the_share_that_is_best_at_the_fewest(loss, ver
 def test_fading_compares_the_fewest_and_the_most_classes(few, many, verdict):
     ways = {2: few, 5: 0.05, 10: many}
     parts = [measured("peak_gain", gain, fraction=0.05, **WIDE | {"n_way": n_way}) for n_way, gain in ways.items()]
-    claim = few_shot_claims.fades_with_ways(table(curve(GAINS), *parts))
+    claim = few_shots.claims.fades_with_ways(table(curve(GAINS), *parts))
     assert claim.verdict == verdict
     assert (claim.high - claim.low) / 2 == pytest.approx(0.01 * 2**0.5, rel=0.01)
 
@@ -102,7 +102,7 @@ def test_confounders_are_judged_by_leaving_them_out(gain, verdict):
     cells = {"spread high, distance low": gain, "spread low, distance low": 0.001}
     parts = [measured("gain", value, label=label, **where) for label, value in cells.items()]
     parts += [measured("few_shot_share", 0.5, label=label, **HEAD | {"method": "theory"}) for label in cells]
-    claim = few_shot_claims.confounders_harm(table(curve(GAINS), *parts))
+    claim = few_shots.claims.confounders_harm(table(curve(GAINS), *parts))
     assert claim.verdict == verdict
     assert ("the best of 2" in claim.evidence) == (gain > 0.001)
 
@@ -121,7 +121,7 @@ def estimates(shortfall, n_shot=1, who="views"):
 
 @pytest.mark.parametrize(("shortfall", "verdict"), VERDICTS)
 def test_selection_is_judged_by_what_it_misses_of_the_oracle(shortfall, verdict):
-    claim = few_shot_claims.selection_is_inaccurate(table(curve(GAINS), estimates(shortfall)))
+    claim = few_shots.claims.selection_is_inaccurate(table(curve(GAINS), estimates(shortfall)))
     assert claim.verdict == verdict
     assert "share 40 %" in claim.evidence
 
@@ -138,7 +138,7 @@ def masks(gain, *, n_shot=1, who="views", label="original", **where):
 @pytest.mark.parametrize(("gain", "verdict"), VERDICTS)
 def test_a_mask_is_judged_at_the_plain_prototypes(gain, verdict):
     parts = curve(GAINS), estimates(0.1), masks(gain), masks(0.5, label="views"), masks(0.5, n_shot=5)
-    claim = few_shot_claims.mask_improves(table(*parts))
+    claim = few_shots.claims.mask_improves(table(*parts))
     assert claim.verdict == verdict
     assert "wins 60 %" in claim.evidence
     assert "+2.0 points over the control" in claim.evidence
@@ -150,7 +150,7 @@ def test_a_mask_is_judged_at_the_plain_prototypes(gain, verdict):
 )
 def test_probe_and_centroid_are_equal_within_a_point_or_not(lead, reach, verdict):
     where = HEAD | {"method": "full", "probe": "logistic", "label": "centroid_cosine"}
-    claim = few_shot_claims.head_equals_centroid(
+    claim = few_shots.claims.head_equals_centroid(
         table(curve(GAINS), measured("over_centroid", lead, reach=reach, **where))
     )
     assert claim.verdict == verdict
@@ -176,7 +176,7 @@ def whole(task="t", recipes=None):
 
 
 def test_every_claim_is_there_once_and_those_that_need_more_are_left_out():
-    claims = few_shot_claims.every(whole())
+    claims = few_shots.claims.every(whole())
     assert [claim.name[:2] for claim in claims] == ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C8"]
     assert [claim.verdict for claim in claims if claim.name.startswith("C8")] == ["holds", "fails"]
 
@@ -190,16 +190,16 @@ def test_every_claim_is_there_once_and_those_that_need_more_are_left_out():
     ],
 )
 def test_a_claim_is_left_out_where_there_is_nothing_to_compare(change, missing):
-    names = {claim.name[:2] for claim in few_shot_claims.every(whole())}
-    assert {claim.name[:2] for claim in few_shot_claims.every(change(whole()))} == names - missing
+    names = {claim.name[:2] for claim in few_shots.claims.every(whole())}
+    assert {claim.name[:2] for claim in few_shots.claims.every(change(whole()))} == names - missing
 
 
 @pytest.mark.parametrize(
     ("claim", "message"),
     [
-        (few_shot_claims.more_shots_need_more, r"two values of n_shot to compare, got \[1\]; .* more_shots"),
-        (few_shot_claims.fades_with_ways, r"two values of n_way to compare, got \[5\]; .* ways"),
-        (few_shot_claims.selection_is_inaccurate, "expected an importance estimated from the support, got none"),
+        (few_shots.claims.more_shots_need_more, r"two values of n_shot to compare, got \[1\]; .* more_shots"),
+        (few_shots.claims.fades_with_ways, r"two values of n_way to compare, got \[5\]; .* ways"),
+        (few_shots.claims.selection_is_inaccurate, "expected an importance estimated from the support, got none"),
     ],
 )
 def test_a_claim_asked_for_by_name_says_what_is_missing(claim, message):
@@ -210,9 +210,9 @@ def test_a_claim_asked_for_by_name_says_what_is_missing(claim, message):
 def test_shots_alone_stand_in_where_there_are_no_views():
     five = {"n_shot": 5, "who": "shots"}
     parts = curve(GAINS), curve(GAINS, n_shot=5), estimates(0.1, **five), masks(0.05, **five)
-    claim = few_shot_claims.selection_is_inaccurate(table(*parts))
+    claim = few_shots.claims.selection_is_inaccurate(table(*parts))
     assert "estimated from 5 shots" in claim.statement
-    assert few_shot_claims.mask_improves(table(*parts), n_shot=5).verdict == "holds"
+    assert few_shots.claims.mask_improves(table(*parts), n_shot=5).verdict == "holds"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_shots_alone_stand_in_where_there_are_no_views():
 )
 def test_a_table_without_the_rows_is_refused(change, message):
     with pytest.raises(InputError, match=message):
-        few_shot_claims.every(change(whole()))
+        few_shots.claims.every(change(whole()))
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_table_without_the_rows_is_refused(change, message):
 )
 def test_augmentations_differ_only_where_both_are_clearly_ahead(first, second, verdict):
     both = pd.concat([whole("a", first), whole("b", second)], ignore_index=True)
-    claim = few_shot_across.augmentations_differ(both)
+    claim = few_shots.across.augmentations_differ(both)
     assert claim.verdict == verdict
     assert "mild on a (+10.0 points, +10.0 on the next)" in claim.evidence
     leads = sorted(abs(gains["mild"] - gains["wild"]) for gains in (first, second))
@@ -247,16 +247,16 @@ def test_augmentations_differ_only_where_both_are_clearly_ahead(first, second, v
 
 
 def test_one_task_or_one_recipe_says_nothing_about_augmentations():
-    assert few_shot_across.augmentations_differ(whole("a", {"mild": 0.1, "wild": 0.0})) is None
-    assert few_shot_across.augmentations_differ(pd.concat([whole("a"), whole("b")])) is None
+    assert few_shots.across.augmentations_differ(whole("a", {"mild": 0.1, "wild": 0.0})) is None
+    assert few_shots.across.augmentations_differ(pd.concat([whole("a"), whole("b")])) is None
 
 
 def test_the_summary_holds_every_claim_of_every_task_with_its_interval():
     both = pd.concat([whole("a", {"x": 0.1, "y": 0.0}), whole("b", {"x": 0.0, "y": 0.1})], ignore_index=True)
-    summary = few_shot_across.summary_table(both)
+    summary = few_shots.across.summary_table(both)
     values = summary[~summary["metric"].str.endswith(("_low", "_high"))]
     assert len(values) == 2 * 9 + 1
-    first = few_shot_claims.every(whole("a"))[0]
+    first = few_shots.claims.every(whole("a"))[0]
     row = summary[(summary["task"] == "a") & (summary["metric"] == "claim_c1_top_1_percent_recovers_low")]
     assert row["value"].item() == pytest.approx(first.low)
     assert values.set_index(["task", "metric"]).loc[("a", "claim_c1_top_1_percent_recovers"), "label"] == first.verdict
@@ -295,5 +295,5 @@ def theory_tables(*, simulated=0.1, approximated=0.1, both=0.05, mask=0.02, help
     ],
 )
 def test_each_formula_fails_where_it_is_wrong(change, failed):
-    verdicts = {claim.name[:3]: claim.verdict for claim in few_shot_claims.theory(*theory_tables(**change))}
+    verdicts = {claim.name[:3]: claim.verdict for claim in few_shots.claims.theory(*theory_tables(**change))}
     assert verdicts == {name: "fails" if name == failed else "holds" for name in ("(5)", "(6)", "(7)", "(8)")}

@@ -13,22 +13,22 @@ import torch
 from matplotlib.text import Text
 from synthetic_task import make_task
 
-from diffred_core import figures, results, sweeps
+from diffred_core import results
+from diffred_core.chapters import few_shots
 from diffred_core.errors import InputError
-from diffred_core.sweeps import few_shot_across
 
 NAMES = ("orders", "masks", "gains", "agreement", "bridge", "peaks", "theory")
-PLOTS = {name: getattr(figures, f"plot_{name}") for name in NAMES}
+PLOTS = {name: getattr(few_shots.figures, f"plot_{name}") for name in NAMES}
 
 
 @pytest.fixture(scope="module")
 def summaries():
     task = make_task(n_samples=(80, 40, 40))
-    pool = sweeps.few_shot_pool(task, n_per_class=14, least=6)
+    pool = few_shots.few_shot_pool(task, n_per_class=14, least=6)
     X, _ = pool.data
     views = X[:, None] + torch.randn(len(X), 2, X.shape[1], generator=torch.Generator().manual_seed(0))
     options = {"n_way": 3, "n_query": 5, "n_episodes": 20, "n_head_episodes": 8}
-    table = sweeps.few_shot(pool, views=views, more_shots=(1, 8), ways=(2, 4), **options)
+    table = few_shots.few_shot(pool, views=views, more_shots=(1, 8), ways=(2, 4), **options)
     head = table[(table["split"] == "pool") & (table["n_way"] == 3) & (table["n_shot"] == 1)]
     head = head[head["probe"] == "centroid_euclidean"]
     masked = head["method"].str.startswith(("mask_", "simple"))
@@ -37,11 +37,11 @@ def summaries():
     return {
         "orders": results.summarize_episodes(curves, ["method", "fraction"], metric="accuracy"),
         "masks": results.summarize_episodes(head[masked], ["method", "label"], metric="gain"),
-        "gains": few_shot_across.gains_along(table, x="n_shot"),
+        "gains": few_shots.across.gains_along(table, x="n_shot"),
         "agreement": results.summarize_episodes(ranks, ["method", "n_shot"], metric="rank_correlation"),
-        "bridge": few_shot_across.bridge(task, table, n_seeds=2),
-        "peaks": few_shot_across.peaks(table),
-        "theory": sweeps.theory_errors(sweeps.few_shot_theory(n_trials=500, shots=(1, 5))),
+        "bridge": few_shots.across.bridge(task, table, n_seeds=2),
+        "peaks": few_shots.across.peaks(table),
+        "theory": few_shots.theory_errors(few_shots.few_shot_theory(n_trials=500, shots=(1, 5))),
     }
 
 
@@ -84,7 +84,7 @@ def test_a_plot_refuses_an_empty_summary_and_one_without_a_column(name, summarie
 
 @pytest.mark.parametrize("name", NAMES)
 def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
-    describe = getattr(figures, f"describe_{name}")
+    describe = getattr(few_shots.figures, f"describe_{name}")
     words = describe(summaries[name])
     assert re.search(r"\d", words)
     assert words.endswith(".")
@@ -94,7 +94,7 @@ def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
 
 
 def test_lines_are_the_means_and_the_dashed_line_is_all_dimensions(summaries):
-    ax = figures.plot_orders(summaries["orders"])
+    ax = few_shots.figures.plot_orders(summaries["orders"])
     oracle = summaries["orders"].query("method == 'oracle_all'")
     (line,) = (line for line in ax.lines if line.get_label() == "oracle")
     np.testing.assert_allclose(line.get_ydata(), oracle["mean"])
@@ -104,7 +104,7 @@ def test_lines_are_the_means_and_the_dashed_line_is_all_dimensions(summaries):
 
 
 def test_masks_stand_at_their_gain_on_their_row(summaries):
-    ax = figures.plot_masks(summaries["masks"])
+    ax = few_shots.figures.plot_masks(summaries["masks"])
     names = [text.get_text() for text in ax.get_yticklabels()]
     assert "1 / spread (control), views" in names
     plain = summaries["masks"].query("label == 'original' and method == 'mask_sqrt_views'")["mean"].item()
@@ -116,17 +116,17 @@ def test_masks_stand_at_their_gain_on_their_row(summaries):
 def test_a_mixture_of_settings_is_refused(summaries):
     mixed = pd.concat([summaries["orders"].assign(n_shot=1), summaries["orders"].assign(n_shot=5)])
     with pytest.raises(InputError, match="plot_orders draws one n_shot, got 1, 5"):
-        figures.plot_orders(mixed)
+        few_shots.figures.plot_orders(mixed)
 
 
 def test_the_two_ends_of_the_bridge_are_both_drawn(summaries):
-    labels = {line.get_label() for line in figures.plot_bridge(summaries["bridge"]).lines}
+    labels = {line.get_label() for line in few_shots.figures.plot_bridge(summaries["bridge"]).lines}
     assert {"random, all training rows", "top by an oracle, 1 shot", "top by an oracle, 5 shots"} <= labels
 
 
 def test_peaks_of_tasks_from_folders_are_drawn_too(summaries):
     peaks = summaries["peaks"].assign(task="folder:/a/long/way/" + summaries["peaks"]["task"])
-    ax = figures.plot_peaks(peaks)
+    ax = few_shots.figures.plot_peaks(peaks)
     drawn = [value for bars in ax.containers for value in bars.lines[0].get_ydata()]
     assert len(drawn) == len(peaks)
     assert np.isfinite(np.asarray(drawn, float)).all()

@@ -13,10 +13,11 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from synthetic_task import make_task
 
-from diffred_core import few_shot, results, sweeps
+from diffred_core import few_shot, results
+from diffred_core.chapters import few_shots
+from diffred_core.chapters.few_shots import agreement as _importance
+from diffred_core.chapters.few_shots import harm as _harm
 from diffred_core.errors import InputError
-from diffred_core.sweeps import few_shot_across
-from diffred_core.sweeps._few_shot import _harm, _importance
 
 QUICK = {"n_way": 3, "n_query": 5, "n_episodes": 12, "n_head_episodes": 6, "more_shots": (1, 2, 8), "ways": (2, 4, 9)}
 FRACTIONS = (0.05, 0.2, 0.5, 1.0)
@@ -29,7 +30,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def pool(task):
-    return sweeps.few_shot_pool(task, n_per_class=14, least=6)
+    return few_shots.few_shot_pool(task, n_per_class=14, least=6)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def views(pool):
 
 @pytest.fixture(scope="module")
 def table(pool, views):
-    return sweeps.few_shot(pool, views=views, fractions=FRACTIONS, **QUICK)
+    return few_shots.few_shot(pool, views=views, fractions=FRACTIONS, **QUICK)
 
 
 def rows(table, **values):
@@ -138,7 +139,7 @@ def test_prototypes_of_views_are_compared_with_no_mask_at_the_same_prototypes(po
 
 def test_mask_and_prototypes_are_told_apart_two_by_two(table):
     where = {"probe": "centroid_euclidean", "n_shot": 1, "n_way": 3, "split": "pool"}
-    found = few_shot_across.mask_by_prototypes(rows(table, **where))
+    found = few_shots.across.mask_by_prototypes(rows(table, **where))
     assert list(zip(found["mask"], found["prototypes"], strict=True)) == [
         *(("none", "plain"), ("none", "of views")),
         *(("importance", "plain"), ("importance", "of views")),
@@ -149,7 +150,7 @@ def test_mask_and_prototypes_are_told_apart_two_by_two(table):
     assert moved != plain
     assert ((found["low"] < found["gain"]) & (found["gain"] < found["high"]))[1:].all()
     alone = rows(table, **where, method="no_mask", label="original")
-    assert len(few_shot_across.mask_by_prototypes(alone)) == 1
+    assert len(few_shots.across.mask_by_prototypes(alone)) == 1
 
 
 def test_linear_heads_run_on_the_first_episodes_on_rows_of_length_one(pool, table):
@@ -210,9 +211,9 @@ def test_every_order_ends_in_the_full_layer_and_the_oracle_beats_its_reverse(tab
 def test_without_signal_only_the_oracle_that_sees_the_queries_gains():
     """Labels cut from features: what an oracle finds in the queries is chance, but it fits these very queries."""
     task = make_task(n_samples=(80, 40, 40), shuffled=True)
-    pool = sweeps.few_shot_pool(task, n_per_class=14, least=6)
+    pool = few_shots.few_shot_pool(task, n_per_class=14, least=6)
     options = {**QUICK, "n_episodes": 300, "heads": (), "more_shots": (), "ways": (), "masks": ("importance",)}
-    table = sweeps.few_shot(pool, fractions=FRACTIONS, shots=(5,), **options)
+    table = few_shots.few_shot(pool, fractions=FRACTIONS, shots=(5,), **options)
     curves = rows(table, probe="centroid_euclidean", split="pool", fraction=0.2)
     found = results.summarize_episodes(curves, ["method"], metric="accuracy").set_index("method")
     assert found.loc["oracle_disjoint", "low"] < 1 / 3 < found.loc["oracle_disjoint", "high"] + 0.01
@@ -224,13 +225,13 @@ def test_settings_that_the_rows_do_not_allow_are_left_out(pool, table):
     assert ("pool", 3, 8) in settings
     assert ("all", 4, 1) in settings  # 9 ways of 4 classes are 4
     assert max(n_way for _, n_way, _ in settings) == 4
-    more = sweeps.few_shot(pool, **QUICK | {"more_shots": (12, 30, 36), "ways": ()}, shots=(5,), heads=(), masks=())
+    more = few_shots.few_shot(pool, **QUICK | {"more_shots": (12, 30, 36), "ways": ()}, shots=(5,), heads=(), masks=())
     wide = {(split, n_shot) for split, _, n_shot in zip(more["split"], more["n_way"], more["n_shot"], strict=True)}
     assert wide == {("pool", 5), ("all", 12), ("all", 30)}  # 14 and 40 rows a class, 5 of them queries
 
 
 def test_without_views_importance_is_estimated_from_two_shots_on(pool):
-    table = sweeps.few_shot(pool, fractions=FRACTIONS, **QUICK | {"more_shots": (), "ways": ()}, heads=())
+    table = few_shots.few_shot(pool, fractions=FRACTIONS, **QUICK | {"more_shots": (), "ways": ()}, heads=())
     estimated = table[table["method"].str.startswith(("estimated", "mask")) & ~table["method"].str.endswith("oracle")]
     assert set(estimated["n_shot"]) == {5}
     assert not estimated["method"].str.contains("views").any()
@@ -240,7 +241,7 @@ def test_views_of_the_images_themselves_change_no_order(pool):
     """Three copies of every image are no new information: the same means, the same order of spreads."""
     X, _ = pool.data
     options = {**QUICK, "more_shots": (), "ways": (), "shots": (5,), "heads": (), "masks": ()}
-    table = sweeps.few_shot(pool, views=X[:, None].expand(-1, 3, -1), fractions=FRACTIONS, **options)
+    table = few_shots.few_shot(pool, views=X[:, None].expand(-1, 3, -1), fractions=FRACTIONS, **options)
     curve = rows(table, probe="centroid_euclidean", metric="accuracy")
     views, shots = (
         rows(curve, method=name).set_index("fraction")["value"] for name in ("estimated_views", "estimated_shots")
@@ -250,23 +251,23 @@ def test_views_of_the_images_themselves_change_no_order(pool):
 
 def test_other_recipes_have_rows_of_their_own(pool, views):
     options = {**QUICK, "more_shots": (), "ways": (), "shots": (1,), "heads": (), "masks": ("importance",)}
-    table = sweeps.few_shot(pool, views=views, crop_views={"mild": views, "wild": 3 * views}, **options)
+    table = few_shots.few_shot(pool, views=views, crop_views={"mild": views, "wild": 3 * views}, **options)
     masks = rows(table, method="mask_importance_views", metric="gain", probe="centroid_euclidean", n_way=3)
     assert {"original", "mild, original", "wild, original"} <= set(masks["label"])
     assert value(masks, label="mild, original") == value(masks, label="original")
     assert value(masks, label="wild, original") != value(masks, label="original")
-    assert set(few_shot_across.crop_gains(table)["recipe"]) == {"mild", "wild"}
+    assert set(few_shots.across.crop_gains(table)["recipe"]) == {"mild", "wild"}
 
 
 def test_pool_takes_as_many_rows_of_every_class_and_knows_the_rest(task):
-    pool = sweeps.few_shot_pool(task, n_per_class=14, least=6)
+    pool = few_shots.few_shot_pool(task, n_per_class=14, least=6)
     X, y = task.together
     assert y[pool.rows].bincount().tolist() == [14] * 4
     assert sorted([*pool.rows.tolist(), *pool.others.tolist()]) == list(range(160))
     assert torch.equal(pool.data[0], X[pool.rows])
-    other = sweeps.few_shot_pool(task, n_per_class=14, least=6, seed=1)
+    other = few_shots.few_shot_pool(task, n_per_class=14, least=6, seed=1)
     assert not torch.equal(other.rows, pool.rows)
-    everything = sweeps.few_shot_pool(task, n_per_class=99, least=6)
+    everything = few_shots.few_shot_pool(task, n_per_class=99, least=6)
     assert len(everything.rows) == 160
     assert len(everything.others) == 0
 
@@ -274,7 +275,7 @@ def test_pool_takes_as_many_rows_of_every_class_and_knows_the_rest(task):
 def test_small_classes_take_no_part(task):
     X, y = task.splits["train"]
     lonely = replace(task, splits={**task.splits, "train": (X[y != 3], y[y != 3])})
-    pool = sweeps.few_shot_pool(lonely, n_per_class=30, least=22)
+    pool = few_shots.few_shot_pool(lonely, n_per_class=30, least=22)
     assert pool.n_classes == 3
     assert pool.smallest_class == 30
     assert not (pool.rest[1] == 3).any()
@@ -289,7 +290,7 @@ def test_small_classes_take_no_part(task):
 )
 def test_a_bad_pool_is_refused(task, change, message):
     with pytest.raises(InputError, match=message):
-        sweeps.few_shot_pool(task, **change)
+        few_shots.few_shot_pool(task, **change)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +307,7 @@ def test_a_bad_pool_is_refused(task, change, message):
 )
 def test_bad_arguments_are_refused(pool, change, message):
     with pytest.raises(InputError, match=message):
-        sweeps.few_shot(pool, **{**QUICK, **change})
+        few_shots.few_shot(pool, **{**QUICK, **change})
 
 
 def test_rank_correlation_is_spearmans_with_ties():
@@ -333,9 +334,9 @@ def test_a_planted_confounder_is_found_by_theory_and_by_leaving_it_out(task):
         return torch.cat([X[:, :32], 10 * torch.randn(len(X), 4, generator=draw)], 1)
 
     planted = replace(task, splits={name: (noisy(X), y) for name, (X, y) in task.splits.items()})
-    pool = sweeps.few_shot_pool(planted, n_per_class=40, least=6)
+    pool = few_shots.few_shot_pool(planted, n_per_class=40, least=6)
     options = {**QUICK, "n_episodes": 60, "more_shots": (), "ways": (), "shots": (1,), "heads": (), "masks": ()}
-    table = sweeps.few_shot(pool, **options)
+    table = few_shots.few_shot(pool, **options)
     left_out = results.summarize_episodes(rows(table, method="left_out"), "label", metric="gain").set_index("label")
     assert left_out["mean"].idxmax() == _harm.CONFOUNDERS
     assert left_out.loc[_harm.CONFOUNDERS, "low"] > 0.02
@@ -351,8 +352,8 @@ def test_dimensions_that_hardly_vary_are_in_no_cell():
 
 
 def test_theory_agrees_with_simulation_and_its_table_with_itself():
-    table = sweeps.few_shot_theory(n_trials=4000, shots=(1, 20))
-    errors = sweeps.theory_errors(table)
+    table = few_shots.few_shot_theory(n_trials=4000, shots=(1, 20))
+    errors = few_shots.theory_errors(table)
     assert errors["deviation"].abs().max() < 4.5
     assert (errors["approximated"] - errors["exact"]).abs().max() < 0.07
     wide = errors[errors["label"] == ""]
@@ -364,7 +365,7 @@ def test_theory_agrees_with_simulation_and_its_table_with_itself():
 
 
 def test_bridge_puts_full_data_and_few_shots_side_by_side(task, pool, views, table):
-    ends = few_shot_across.bridge(task, table, n_seeds=2)
+    ends = few_shots.across.bridge(task, table, n_seeds=2)
     assert set(ends["method"]) == {"random", "top"}
     assert ends["n_shot"].isna().any()
     assert set(ends["n_shot"].dropna()) == {1, 5}
@@ -374,18 +375,18 @@ def test_bridge_puts_full_data_and_few_shots_side_by_side(task, pool, views, tab
 
 
 def test_gains_follow_the_axis(table):
-    shots = few_shot_across.gains_along(table, x="n_shot")
+    shots = few_shots.across.gains_along(table, x="n_shot")
     assert set(shots["method"]) == {"oracle_all", "mask_importance", "mask_scaled", "mask_inverse_spread"}
     assert sorted(shots.loc[shots["method"] == "oracle_all", "n_shot"]) == [1, 2, 8]
-    ways = few_shot_across.gains_along(table, x="n_way")
+    ways = few_shots.across.gains_along(table, x="n_way")
     assert sorted(ways.loc[ways["method"] == "oracle_all", "n_way"]) == [2, 3, 4]
 
 
 def test_the_kept_episodes_are_those_that_were_measured(pool, table, tmp_path, monkeypatch):
     monkeypatch.setenv("DIFFRED_RUNS", str(tmp_path))
-    kept = sweeps.few_shot_episodes(pool, n_way=3, shots=[1, 5], n_query=5, n_episodes=12, seed=1)
+    kept = few_shots.few_shot_episodes(pool, n_way=3, shots=[1, 5], n_query=5, n_episodes=12, seed=1)
     assert len(kept) == 2 * 12 * 3
-    read = pd.read_csv(sweeps.write_few_shot_episodes(kept, "t", "m")).query("n_shot == 5")
+    read = pd.read_csv(few_shots.write_few_shot_episodes(kept, "t", "m")).query("n_shot == 5")
     X, y = (part.numpy() for part in pool.features.together)
     correct = []
     for _, episode in read.groupby("episode"):
@@ -396,5 +397,5 @@ def test_the_kept_episodes_are_those_that_were_measured(pool, table, tmp_path, m
         assert [set(y[rows]) for rows in places["query"]] == [{label} for label in episode["label"]]
     where = {"method": "oracle_all", "probe": "centroid_euclidean", "n_shot": 5, "n_way": 3, "split": "pool"}
     assert value(table, **where, fraction=1.0, metric="accuracy") == pytest.approx(np.mean(correct))
-    other = sweeps.few_shot_episodes(pool, n_way=3, shots=[1, 5], n_query=5, n_episodes=12, seed=2)
+    other = few_shots.few_shot_episodes(pool, n_way=3, shots=[1, 5], n_query=5, n_episodes=12, seed=2)
     assert not other["query"].equals(kept["query"])

@@ -12,22 +12,22 @@ import pytest
 from matplotlib.text import Text
 from synthetic_task import make_task
 
-from diffred_core import figures, results, sweeps
+from diffred_core import drawing, results
+from diffred_core.chapters import random_subsets
+from diffred_core.drawing import style as _style
+from diffred_core.drawing.style import task_label
 from diffred_core.errors import InputError
-from diffred_core.figures import _style
-from diffred_core.figures._style import task_label
-from diffred_core.sweeps import across
 
 
 @pytest.fixture(scope="module")
 def probes():
-    return sweeps.subset_probes(make_task(), n_seeds=3, logistic_fractions=(0.2, 0.5), n_boot=50)
+    return random_subsets.subset_probes(make_task(), n_seeds=3, logistic_fractions=(0.2, 0.5), n_boot=50)
 
 
 @pytest.fixture(scope="module")
 def summaries(probes):
     ridge = probes[probes["probe"] == "ridge"]
-    similarity = sweeps.subset_similarity(make_task(), n_seeds=3, interval_fractions=())
+    similarity = random_subsets.subset_similarity(make_task(), n_seeds=3, interval_fractions=())
     drops = ridge[(ridge["method"] == "random") & ridge["metric"].str.startswith("diffused_redundancy")]
     both = results.summarize(ridge[ridge["metric"].isin(["accuracy", "gini"])], ["method", "fraction", "metric"])
     fits = ridge[ridge["metric"] == "accuracy"]
@@ -38,9 +38,9 @@ def summaries(probes):
         "similarity": results.summarize(similarity, ["method", "metric", "fraction"]),
         "inequality": both.pivot(index=["method", "fraction"], columns="metric", values="mean").reset_index(),
         "regulariser": results.summarize(fits.assign(value=np.log10(fits["l2"])), ["method", "fraction"]),
-        "dumbbells": across.kept_accuracy(probes),
-        "needed": across.needed_fractions(probes),
-        "frontier": across.frontier(probes, task="signals"),
+        "dumbbells": random_subsets.across.kept_accuracy(probes),
+        "needed": random_subsets.across.needed_fractions(probes),
+        "frontier": random_subsets.across.frontier(probes, task="signals"),
     }
 
 
@@ -48,7 +48,7 @@ NAMES = (
     *("accuracy", "probes", "redundancy", "similarity", "inequality", "regulariser"),
     *("dumbbells", "needed", "frontier"),
 )
-PLOTS = {name: getattr(figures, f"plot_{name}") for name in NAMES}
+PLOTS = {name: getattr(random_subsets.figures, f"plot_{name}") for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -96,7 +96,7 @@ def test_a_plot_refuses_an_empty_summary_and_one_without_a_column(name, summarie
 
 @pytest.mark.parametrize("name", NAMES)
 def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
-    describe = getattr(figures, f"describe_{name}")
+    describe = getattr(random_subsets.figures, f"describe_{name}")
     words = describe(summaries[name])
     assert re.search(r"\d", words)
     assert words.endswith(".")
@@ -112,7 +112,7 @@ def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
 
 
 def test_accuracy_lines_are_the_means_and_the_band_is_the_interval(summaries):
-    ax = figures.plot_accuracy(summaries["accuracy"])
+    ax = random_subsets.figures.plot_accuracy(summaries["accuracy"])
     random = summaries["accuracy"].query("method == 'random'")
     (line,) = (line for line in ax.lines if line.get_label() == "random subset")
     np.testing.assert_allclose(line.get_ydata(), random["mean"])
@@ -125,7 +125,7 @@ def test_accuracy_lines_are_the_means_and_the_band_is_the_interval(summaries):
 
 
 def test_full_layer_is_a_dashed_line_at_its_accuracy(summaries):
-    ax = figures.plot_accuracy(summaries["accuracy"])
+    ax = random_subsets.figures.plot_accuracy(summaries["accuracy"])
     (full,) = (line for line in ax.lines if line.get_label() == "full layer")
     expected = summaries["accuracy"].query("method == 'full'")["mean"].item()
     assert set(full.get_ydata()) == {expected}
@@ -133,7 +133,7 @@ def test_full_layer_is_a_dashed_line_at_its_accuracy(summaries):
 
 
 def test_fractions_are_read_in_percent(summaries):
-    ax = figures.plot_accuracy(summaries["accuracy"])
+    ax = random_subsets.figures.plot_accuracy(summaries["accuracy"])
     ax.figure.canvas.draw()
     assert [tick.get_text() for tick in ax.get_xticklabels()][-3:] == ["20", "50", "100"]
     assert "%" in ax.get_xlabel()
@@ -141,7 +141,7 @@ def test_fractions_are_read_in_percent(summaries):
 
 def test_a_mixture_of_probes_is_refused_where_one_is_drawn(summaries):
     with pytest.raises(InputError, match="plot_accuracy draws one probe, got logistic, ridge"):
-        figures.plot_accuracy(summaries["probes"])
+        random_subsets.figures.plot_accuracy(summaries["probes"])
 
 
 def test_colours_of_methods_differ_and_are_dark_enough_on_white():
@@ -154,8 +154,8 @@ def test_colours_of_methods_differ_and_are_dark_enough_on_white():
 
 
 def test_show_gives_the_alternative_text_and_closes_the_figure(summaries):
-    figure = figures.plot_accuracy(summaries["accuracy"]).figure
-    shown = figures.show(figure, alt='less "than" 5 % & more', caption="a < b").data
+    figure = random_subsets.figures.plot_accuracy(summaries["accuracy"]).figure
+    shown = drawing.show(figure, alt='less "than" 5 % & more', caption="a < b").data
     assert 'alt="less &quot;than&quot; 5 % &amp; more"' in shown
     assert "<figcaption>a &lt; b</figcaption>" in shown
     assert "data:image/png;base64," in shown
@@ -164,17 +164,17 @@ def test_show_gives_the_alternative_text_and_closes_the_figure(summaries):
 
 def test_show_refuses_a_figure_without_words(summaries):
     with pytest.raises(InputError, match="alt must say what the figure shows"):
-        figures.show(figures.plot_accuracy(summaries["accuracy"]).figure, alt=" ")
+        drawing.show(random_subsets.figures.plot_accuracy(summaries["accuracy"]).figure, alt=" ")
 
 
 def test_the_same_figure_gives_the_same_bytes_and_another_one_others(summaries):
-    pictures = [figures.png(figures.plot_accuracy(summaries["accuracy"]).figure) for _ in range(2)]
+    pictures = [drawing.png(random_subsets.figures.plot_accuracy(summaries["accuracy"]).figure) for _ in range(2)]
     assert pictures[0] == pictures[1]
-    assert pictures[0] != figures.png(figures.plot_similarity(summaries["similarity"]).figure)
+    assert pictures[0] != drawing.png(random_subsets.figures.plot_similarity(summaries["similarity"]).figure)
 
 
 def test_a_table_has_a_caption_and_a_dash_for_what_is_missing():
-    shown = figures.show_table(pd.DataFrame({"a": [0.12345, None], "b": ["x", "y"]}), caption="a & b", digits=2).data
+    shown = drawing.show_table(pd.DataFrame({"a": [0.12345, None], "b": ["x", "y"]}), caption="a & b", digits=2).data
     assert "<caption>a &amp; b</caption>" in shown
     assert '<th scope="col">a</th>' in shown
     assert "<td>0.12</td>" in shown

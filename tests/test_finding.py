@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from staged_project import make_project, make_run
 
-from diffred_core import locations, results
-from diffred_core.grid import Entry
+from diffred_core import files, results
+from diffred_core.chapters import random_subsets
+from diffred_core.running import Entry
 from diffred_core.staging import find_runs
 from diffred_core.staging._finding import draw, finding, sentence
-from diffred_core.sweeps import across
 
 
 def table(*, model, accuracies, full=0.9, gap=(0.09, 0.05, 0.12)):
@@ -26,7 +26,7 @@ def table(*, model, accuracies, full=0.9, gap=(0.09, 0.05, 0.12)):
 
 
 def pairs_of(tables):
-    return across.kept_accuracy(pd.concat(tables, ignore_index=True))
+    return random_subsets.across.kept_accuracy(pd.concat(tables, ignore_index=True))
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_fragment_has_the_figure_of_the_runs_on_disk(tmp_path, monkeypatch, tabl
     assert set(finding(find_runs([]))) == {"_generated/finding.md"}
     (root / "notebooks" / "tiny.ipynb").rename(root / "notebooks" / "subset_probes.ipynb")
     entry = Entry("subset_probes", "digits", "a")
-    results.write(tables[0], locations.table_path(*entry.place), provenance={})
+    results.write(tables[0], files.table_path(*entry.place), provenance={})
     make_run(entry, table=False, template="subset_probes.ipynb", parameters={"model": "a", "task": "digits"})
     staged = finding(find_runs([entry]))
     assert set(staged) == {"_generated/finding.md", "_generated/finding.png"}

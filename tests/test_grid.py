@@ -7,11 +7,11 @@ import pytest
 from small_checkout import PROJECT, make_checkout, write_notebook
 from typer.testing import CliRunner
 
-from diffred_core import files, grid, locations, paths
+from diffred_core import files, running
 from diffred_core.cli import _run_commands
 from diffred_core.errors import InputError
-from diffred_core.grid._jobs import JobReader, explain, progress_of
-from diffred_core.notebook_parameters import read_parameters
+from diffred_core.running._jobs import JobReader, explain, progress_of
+from diffred_core.running.notebook_parameters import read_parameters
 
 GRIDS = sorted(path.stem for path in (PROJECT / "workflow" / "grids").glob("*.yml"))
 # Two jobs, as Snakemake 9.27 tells of them; the first fails.
@@ -66,11 +66,11 @@ def write_grid(text: str) -> None:
 @pytest.mark.parametrize("name", GRIDS)
 def test_the_grids_of_the_project_fit_its_notebooks(name, monkeypatch):
     monkeypatch.chdir(PROJECT)
-    assert grid.read_grid(name).entries()
+    assert running.read_grid(name).entries()
 
 
 def test_a_grid_is_models_by_tasks_by_analyses_and_then_what_comes_after(checkout):
-    entries = grid.read_grid("tiny").entries()
+    entries = running.read_grid("tiny").entries()
     assert [entry.place for entry in entries] == [
         ("t", "a/b", "hello"),
         ("t", "c", "hello"),
@@ -85,7 +85,7 @@ def test_a_grid_is_models_by_tasks_by_analyses_and_then_what_comes_after(checkou
 
 def test_an_analysis_may_list_models_and_tasks_of_its_own(checkout):
     write_grid("models: [a, b]\ntasks: [t, u]\nanalyses: {hello: {models: [c], times: 3}}")
-    (first, second) = grid.read_grid("tiny").entries()
+    (first, second) = running.read_grid("tiny").entries()
     assert first.parameters == {"model": "c", "task": "t", "times": 3}
     assert second.parameters == {"model": "c", "task": "u", "times": 3}
 
@@ -108,19 +108,19 @@ def test_an_analysis_may_list_models_and_tasks_of_its_own(checkout):
 def test_a_wrong_grid_is_refused_in_a_sentence(checkout, text, message):
     write_grid(text)
     with pytest.raises(InputError, match=message):
-        grid.read_grid("tiny")
+        running.read_grid("tiny")
 
 
 def test_an_unknown_grid_names_the_near_ones(checkout):
     with pytest.raises(InputError, match=r"no grid 'tiney'; did you mean 'tiny'\? \(known: .*smoke, tiny"):
-        grid.read_grid("tiney")
+        running.read_grid("tiney")
 
 
 def test_arguments_survive_the_shell_and_the_command_line(checkout):
     given = {"model": "a b", "task": "folder:x'y", "names": ["a", "b c"], "cut": None, "size": 0.5, "word": "None"}
     source = "names: list[str] = []\ncut: float | None = 1.0\nsize: float = 1.0\nword: str = ''"
     schema = read_parameters(write_notebook(Path("notebooks/n.ipynb"), parameters=source))
-    words = shlex.split(grid.arguments(given))
+    words = shlex.split(running.arguments(given))
     assert words[:4] == ["--model", "a b", "--task", "folder:x'y"]
     assert set(words[4::2]) == {"-p"}
     read = _run_commands.parsed(words[5::2], schema, template="n.ipynb")
@@ -130,22 +130,22 @@ def test_arguments_survive_the_shell_and_the_command_line(checkout):
 def test_only_notebooks_that_import_the_feature_store_need_features(checkout):
     write_notebook(Path("notebooks/reads.ipynb"), "from diffred_core import features")
     write_notebook(Path("notebooks/trains.ipynb"), "from diffred_core import small_networks, sweeps")
-    assert grid.needs_features("reads")
-    assert not grid.needs_features("hello")
-    assert not grid.needs_features("trains")  # though the package imports it there
+    assert running.needs_features("reads")
+    assert not running.needs_features("hello")
+    assert not running.needs_features("trains")  # though the package imports it there
 
 
 def test_a_stamp_holds_until_a_file_of_it_changes(checkout):
-    kept = files.write_text(paths.runs_root() / "kept.txt", "1")
-    lost = files.write_text(paths.runs_root() / "lost.txt", "1")
-    good = grid.write_stamp(locations.stamp_path("t", "m", "good"), [kept])
-    bad = grid.write_stamp(locations.stamp_path("t", "m", "bad"), [kept, lost])
-    assert grid.drop_broken_stamps() == []
+    kept = files.write_text(files.runs_root() / "kept.txt", "1")
+    lost = files.write_text(files.runs_root() / "lost.txt", "1")
+    good = running.write_stamp(files.stamp_path("t", "m", "good"), [kept])
+    bad = running.write_stamp(files.stamp_path("t", "m", "bad"), [kept, lost])
+    assert running.drop_broken_stamps() == []
     lost.write_text("2")
-    assert grid.drop_broken_stamps() == [bad]
+    assert running.drop_broken_stamps() == [bad]
     assert good.is_file()
     kept.unlink()
-    assert grid.drop_broken_stamps() == [good]
+    assert running.drop_broken_stamps() == [good]
 
 
 def test_events_are_read_from_the_log_of_snakemake():

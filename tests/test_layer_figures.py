@@ -11,26 +11,27 @@ import pytest
 from matplotlib.text import Text
 from synthetic_layers import NAMES, make_layers
 
-from diffred_core import figures, sweeps
+from diffred_core.chapters import depth
 from diffred_core.errors import InputError
 
 PLOTS = {
-    name: getattr(figures, f"plot_layer_{name}") for name in ("accuracy", "rank", "collapse", "redundancy", "optimism")
+    name: getattr(depth.figures, f"plot_layer_{name}")
+    for name in ("accuracy", "rank", "collapse", "redundancy", "optimism")
 }
 
 
 @pytest.fixture(scope="module")
 def summaries():
     away = make_layers((0.2, 2.0, 1.0, 0.3), task="away", seed=4)
-    table = sweeps.layers(
+    table = depth.layers(
         make_layers(), transfer=[away], shifted=[away], n_boot=100, fraction=0.5, n_subsets=2, published_layers=2
     )
     return {
-        "accuracy": sweeps.by_layer(table, ["accuracy"]),
-        "rank": sweeps.by_layer(table, ["numerical_rank", "stable_rank", "rankme"]),
-        "collapse": sweeps.by_layer(table, [m for m in table["metric"].unique() if m.startswith("nc")]),
-        "redundancy": sweeps.by_layer(table, ["cka_to_last", "accuracy_kept", "diffused_redundancy"]),
-        "optimism": sweeps.by_layer(table, ["optimism"]),
+        "accuracy": depth.by_layer(table, ["accuracy"]),
+        "rank": depth.by_layer(table, ["numerical_rank", "stable_rank", "rankme"]),
+        "collapse": depth.by_layer(table, [m for m in table["metric"].unique() if m.startswith("nc")]),
+        "redundancy": depth.by_layer(table, ["cka_to_last", "accuracy_kept", "diffused_redundancy"]),
+        "optimism": depth.by_layer(table, ["optimism"]),
     }
 
 
@@ -75,7 +76,7 @@ def test_a_plot_refuses_an_empty_summary_and_one_without_a_column(name, summarie
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
-    describe = getattr(figures, f"describe_layer_{name}")
+    describe = getattr(depth.figures, f"describe_layer_{name}")
     words = describe(summaries[name])
     assert re.search(r"\d", words)
     assert words.endswith(".")
@@ -86,7 +87,7 @@ def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
 
 
 def test_lines_are_the_means_in_the_order_of_the_layers(summaries):
-    ax = figures.plot_layer_accuracy(summaries["accuracy"])
+    ax = depth.figures.plot_layer_accuracy(summaries["accuracy"])
     (line,) = (line for line in ax.lines if line.get_label() == "away, probe of its own")
     rows = summaries["accuracy"].query("task == 'away' and method == 'transfer'").sort_values("place")
     np.testing.assert_allclose(line.get_ydata(), rows["mean"])
@@ -97,7 +98,7 @@ def test_lines_are_the_means_in_the_order_of_the_layers(summaries):
 
 
 def test_normalised_lines_reach_one_and_keep_their_shape(summaries):
-    raw, normalised = (figures.plot_layer_accuracy(summaries["accuracy"], normalised=n) for n in (False, True))
+    raw, normalised = (depth.figures.plot_layer_accuracy(summaries["accuracy"], normalised=n) for n in (False, True))
     for a, b in zip(raw.lines, normalised.lines, strict=True):
         assert max(b.get_ydata()) == pytest.approx(1)
         np.testing.assert_allclose(a.get_ydata() / max(a.get_ydata()), b.get_ydata())
@@ -105,15 +106,15 @@ def test_normalised_lines_reach_one_and_keep_their_shape(summaries):
 
 
 def test_the_tunnel_is_shaded_from_its_start(summaries):
-    ax = figures.plot_layer_accuracy(summaries["accuracy"], start=3)
+    ax = depth.figures.plot_layer_accuracy(summaries["accuracy"], start=3)
     (shade,) = (patch for patch in ax.patches if "tunnel" in patch.get_label())
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == (2.5, 4.5)
-    words = figures.describe_layer_accuracy(summaries["accuracy"], start=3)
+    words = depth.figures.describe_layer_accuracy(summaries["accuracy"], start=3)
     assert words.endswith("The tunnel is shaded from third on.")
-    assert not figures.plot_layer_accuracy(summaries["accuracy"]).patches
+    assert not depth.figures.plot_layer_accuracy(summaries["accuracy"]).patches
     # where all layers are needed there is no tunnel
-    assert not figures.plot_layer_accuracy(summaries["accuracy"], start=4).patches
-    assert "shaded" not in figures.describe_layer_accuracy(summaries["accuracy"], start=4)
+    assert not depth.figures.plot_layer_accuracy(summaries["accuracy"], start=4).patches
+    assert "shaded" not in depth.figures.describe_layer_accuracy(summaries["accuracy"], start=4)
 
 
 def test_too_many_layer_names_are_thinned():
@@ -122,6 +123,6 @@ def test_too_many_layer_names_are_thinned():
         {"place": range(1, n + 1), "layer": [f"conv{i}" for i in range(n)], "mean": np.linspace(0, 1, n)}
     )
     curve = curve.assign(method="transfer", task="t", metric="accuracy", low=np.nan, high=np.nan, n=1, level=0.95)
-    names = [label.get_text() for label in figures.plot_layer_accuracy(curve).get_xticklabels()]
+    names = [label.get_text() for label in depth.figures.plot_layer_accuracy(curve).get_xticklabels()]
     assert len(names) <= 26
     assert names[:2] == ["conv0", "conv3"]

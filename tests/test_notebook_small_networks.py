@@ -10,7 +10,9 @@ import papermill
 import pytest
 from test_notebooks import cells, shown, text_of
 
-from diffred_core import locations, notebook_parameters, results, small_network_claims
+from diffred_core import files, results
+from diffred_core.chapters import depth
+from diffred_core.running import notebook_parameters
 
 TEMPLATE = Path(__file__).parent.parent / "notebooks" / "tunnel_small_networks.ipynb"
 TINY = {
@@ -26,7 +28,7 @@ def executed(tmp_path_factory):
         patch.setenv("DIFFRED_RUNS", str(folder))
         output = folder / "executed.ipynb"
         papermill.execute_notebook(TEMPLATE, output, parameters=TINY, progress_bar=False, kernel_name="python3")
-        yield output, results.read(locations.table_path("digits", "vggm", "tunnel_small_networks")), folder
+        yield output, results.read(files.table_path("digits", "vggm", "tunnel_small_networks")), folder
 
 
 def test_every_parameter_has_its_help_and_names_the_page():
@@ -58,7 +60,7 @@ def test_it_runs_without_complaint_and_describes_its_figures(executed):
 def test_the_findings_on_the_page_are_those_of_the_table(executed):
     output, table, _ = executed
     page = output.read_text()
-    claim = small_network_claims.late_pooling_retains_more(table, model="vggm17-w2")
+    claim = depth.claims_networks.late_pooling_retains_more(table, model="vggm17-w2")
     assert json.dumps(str(claim))[1:-1] in page
     assert f"{claim.value + 1:+.1f}, 95 % interval {claim.low:+.1f}" not in page  # the control
 

@@ -12,7 +12,9 @@ import papermill
 import pytest
 from synthetic_task import make_task
 
-from diffred_core import few_shot_claims, notebook_parameters, results
+from diffred_core import results
+from diffred_core.chapters import few_shots
+from diffred_core.running import notebook_parameters
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 TEMPLATES = ("subset_probes", "subset_similarity", "summary", "few_shot", "few_shot_theory", "few_shot_summary")
@@ -158,7 +160,7 @@ def test_the_few_shot_verdicts_on_the_page_are_those_of_the_table(executed):
     outputs, tables = executed
     table = results.read_all(tables, analysis="few_shot")
     page = outputs["few_shot"].read_text()
-    claims = few_shot_claims.every(table)
+    claims = few_shots.claims.every(table)
     assert len(claims) >= 9  # no views: C7 and C8 at 5 shots only
     for claim in claims:
         assert claim.evidence in page

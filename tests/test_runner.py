@@ -14,9 +14,9 @@ from small_checkout import is_running, make_checkout, outputs_of, wait_for, writ
 
 from diffred_core import files
 from diffred_core.errors import InputError
-from diffred_core.records import failed_path, read_record
-from diffred_core.runner import NotebookError, run_notebook
-from diffred_core.runner._execute import judge
+from diffred_core.running import NotebookError, run_notebook
+from diffred_core.running._execute import judge
+from diffred_core.running._records import failed_path, read_record
 
 # the message that the cell has begun needs a moment to leave the kernel before it dies
 DIE = "import os, signal\nimport time; time.sleep(1)\nos.kill(os.getpid(), signal.SIGKILL)"
@@ -137,7 +137,7 @@ def test_a_full_disk_keeps_the_last_good_run(checkout):
     good = snapshot(Path("runs"))
     write_notebook(Path("notebooks/long.ipynb"), "print('x' * 200_000)")
     code = (
-        "import resource, signal\nfrom diffred_core.runner import run_notebook\n"
+        "import resource, signal\nfrom diffred_core.running import run_notebook\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (BYTES, BYTES))\n"
         "run_notebook('notebooks/long.ipynb', output='runs/a.ipynb')"
     )
@@ -154,7 +154,7 @@ def test_a_full_disk_keeps_the_last_good_run(checkout):
 def test_an_interrupted_run_takes_its_kernel_with_it(checkout, number):
     source = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)"
     write_notebook(checkout / "notebooks/a.ipynb", source)
-    code = "from diffred_core.runner import run_notebook\nrun_notebook('notebooks/a.ipynb', output='runs/a.ipynb')"
+    code = "from diffred_core.running import run_notebook\nrun_notebook('notebooks/a.ipynb', output='runs/a.ipynb')"
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as runner:
         kernel = int(wait_for(lambda: Path("pid").is_file() and Path("pid").read_text()))
         assert is_running(kernel)  # the control: it does run before the signal

@@ -11,7 +11,8 @@ import pytest
 import torch
 from sklearn.linear_model import RidgeClassifier
 
-from diffred_core import datasets, figures, results, small_network_claims, small_networks, sweeps
+from diffred_core import datasets, drawing, results, small_networks
+from diffred_core.chapters import depth
 from diffred_core.errors import InputError
 from diffred_core.small_networks import Design, Images, Recipe
 
@@ -39,7 +40,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table(tasks, root):
-    return sweeps.tunnel_small_networks(
+    return depth.tunnel_small_networks(
         *tasks, depths=[11], widths=[2], n_seeds=2, seed=7, recipe=RECIPE, root=root, progress=False
     )
 
@@ -133,7 +134,7 @@ def test_the_classifier_is_measured_on_test_images(table, tasks, root):
 
 
 def test_the_same_networks_give_the_same_table(table, tasks, root):
-    again = sweeps.tunnel_small_networks(
+    again = depth.tunnel_small_networks(
         *tasks, depths=[11], widths=[2], n_seeds=2, seed=7, recipe=RECIPE, root=root, progress=False
     )
     pd.testing.assert_frame_equal(table, again)
@@ -146,7 +147,7 @@ def test_the_same_networks_give_the_same_table(table, tasks, root):
 def test_the_sweep_refuses_tasks_that_do_not_fit(tasks, others, message):
     others = [Images.of(datasets.load("digits"), size=size) for size in others]
     with pytest.raises(InputError, match=message):
-        sweeps.tunnel_small_networks(tasks[0], others, recipe=RECIPE)
+        depth.tunnel_small_networks(tasks[0], others, recipe=RECIPE)
 
 
 # ---- figures
@@ -155,7 +156,7 @@ def test_the_sweep_refuses_tasks_that_do_not_fit(tasks, others, message):
 def test_accuracy_has_a_panel_a_network_and_a_line_a_task(table):
     curves = table[table["metric"].isin(["id_accuracy", "ood_accuracy"])]
     summary = results.summarize(curves, CURVE)
-    first = figures.plot_depth_accuracy(summary)
+    first = depth.figures.plot_depth_accuracy(summary)
     panels = first.figure.axes
     assert [ax.get_title(loc="left") for ax in panels] == [
         "vggm11-w2, early pooling",
@@ -170,21 +171,21 @@ def test_accuracy_has_a_panel_a_network_and_a_line_a_task(table):
         assert lines["digits[4-9]"].get_xdata().tolist() == list(range(1, 11))
         np.testing.assert_allclose(lines["digits[4-9]"].get_ydata().astype(float), rows["mean"].to_numpy(float))
     assert "dotted: before training" in first.figure.get_suptitle()
-    words = figures.describe_depth_accuracy(summary)
+    words = depth.figures.describe_depth_accuracy(summary)
     assert "without early pooling, untrained: " in words
     assert f"{100 * rows['mean'].iloc[-1]:.1f} % at the last" in words
-    figures.png(first.figure)
+    drawing.png(first.figure)
 
 
 def test_geometry_has_two_panels_and_words(table):
     rows = table[table["metric"].isin(["numerical_rank", "nc1"])]
     rows = rows.assign(value=rows["value"].where(rows["metric"] != "nc1", np.log10(rows["value"])))
     summary = results.summarize(rows, ["model", "method", "metric", "layer"])
-    rank, collapse = figures.plot_depth_geometry(summary).figure.axes
+    rank, collapse = depth.figures.plot_depth_geometry(summary).figure.axes
     assert len(rank.lines) == len(collapse.lines) == 2
     last = of_one(table, "nc1")["value"].iloc[-1] * of_one(table, "nc1", seed=8)["value"].iloc[-1]
     assert collapse.lines[0].get_ydata()[-1] == pytest.approx(np.log10(last) / 2)
-    assert f" to {last**0.5:.2f}" in figures.describe_depth_geometry(summary)
+    assert f" to {last**0.5:.2f}" in depth.figures.describe_depth_geometry(summary)
 
 
 def network_rows(retained, inside=(99.0, 99.5, 100.0)):
@@ -203,11 +204,11 @@ def test_retained_performance_is_drawn_by_network_with_its_name():
     draws = table[table["metric"] == "mean_percent_retained"]
     summary = results.summarize(draws, ["model", "method"])
     _, ax = plt.subplots()
-    assert figures.plot_retained(draws, summary, ax=ax) is ax
+    assert depth.figures.plot_retained(draws, summary, ax=ax) is ax
     dots = [line for line in ax.lines if line.get_marker() == "o"]
     assert [sorted(line.get_xdata()) for line in dots] == [[70.0, 72.0, 74.0], [97.0, 98.0, 99.0]]
     assert {text.get_text() for text in ax.texts} == {"negligible", "weak", "medium", "strong"}
-    words = figures.describe_retained(summary)
+    words = depth.figures.describe_retained(summary)
     assert "a early pooling 72.0 % (strong tunnel, interval" in words
     assert "a without early pooling 98.0 % (negligible tunnel" in words
 
@@ -215,13 +216,13 @@ def test_retained_performance_is_drawn_by_network_with_its_name():
 def test_one_network_is_drawn_without_an_interval():
     table = network_rows({("a", "early_pooling"): (40.0,)})
     draws = table[table["metric"] == "mean_percent_retained"]
-    ax = figures.plot_retained(draws, results.summarize(draws, ["model", "method"]))
+    ax = depth.figures.plot_retained(draws, results.summarize(draws, ["model", "method"]))
     assert "no interval: one network" in ax.get_title(loc="left")
     assert ax.get_xlim()[0] == 40
-    figures.png(ax.figure)
+    drawing.png(ax.figure)
 
 
-@pytest.mark.parametrize("plot", [figures.plot_depth_accuracy, figures.plot_depth_geometry])
+@pytest.mark.parametrize("plot", [depth.figures.plot_depth_accuracy, depth.figures.plot_depth_geometry])
 def test_figures_refuse_an_incomplete_summary(plot):
     with pytest.raises(InputError, match="needs the column 'method'"):
         plot(pd.DataFrame({"model": ["a"]}))
@@ -236,7 +237,7 @@ def test_figures_refuse_an_incomplete_summary(plot):
 )
 def test_pooling_is_judged_in_pairs_of_seeds(late, verdict):
     table = network_rows({("a", "early_pooling"): (71.0, 72.0, 73.0), ("a", "late_pooling"): late})
-    claim = small_network_claims.late_pooling_retains_more(table, model="a")
+    claim = depth.claims_networks.late_pooling_retains_more(table, model="a")
     assert claim.verdict == verdict
     assert claim.value == pytest.approx(np.mean(late) - 72)
     assert f"It retains {np.mean(late):.1f} % against 72.0 %, in points: {np.mean(late) - 72:+.1f}" in str(claim)
@@ -246,33 +247,33 @@ def test_pairs_are_of_one_seed():
     """What varies between seeds but not within a pair does not widen the interval."""
     early, late = (40.0, 70.0, 90.0), (45.0, 75.5, 95.0)
     table = network_rows({("a", "early_pooling"): early, ("a", "late_pooling"): late})
-    assert small_network_claims.late_pooling_retains_more(table, model="a").verdict == "holds"
+    assert depth.claims_networks.late_pooling_retains_more(table, model="a").verdict == "holds"
     mixed = network_rows({("a", "early_pooling"): early, ("a", "late_pooling"): late[::-1]})
-    assert small_network_claims.late_pooling_retains_more(mixed, model="a").verdict == "undecided"
+    assert depth.claims_networks.late_pooling_retains_more(mixed, model="a").verdict == "undecided"
 
 
 def test_depth_and_the_own_task_are_judged_too():
     table = network_rows({("deep", "early_pooling"): (70.0, 71.0, 72.0), ("flat", "early_pooling"): (90.0, 91.0, 92.5)})
     options = {"method": "early_pooling"}
-    claim = small_network_claims.depth_retains_less(table, shallow="flat", deep="deep", **options)
+    claim = depth.claims_networks.depth_retains_less(table, shallow="flat", deep="deep", **options)
     assert claim.verdict == "holds"
-    assert small_network_claims.depth_retains_less(table, shallow="deep", deep="flat", **options).verdict == "fails"
-    assert small_network_claims.loss_is_of_other_data(table, model="deep", **options).verdict == "holds"
+    assert depth.claims_networks.depth_retains_less(table, shallow="deep", deep="flat", **options).verdict == "fails"
+    assert depth.claims_networks.loss_is_of_other_data(table, model="deep", **options).verdict == "holds"
     same = network_rows({("deep", "early_pooling"): (99.5, 99.0, 99.9)}, inside=(99.0, 99.4, 100.0))
-    assert small_network_claims.loss_is_of_other_data(same, model="deep", **options).verdict == "undecided"
+    assert depth.claims_networks.loss_is_of_other_data(same, model="deep", **options).verdict == "undecided"
 
 
 @pytest.mark.parametrize(("before", "verdict"), [((95.0, 96.0, 97.0), "holds"), ((50.0, 51.0, 52.0), "fails")])
 def test_what_training_does_is_judged_against_the_first_weights(before, verdict):
     table = network_rows({("a", "late_pooling"): (90.0, 91.0, 92.5), ("a", "late_pooling_untrained"): before})
-    claim = small_network_claims.training_retains_less(table, model="a", method="late_pooling")
+    claim = depth.claims_networks.training_retains_less(table, model="a", method="late_pooling")
     assert claim.verdict == verdict
     assert f"It retains 91.2 % against {before[1]:.1f} %" in str(claim)
 
 
 def test_one_network_leaves_a_claim_undecided():
     table = network_rows({("a", "early_pooling"): (70.0,), ("a", "late_pooling"): (99.0,)})
-    claim = small_network_claims.late_pooling_retains_more(table, model="a")
+    claim = depth.claims_networks.late_pooling_retains_more(table, model="a")
     assert claim.verdict == "undecided"
     assert str(claim).endswith("in points: +29.0, without an interval: one of the pairs of networks.")
 
@@ -280,4 +281,4 @@ def test_one_network_leaves_a_claim_undecided():
 def test_a_claim_of_networks_that_are_not_there_is_refused():
     table = network_rows({("a", "early_pooling"): (70.0, 71.0)})
     with pytest.raises(InputError, match=r"of a late_pooling, got none; the table holds a early_pooling"):
-        small_network_claims.late_pooling_retains_more(table, model="a")
+        depth.claims_networks.late_pooling_retains_more(table, model="a")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from small_checkout import write_notebook
 
-from diffred_core import sources
+from diffred_core import files
+from diffred_core.running import sources
 
 
 @pytest.fixture
@@ -47,8 +48,8 @@ def test_the_digest_changes_with_what_is_imported_and_with_nothing_else(package)
 
 
 def test_a_digest_tells_names_from_contents():
-    assert sources.digest_of({"a": b"b"}) == sources.digest_of({"a": b"b"})
-    assert len({sources.digest_of(c) for c in ({"a": b"b"}, {"ab": b""}, {"a": b"", "b": b""}, {"b": b"a"})}) == 4
+    assert files.digest_of({"a": b"b"}) == files.digest_of({"a": b"b"})
+    assert len({files.digest_of(c) for c in ({"a": b"b"}, {"ab": b""}, {"a": b"", "b": b""}, {"b": b"a"})}) == 4
 
 
 def test_a_module_is_found_as_file_or_folder(package):

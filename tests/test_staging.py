@@ -11,10 +11,10 @@ import pytest
 import yaml
 from staged_project import CELL, RECORD, edit_notebook, make_project, make_run
 
-from diffred_core import locations
+from diffred_core import files
 from diffred_core.errors import InputError
-from diffred_core.grid import Entry
-from diffred_core.records import failed_path
+from diffred_core.running import Entry
+from diffred_core.running._records import failed_path
 from diffred_core.staging import find_runs, stage_book
 from diffred_core.staging._page import heading
 
@@ -63,7 +63,7 @@ def test_changed_template_makes_the_run_stale_but_keeps_its_page(project):
 
 def test_changed_code_makes_the_run_stale():
     record = make_run()
-    replace(record, code_sha256="0" * 64).write(locations.record_path(*WHERE))
+    replace(record, code_sha256="0" * 64).write(files.record_path(*WHERE))
     assert state() == ("stale", "Code that the notebook imports has changed since.", True)
 
 
@@ -82,7 +82,7 @@ def test_error_output_is_a_failure():
 
 def test_table_changed_by_hand_is_a_failure():
     make_run()
-    locations.table_path(*WHERE).write_text("a,b\n1,3\n")
+    files.table_path(*WHERE).write_text("a,b\n1,3\n")
     found, reason, has_page = state()
     assert (found, has_page) == ("failed", False)
     assert "tiny.csv is not the file that the run wrote" in reason
@@ -90,14 +90,14 @@ def test_table_changed_by_hand_is_a_failure():
 
 def test_failed_attempt_after_a_good_run_keeps_the_page_and_says_so():
     make_run()
-    replace(RECORD, error="Cell 2 ran out of time.").write(failed_path(locations.record_path(*WHERE)))
+    replace(RECORD, error="Cell 2 ran out of time.").write(failed_path(files.record_path(*WHERE)))
     found, reason, has_page = state()
     assert (found, has_page) == ("failed", True)
     assert "Cell 2 ran out of time." in reason
 
 
 def test_failed_attempt_without_a_good_run_has_no_page():
-    replace(RECORD, error="The kernel died.").write(failed_path(locations.record_path(*WHERE)))
+    replace(RECORD, error="The kernel died.").write(failed_path(files.record_path(*WHERE)))
     assert state() == ("failed", "The kernel died.", False)
 
 
@@ -190,7 +190,7 @@ def test_page_of_a_deleted_run_is_removed():
     make_run()
     page = stage_book([CELL]) / PAGE
     assert page.is_file()
-    locations.record_path(*WHERE).unlink()
+    files.record_path(*WHERE).unlink()
     stage_book([CELL])
     assert not page.exists()
 

@@ -12,10 +12,10 @@ import torch
 from sklearn.linear_model import Ridge
 from synthetic_task import make_task
 
-from diffred_core import cka, redundancy, results, sweeps
+from diffred_core import cka, redundancy, results
+from diffred_core.chapters import random_subsets
 from diffred_core.errors import InputError
 from diffred_core.moments import from_features
-from diffred_core.sweeps import comparators
 
 GOLDEN = Path(__file__).parent / "golden"
 QUICK = {"fractions": (0.05, 0.1, 0.2, 0.5), "n_seeds": 2, "n_boot": 200, "logistic_fractions": ()}
@@ -28,12 +28,12 @@ def task():
 
 @pytest.fixture(scope="module")
 def probes(task):
-    return sweeps.subset_probes(task, **QUICK)
+    return random_subsets.subset_probes(task, **QUICK)
 
 
 @pytest.fixture(scope="module")
 def similarity(task):
-    return sweeps.subset_similarity(task, fractions=(0.05, 0.2, 0.5), n_seeds=3, interval_fractions=(0.2,))
+    return random_subsets.subset_similarity(task, fractions=(0.05, 0.2, 0.5), n_seeds=3, interval_fractions=(0.2,))
 
 
 def rows(table, **values):
@@ -67,7 +67,7 @@ def test_full_row_equals_a_refit(task, probes):
 def test_regulariser_is_chosen_without_test_labels(task, probes):
     X, y = task.splits["test"]
     poisoned = replace(task, splits={**task.splits, "test": (X, y.roll(1))})
-    again = sweeps.subset_probes(poisoned, **QUICK)
+    again = random_subsets.subset_probes(poisoned, **QUICK)
     chosen = probes["metric"] == "accuracy"
     pd.testing.assert_series_equal(again.loc[chosen, "l2"], probes.loc[chosen, "l2"])
     assert again.loc[chosen, "value"].mean() < probes.loc[chosen, "value"].mean() - 0.2
@@ -77,11 +77,11 @@ def test_regulariser_follows_validation_labels(task, probes):
     X, y = task.splits["validation"]
     poisoned = replace(task, splits={**task.splits, "validation": (X, y.roll(1))})
     chosen = probes["metric"] == "accuracy"
-    assert (sweeps.subset_probes(poisoned, **QUICK).loc[chosen, "l2"] != probes.loc[chosen, "l2"]).any()
+    assert (random_subsets.subset_probes(poisoned, **QUICK).loc[chosen, "l2"] != probes.loc[chosen, "l2"]).any()
 
 
 def test_shuffled_labels_give_chance_accuracy(probes):
-    chance = sweeps.subset_probes(make_task(shuffled=True, n_samples=(200, 100, 2000)), **QUICK)
+    chance = random_subsets.subset_probes(make_task(shuffled=True, n_samples=(200, 100, 2000)), **QUICK)
     assert abs(rows(chance, metric="accuracy")["value"] - 0.25).max() < 0.08
     assert rows(probes, method="full", metric="accuracy")["value"].item() > 0.8
 
@@ -101,17 +101,17 @@ def test_redundancy_rows_follow_from_accuracy_rows(probes, method, estimator):
     accuracy = rows(probes, method=method, metric="accuracy").groupby("fraction")["value"].mean()
     full = rows(probes, method="full", metric="accuracy")["value"].item()
     found = rows(probes, method=method, metric=f"diffused_redundancy_{estimator}")
-    assert found["delta"].tolist() == list(sweeps.DELTAS)
+    assert found["delta"].tolist() == list(random_subsets.DELTAS)
     expected = [
         redundancy.diffused_redundancy(accuracy.index, accuracy, full, delta=delta, estimator=estimator)
-        for delta in sweeps.DELTAS
+        for delta in random_subsets.DELTAS
     ]
     assert found["value"].tolist() == expected
 
 
 def test_redundancy_of_single_draws_comes_only_with_draws(probes):
     by_seed = rows(probes, metric="diffused_redundancy_first_by_seed")
-    assert len(rows(by_seed, method="random")) == 2 * len(sweeps.DELTAS)
+    assert len(rows(by_seed, method="random")) == 2 * len(random_subsets.DELTAS)
     assert rows(by_seed, method="pca").empty
 
 
@@ -138,25 +138,25 @@ def test_gap_is_full_minus_mean_of_draws(probes):
 
 
 def test_sizes_are_the_published_ones():
-    grid = sweeps.SizeGrid.of(2048, sweeps.PUBLISHED_FRACTIONS)
+    grid = random_subsets.SizeGrid.of(2048, random_subsets.PUBLISHED_FRACTIONS)
     assert grid.sizes == (1, 2, 4, 6, 8, 10, 20, 40, 61, 81, 102, 153, 204, 307, 409, 512, 614, 819, 1024, 1638, 1843)
 
 
 def test_fractions_of_no_feature_and_equal_sizes_are_left_out():
-    grid = sweeps.SizeGrid.of(40, sweeps.PUBLISHED_FRACTIONS)
+    grid = random_subsets.SizeGrid.of(40, random_subsets.PUBLISHED_FRACTIONS)
     assert (grid.fractions[:3], grid.sizes[:3]) == ((0.03, 0.05, 0.075), (1, 2, 3))
     assert len(set(grid.sizes)) == len(grid.sizes)
     assert max(grid.sizes) < 40
     with pytest.raises(InputError, match="fractions must keep 1 to 39 of 40 features"):
-        sweeps.SizeGrid.of(40, (0.001, 1.0))
+        random_subsets.SizeGrid.of(40, (0.001, 1.0))
 
 
 def test_projections_have_the_geometry_they_are_named_for():
     moments = from_features(torch.randn(50, 200))
     cosine = {}
-    for method in comparators.DRAWN:
+    for method in random_subsets.comparators.DRAWN:
         if method != "random":
-            (draw,) = comparators.draw(method, moments, seeds=[1])
+            (draw,) = random_subsets.comparators.draw(method, moments, seeds=[1])
             cosines = draw.basis.T @ draw.basis
             torch.testing.assert_close(cosines.diagonal(), torch.ones(200, dtype=torch.float64))
             cosine[method] = (cosines.sum() - 200) / (200 * 199)
@@ -167,11 +167,11 @@ def test_projections_have_the_geometry_they_are_named_for():
 
 def test_principal_directions_diagonalise_the_gram_in_falling_order():
     moments = from_features(torch.randn(30, 12, dtype=torch.float64) * torch.arange(1.0, 13.0))
-    (draw,) = comparators.draw("pca", moments, seeds=[])
+    (draw,) = random_subsets.comparators.draw("pca", moments, seeds=[])
     gram = draw.moments(moments).gram
     torch.testing.assert_close(gram, gram.diagonal().diag(), atol=1e-9, rtol=0)
     assert (gram.diagonal().diff() < 0).all()
-    assert len(next(comparators.draw("pca", from_features(torch.randn(8, 12)), seeds=[])).order) == 7
+    assert len(next(random_subsets.comparators.draw("pca", from_features(torch.randn(8, 12)), seeds=[])).order) == 7
 
 
 def test_standardizing_cancels_scales_of_columns_and_the_default_does_not(task):
@@ -179,7 +179,7 @@ def test_standardizing_cancels_scales_of_columns_and_the_default_does_not(task):
     scaled = replace(task, splits={split: (X * scale, y) for split, (X, y) in task.splits.items()})
 
     def accuracies(features, standardize):
-        table = sweeps.subset_probes(features, **QUICK, methods=("random",), standardize=standardize)
+        table = random_subsets.subset_probes(features, **QUICK, methods=("random",), standardize=standardize)
         return rows(table, metric="accuracy")["value"].to_numpy()
 
     np.testing.assert_allclose(accuracies(scaled, True), accuracies(task, True), atol=0.01)
@@ -199,7 +199,7 @@ def test_standardizing_cancels_scales_of_columns_and_the_default_does_not(task):
 )
 def test_bad_options_are_refused(task, options, message):
     with pytest.raises(InputError, match=message):
-        sweeps.subset_probes(task, **(QUICK | options))
+        random_subsets.subset_probes(task, **(QUICK | options))
 
 
 def test_similarity_rows_equal_cka_of_the_columns(task, similarity):
@@ -235,7 +235,7 @@ def test_redundant_features_exceed_the_null_and_independent_ones_do_not(similari
             **{split: rows_ for split, rows_ in independent.splits.items() if split != "test"},
         },
     )
-    unrelated = sweeps.subset_similarity(independent, fractions=(0.2,), n_seeds=3, interval_fractions=())
+    unrelated = random_subsets.subset_similarity(independent, fractions=(0.2,), n_seeds=3, interval_fractions=())
     assert excess(similarity) > 0.2
     assert abs(excess(unrelated)) < 0.02
 
@@ -253,7 +253,7 @@ def test_subsets_without_any_variation_are_left_out(task):
     dead[:, order[:3]] = 0.0
     dead[0, order[1]] = 1.0  # one row alone: all others are then equally far apart
     changed = replace(task, splits={**task.splits, "test": (dead, y)})
-    table = sweeps.subset_similarity(changed, fractions=(0.05, 0.1), n_seeds=2, interval_fractions=())
+    table = random_subsets.subset_similarity(changed, fractions=(0.05, 0.1), n_seeds=2, interval_fractions=())
     sizes = rows(table, method="subset_whole", metric="cka_debiased").groupby("seed")["n_selected"].agg(list)
     assert sizes[1] == [4]
     assert sizes[2] == [2, 4]
@@ -261,9 +261,9 @@ def test_subsets_without_any_variation_are_left_out(task):
 
 def test_similarity_refuses_bad_options(task):
     with pytest.raises(InputError, match="n_seeds must be at least 2"):
-        sweeps.subset_similarity(task, n_seeds=1)
+        random_subsets.subset_similarity(task, n_seeds=1)
     with pytest.raises(InputError, match="split must be one of train, validation, test, got 'tset'"):
-        sweeps.subset_similarity(task, split="tset")
+        random_subsets.subset_similarity(task, split="tset")
 
 
 def golden_tables():
@@ -272,8 +272,10 @@ def golden_tables():
     options = {"fractions": (0.1, 0.25, 0.5), "n_seeds": 2}
     deltas = (0.5, 0.8, 0.9)
     return {
-        "subset_probes": sweeps.subset_probes(tiny, **options, deltas=deltas, n_boot=100, logistic_fractions=()),
-        "subset_similarity": sweeps.subset_similarity(tiny, **options, interval_fractions=(0.5,)),
+        "subset_probes": random_subsets.subset_probes(
+            tiny, **options, deltas=deltas, n_boot=100, logistic_fractions=()
+        ),
+        "subset_similarity": random_subsets.subset_similarity(tiny, **options, interval_fractions=(0.5,)),
     }
 
 

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from reference_tunnel_statistics import invented_file, invented_table
 
-from diffred_core import published, tunnel_statistics
+from diffred_core.chapters import tunnel_paper
+from diffred_core.chapters.tunnel_paper import file as _file
 from diffred_core.errors import InputError
-from diffred_core.tunnel_statistics import _file
+from diffred_core.results import published
 
 
 def written(folder, change=None, name="experiments_results.csv"):
@@ -29,40 +30,40 @@ def at_home(tmp_path, monkeypatch):
 
 def test_a_file_given_is_taken_as_it_is(tmp_path):
     path = written(tmp_path)
-    assert tunnel_statistics.find_results(path) == path
-    assert not tunnel_statistics.is_published(path)
+    assert tunnel_paper.find_results(path) == path
+    assert not tunnel_paper.is_published(path)
 
 
 def test_a_file_given_that_is_not_there_is_told(tmp_path):
     with pytest.raises(InputError, match=r"path to be the table .* no file '.*none\.csv'; leave path out"):
-        tunnel_statistics.find_results(tmp_path / "none.csv")
+        tunnel_paper.find_results(tmp_path / "none.csv")
 
 
 def test_the_table_is_downloaded_once_and_line_ends_do_not_matter(tmp_path, at_home, monkeypatch, capsys):
     there = written(tmp_path, name="there.csv")
     monkeypatch.setattr(_file, "SHA256", _file._digest(there.read_bytes()))
     there.write_bytes(there.read_bytes().replace(b"\n", b"\r\n"))
-    assert tunnel_statistics.find_results(source=there.as_uri()) == at_home
+    assert tunnel_paper.find_results(source=there.as_uri()) == at_home
     assert "experiments_results.csv: 100%" in capsys.readouterr().err
-    assert len(tunnel_statistics.read(at_home)) == 512
-    assert tunnel_statistics.is_published(at_home)
+    assert len(tunnel_paper.read(at_home)) == 512
+    assert tunnel_paper.is_published(at_home)
     gone = (tmp_path / "gone.csv").as_uri()
-    assert tunnel_statistics.find_results(source=gone) == at_home  # found, so nothing is asked for
+    assert tunnel_paper.find_results(source=gone) == at_home  # found, so nothing is asked for
     at_home.write_text("damaged")
     with pytest.raises(InputError, match="got neither"):
-        tunnel_statistics.find_results(source=gone, progress=False)
+        tunnel_paper.find_results(source=gone, progress=False)
 
 
 def test_no_network_is_one_sentence(tmp_path, at_home):
     with pytest.raises(InputError, match=r"Harun et al\. \(2024\) at '.*' or from file:.*, got neither .*pass path="):
-        tunnel_statistics.find_results(source=(tmp_path / "gone.csv").as_uri(), progress=False)
+        tunnel_paper.find_results(source=(tmp_path / "gone.csv").as_uri(), progress=False)
     assert not at_home.exists()
 
 
 def test_another_file_from_the_source_is_refused(tmp_path, at_home):
     there = written(tmp_path, name="there.csv")
     with pytest.raises(InputError, match=r"expected the published table .* bytes with another checksum"):
-        tunnel_statistics.find_results(source=there.as_uri(), progress=False)
+        tunnel_paper.find_results(source=there.as_uri(), progress=False)
     assert not at_home.exists()
 
 
@@ -85,8 +86,8 @@ def test_values_stay_with_their_rows(tmp_path):
 
 
 def test_the_order_of_architectures_differs_between_resolutions():
-    networks = tunnel_statistics.networks()
-    full = networks[(networks["id_set"] == "ImageNet-100") & networks["network"].isin(tunnel_statistics.CROSSED)]
+    networks = tunnel_paper.networks()
+    full = networks[(networks["id_set"] == "ImageNet-100") & networks["network"].isin(tunnel_paper.CROSSED)]
     first = {r: list(dict.fromkeys(full.loc[full["resolution"] == r, "network"])) for r in (32, 64)}
     assert first == {32: ["VGGm-17", "ResNet-18", "ViT-T+"], 64: ["VGGm-17", "ViT-T+", "ResNet-18"]}
 
@@ -125,23 +126,23 @@ def swapped(table):
 )
 def test_another_table_is_refused_with_one_sentence(tmp_path, change, sentence):
     with pytest.raises(InputError, match=sentence):
-        tunnel_statistics.read(written(tmp_path, change))
+        tunnel_paper.read(written(tmp_path, change))
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(InputError, match=r"expected empty\.csv to be a table of comma-separated values"):
-        tunnel_statistics.read(tmp_path / "empty.csv")
+        tunnel_paper.read(tmp_path / "empty.csv")
     with pytest.raises(InputError, match=r"expected a readable table at '.*none\.csv', got: .*; check the path"):
-        tunnel_statistics.read(tmp_path / "none.csv")
+        tunnel_paper.read(tmp_path / "none.csv")
 
 
 def test_published_numbers_name_what_can_be_recomputed():
     numbers = published.tunnel_numbers()
     assert not numbers.duplicated(["quantity", "subject", "side", "metric"]).any()
-    assert set(numbers["metric"]) == {*tunnel_statistics.METRICS, ""}
+    assert set(numbers["metric"]) == {*tunnel_paper.METRICS, ""}
     slopes = numbers["quantity"].str.startswith("slope")
-    assert set(numbers.loc[slopes, "subject"]) == set(tunnel_statistics.PREDICTORS)
+    assert set(numbers.loc[slopes, "subject"]) == set(tunnel_paper.PREDICTORS)
     shares = numbers[numbers["quantity"] == "slope_share"]["value"].abs().groupby(numbers["metric"]).sum()
     assert shares.between(0.95, 1.05).all()  # eight rounded shares of one
 
@@ -149,14 +150,14 @@ def test_published_numbers_name_what_can_be_recomputed():
 def test_published_accuracies_are_of_networks_of_the_table():
     accuracies = published.tunnel_accuracies()
     keys = ["network", "augmentation", "resolution"]
-    known = tunnel_statistics.networks().query("id_set == 'ImageNet-100'")
+    known = tunnel_paper.networks().query("id_set == 'ImageNet-100'")
     assert len(accuracies.merge(known, on=keys)) == len(accuracies) == 28
     assert list(accuracies.columns[8:10]) == ["Pets", "CIFAR"]  # as printed, unlike tables 5 to 7
 
 
 def test_strength_follows_the_mean_over_sets(tmp_path):
     table = invented_table(tmp_path)
-    found = tunnel_statistics.strengths(table)
+    found = tunnel_paper.strengths(table)
     means = table.groupby("block")["retained"].mean()
     expected = pd.cut(means, [0, 80, 90, 95, 101], right=False, labels=["strong", "medium", "weak", "negligible"])
     assert list(found["strength"]) == list(expected)

@@ -8,12 +8,15 @@ import pytest
 from reference_tunnel_statistics import cliffs_delta_by_pairs, invented_table
 from scipy import stats
 
-from diffred_core import published, results, tunnel_statistics
+from diffred_core import results
+from diffred_core.chapters import tunnel_paper
+from diffred_core.chapters.tunnel_paper import replay as _replay
+from diffred_core.chapters.tunnel_paper import rounding as _rounding
+from diffred_core.chapters.tunnel_paper.networks import OOD_CLASSES
 from diffred_core.errors import InputError
-from diffred_core.tunnel_statistics import _replay, _rounding
-from diffred_core.tunnel_statistics._networks import OOD_CLASSES
+from diffred_core.results import published
 
-BY_NAME = {c.name: c for c in (*tunnel_statistics.COMPARISONS, *tunnel_statistics.VARIANTS)}
+BY_NAME = {c.name: c for c in (*tunnel_paper.COMPARISONS, *tunnel_paper.VARIANTS)}
 
 
 @pytest.fixture(scope="module")
@@ -23,18 +26,18 @@ def table(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def effects(table):
-    return tunnel_statistics.effects(table, n_boot=500)
+    return tunnel_paper.effects(table, n_boot=500)
 
 
 @pytest.fixture(scope="module")
 def replay(table, effects):
     numbers = published.tunnel_numbers()
     slopes = numbers[numbers["quantity"] == "slope"].rename(columns={"subject": "variable", "value": "slope"})
-    explained = pd.DataFrame({"metric": tunnel_statistics.METRICS, "in_sample": (0.62, 0.74, 0.5)})
-    return tunnel_statistics.replay(
+    explained = pd.DataFrame({"metric": tunnel_paper.METRICS, "in_sample": (0.62, 0.74, 0.5)})
+    return tunnel_paper.replay(
         table,
         effects=effects,
-        pairings=tunnel_statistics.resolution_pairings(table),
+        pairings=tunnel_paper.resolution_pairings(table),
         explained=explained,
         slopes=slopes.assign(share=0.0),
     )
@@ -44,32 +47,32 @@ def replay(table, effects):
 def test_cliffs_delta_equals_the_double_loop(n, m, digits):
     rng = np.random.default_rng(n)
     before, after = rng.normal(size=n).round(digits), (rng.normal(size=m) + 0.5).round(digits)
-    assert tunnel_statistics.cliffs_delta(before, after) == pytest.approx(cliffs_delta_by_pairs(before, after))
-    assert tunnel_statistics.cliffs_delta(after, before) == -tunnel_statistics.cliffs_delta(before, after)
+    assert tunnel_paper.cliffs_delta(before, after) == pytest.approx(cliffs_delta_by_pairs(before, after))
+    assert tunnel_paper.cliffs_delta(after, before) == -tunnel_paper.cliffs_delta(before, after)
 
 
 def test_cliffs_delta_is_one_without_overlap_and_knows_ranks_only():
     before, after = np.array([1.0, 2, 3]), np.array([2.5, 4, 5])
-    assert tunnel_statistics.cliffs_delta(before, before + 10) == 1
-    assert tunnel_statistics.cliffs_delta(before, before) == 0
-    moved = tunnel_statistics.cliffs_delta(np.exp(before), np.exp(after))
-    assert moved == tunnel_statistics.cliffs_delta(before, after)
-    assert tunnel_statistics.cliffs_delta(-before, after) != moved  # the control: order changed
+    assert tunnel_paper.cliffs_delta(before, before + 10) == 1
+    assert tunnel_paper.cliffs_delta(before, before) == 0
+    moved = tunnel_paper.cliffs_delta(np.exp(before), np.exp(after))
+    assert moved == tunnel_paper.cliffs_delta(before, after)
+    assert tunnel_paper.cliffs_delta(-before, after) != moved  # the control: order changed
     with pytest.raises(InputError, match="values on both sides of Cliff's delta, got 3 and 0"):
-        tunnel_statistics.cliffs_delta(before, [])
+        tunnel_paper.cliffs_delta(before, [])
 
 
 def test_p_is_scipys_and_one_without_any_difference():
     rng = np.random.default_rng(0)
     before, after = rng.normal(size=30), rng.normal(size=30) + 0.4
-    assert tunnel_statistics.paired_p(before, after) == stats.wilcoxon(before, after).pvalue
-    assert tunnel_statistics.paired_p(before, before) == 1
+    assert tunnel_paper.paired_p(before, after) == stats.wilcoxon(before, after).pvalue
+    assert tunnel_paper.paired_p(before, before) == 1
 
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_pairs_share_what_matches_and_differ_in_the_factor(name, table):
-    before, after = tunnel_statistics.pairs(table, BY_NAME[name])
-    names = tunnel_statistics.networks().set_index("block")
+    before, after = tunnel_paper.pairs(table, BY_NAME[name])
+    names = tunnel_paper.networks().set_index("block")
     for column in set(BY_NAME[name].match):
         np.testing.assert_array_equal(names.loc[before["block"], column], names.loc[after["block"], column])
     assert not (before["block"] == after["block"]).any()
@@ -90,7 +93,7 @@ def test_comparisons_have_the_published_number_of_cells(name, n, effects):
 def test_rows_that_do_not_pair_off_are_refused(table):
     halved = table.drop(table.index[table["block"] == 0][:1])
     with pytest.raises(InputError, match=r"comparison 'augmentation' to pair off by network, .* got 255 and 256 rows"):
-        tunnel_statistics.pairs(halved, BY_NAME["augmentation"])
+        tunnel_paper.pairs(halved, BY_NAME["augmentation"])
 
 
 def test_an_effect_is_rewritten_in_plain_pandas(table, effects):
@@ -125,7 +128,7 @@ def test_cells_of_one_network_do_not_count_as_experiments(table):
     own = table.assign(retained=50 + rng.normal(0, 10, len(table)))  # the control: independent cells
     shares = []
     for values in (shared, own):
-        rows = tunnel_statistics.effects(values, n_boot=500).query("metric == 'retained'").dropna(subset="low")
+        rows = tunnel_paper.effects(values, n_boot=500).query("metric == 'retained'").dropna(subset="low")
         shares.append(((rows["p_value"] < 0.05).mean(), ((rows["low"] > 0) | (rows["high"] < 0)).mean()))
     assert shares[0][0] > 0.5
     assert shares[0][1] < shares[0][0]
@@ -133,7 +136,7 @@ def test_cells_of_one_network_do_not_count_as_experiments(table):
 
 
 def test_file_order_pairs_other_architectures_where_the_order_changes(table):
-    found = tunnel_statistics.resolution_pairings(table).groupby("comparison")["n_same"].first()
+    found = tunnel_paper.resolution_pairings(table).groupby("comparison")["n_same"].first()
     assert found.to_dict() == {
         "resolution_32_64": 2,
         "resolution_32_128": 2,
@@ -145,7 +148,7 @@ def test_file_order_pairs_other_architectures_where_the_order_changes(table):
 
 
 def test_pairing_matters_for_p_alone_and_only_where_the_order_changes(table):
-    rows = tunnel_statistics.resolution_pairings(table)
+    rows = tunnel_paper.resolution_pairings(table)
     same = rows["n_same"] == 6
     np.testing.assert_allclose(rows.loc[same, "p_matched"], rows.loc[same, "p_file_order"])
     assert not np.isclose(rows.loc[~same, "p_matched"], rows.loc[~same, "p_file_order"]).any()
@@ -169,7 +172,7 @@ def consistent(table, *, exchange):
 
 @pytest.mark.parametrize(("exchange", "fits"), [(True, "exchanged"), (False, "same_name")])
 def test_the_reading_that_made_the_alignments_has_no_residual(table, exchange, fits):
-    residuals = tunnel_statistics.label_residuals(consistent(table, exchange=exchange), published.tunnel_accuracies())
+    residuals = tunnel_paper.label_residuals(consistent(table, exchange=exchange), published.tunnel_accuracies())
     worst = residuals["residual"].abs().groupby(residuals["reading"]).max()
     assert worst.idxmin() == fits
     assert worst[fits] < 1e-12
@@ -180,7 +183,7 @@ def test_the_reading_that_made_the_alignments_has_no_residual(table, exchange, f
 def test_residuals_of_unknown_networks_are_refused(table):
     strange = published.tunnel_accuracies().replace({"network": {"ViT-T": "ViT-X"}})
     with pytest.raises(InputError, match=r"expected networks of the table in accuracies, got \('ViT-X', False, 32\)"):
-        tunnel_statistics.label_residuals(table, strange)
+        tunnel_paper.label_residuals(table, strange)
 
 
 def test_rounding_never_moves_delta_further_than_said():
@@ -191,7 +194,7 @@ def test_rounding_never_moves_delta_further_than_said():
             exact = rng.normal(0, 0.5, 40), rng.normal(0.1, 0.5, 40)
             rounded = exact[0].round(digits_before), exact[1].round(digits_after)
             slack = _rounding.delta_slack(*rounded, *halves)
-            moved = abs(tunnel_statistics.cliffs_delta(*rounded) - tunnel_statistics.cliffs_delta(*exact))
+            moved = abs(tunnel_paper.cliffs_delta(*rounded) - tunnel_paper.cliffs_delta(*exact))
             assert moved <= slack + 1e-12
     assert slack < 0.1  # the control: it is no licence
     assert _rounding.delta_slack(np.array([1.0]), np.array([2.0]), np.array([0.005]), np.array([0.005])) == 0
@@ -199,7 +202,7 @@ def test_rounding_never_moves_delta_further_than_said():
 
 def test_slack_of_means_is_half_a_unit_and_of_p_a_range(table):
     keys = ["quantity", "subject", "side", "metric"]
-    slack = tunnel_statistics.rounding_slack(table).set_index(keys).sort_index()
+    slack = tunnel_paper.rounding_slack(table).set_index(keys).sort_index()
     assert slack.loc[("mean", "depth", "before", "alignment"), "below"] == pytest.approx(0.0005)
     assert slack.loc[("mean", "ID CIFAR-10", "", "alignment"), "above"] == pytest.approx(0.005)
     assert slack.loc[("mean", "depth", "after", "retained"), "above"] == pytest.approx(0.005)
@@ -241,12 +244,12 @@ def test_one_unit_of_the_last_digit_is_seen(difference, slack, verdict):
 def test_words_count_what_the_replay_found(replay):
     counted = replay[replay["side"] != "file_order"]
     n = counted["verdict"].value_counts()
-    words = tunnel_statistics.replay_finding(replay)
+    words = tunnel_paper.replay_finding(replay)
     assert words.startswith(f"Of {len(counted)} printed numbers {n['equal']} come out equal")
     assert f"and {n['differs']} differ (" in words
-    counts = tunnel_statistics.replay_counts(replay)
+    counts = tunnel_paper.replay_counts(replay)
     assert counts[["equal", "rounding", "differs"]].to_numpy().sum() == len(replay)
-    shown = tunnel_statistics.as_printed(replay)
+    shown = tunnel_paper.as_printed(replay)
     assert shown.notna().all(axis=None)
     assert set(shown.loc[shown["number"].str.startswith("|Cliff"), "published"].str.len()) == {5}
     assert "slope: stem" in set(shown["number"])
@@ -255,22 +258,20 @@ def test_words_count_what_the_replay_found(replay):
 def test_words_of_effects_follow_their_intervals(effects):
     rows = effects[effects["metric"] == "retained"]
     clear = ((rows["low"] > 0) | (rows["high"] < 0)).sum()
-    assert f"interval of {clear} of {len(rows) - 1} effects" in tunnel_statistics.effects_finding(effects)
+    assert f"interval of {clear} of {len(rows) - 1} effects" in tunnel_paper.effects_finding(effects)
     none = effects.assign(low=effects["low"].where(effects["low"].isna(), -1.0), high=1.0, p_value=0.5)
-    assert "interval of 0 of 11 effects" in tunnel_statistics.effects_finding(none)
-    assert tunnel_statistics.effects_finding(none).endswith(
-        "Each of the others has p of at least 0.05 over cells, too."
-    )
+    assert "interval of 0 of 11 effects" in tunnel_paper.effects_finding(none)
+    assert tunnel_paper.effects_finding(none).endswith("Each of the others has p of at least 0.05 over cells, too.")
 
 
 def test_words_of_checks_hold_their_numbers(table, replay):
-    residuals = tunnel_statistics.label_residuals(table, published.tunnel_accuracies())
+    residuals = tunnel_paper.label_residuals(table, published.tunnel_accuracies())
     worst = residuals["residual"].abs().groupby(residuals["reading"]).max()
-    words = tunnel_statistics.labels_finding(residuals)
+    words = tunnel_paper.labels_finding(residuals)
     assert all(f"{value:.4f}" in words for value in worst)
-    assert tunnel_statistics.pairing_finding(replay).startswith("Of the 7 printed p-values of resolution, ")
-    variants = tunnel_statistics.effects(table, tunnel_statistics.VARIANTS, n_boot=200)
-    words = tunnel_statistics.resolution_finding(variants)
+    assert tunnel_paper.pairing_finding(replay).startswith("Of the 7 printed p-values of resolution, ")
+    variants = tunnel_paper.effects(table, tunnel_paper.VARIANTS, n_boot=200)
+    words = tunnel_paper.resolution_finding(variants)
     gain = variants.query("comparison == 'resolution_32_224_vit' and metric == 'retained'")["gain"].item()
     assert f"by {gain:+.1f} (the 2 pairs: " in words
 
@@ -286,10 +287,10 @@ def test_statistics_make_a_results_table(table, effects, replay, tmp_path):
             "ceiling": 0.7,
         }
     )
-    rows = tunnel_statistics.statistics_table(
+    rows = tunnel_paper.statistics_table(
         effects=effects,
-        pairings=tunnel_statistics.resolution_pairings(table),
-        residuals=tunnel_statistics.label_residuals(table, published.tunnel_accuracies()),
+        pairings=tunnel_paper.resolution_pairings(table),
+        residuals=tunnel_paper.label_residuals(table, published.tunnel_accuracies()),
         explained=explained,
         slopes=pd.DataFrame({"metric": ["retained"], "variable": ["stem"], "slope": [0.1], "share": [0.2]}),
         replay=replay,

@@ -9,8 +9,9 @@ import pytest
 from reference_tunnel_statistics import invented_file
 from test_notebooks import NOTEBOOKS, cells, shown
 
-from diffred_core import published, results
-from diffred_core.notebook_parameters import read_parameters
+from diffred_core import results
+from diffred_core.results import published
+from diffred_core.running.notebook_parameters import read_parameters
 
 TEMPLATE = NOTEBOOKS / "tunnel_statistics.ipynb"
 QUICK = {"n_splits": 1, "n_folds": 2, "n_seeds": 1, "n_boot": 200}

@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import r2_score
 
-from diffred_core import paths, published, tunnel_statistics
+from diffred_core import files
+from diffred_core.chapters import tunnel_paper
 from diffred_core.errors import InputError
+from diffred_core.results import published
 
 # What the paper prints otherwise than the table gives, rounding aside: the number of cells that the text names for
 # spatial reduction; p-values that come out with the rows paired in file order; slopes of one metric where ties between
@@ -33,10 +35,10 @@ def _place() -> Path | None:
     """Return where the published table is, if it is."""
     try:
         given = os.environ.get("DIFFRED_TUNNEL_RESULTS")
-        path = Path(given) if given else paths.data_root() / "tunnel" / "experiments_results.csv"
+        path = Path(given) if given else files.data_root() / "tunnel" / "experiments_results.csv"
     except InputError:  # not run inside a checkout
         return None
-    return path if path.is_file() and tunnel_statistics.is_published(path) else None
+    return path if path.is_file() and tunnel_paper.is_published(path) else None
 
 
 PLACE = _place()
@@ -45,25 +47,25 @@ pytestmark = pytest.mark.skipif(PLACE is None, reason="needs the published table
 
 @pytest.fixture(scope="module")
 def table():
-    return tunnel_statistics.read(PLACE)
+    return tunnel_paper.read(PLACE)
 
 
 @pytest.fixture(scope="module")
 def replay(table):
-    X = tunnel_statistics.design(table).to_numpy()
+    X = tunnel_paper.design(table).to_numpy()
     explained = [
         {
             "metric": metric,
-            "in_sample": r2_score(table[metric], tunnel_statistics.fit(table, metric=metric).predict(X) * scale),
+            "in_sample": r2_score(table[metric], tunnel_paper.fit(table, metric=metric).predict(X) * scale),
         }
         for metric, scale in (("retained", 100), ("correlation", 1), ("alignment", 1))
     ]
-    return tunnel_statistics.replay(
+    return tunnel_paper.replay(
         table,
-        effects=tunnel_statistics.effects(table, n_boot=100),
-        pairings=tunnel_statistics.resolution_pairings(table),
+        effects=tunnel_paper.effects(table, n_boot=100),
+        pairings=tunnel_paper.resolution_pairings(table),
         explained=pd.DataFrame(explained),
-        slopes=tunnel_statistics.slopes(table, n_seeds=1),
+        slopes=tunnel_paper.slopes(table, n_seeds=1),
     )
 
 
@@ -102,20 +104,20 @@ def test_every_printed_p_of_resolution_comes_out_in_file_order(replay):
 
 
 def test_one_reading_of_two_headings_fits(table):
-    residuals = tunnel_statistics.label_residuals(table, published.tunnel_accuracies())
+    residuals = tunnel_paper.label_residuals(table, published.tunnel_accuracies())
     worst = residuals["residual"].abs().groupby(residuals["reading"]).max()
     assert worst["exchanged"] < 0.00065
     assert worst["same_place"] == pytest.approx(0.0147, abs=5e-5)
 
 
 def test_resolution_helps_the_cnns_and_not_the_vit(table):
-    rows = tunnel_statistics.effects(table, tunnel_statistics.VARIANTS).query("metric == 'retained'")
+    rows = tunnel_paper.effects(table, tunnel_paper.VARIANTS).query("metric == 'retained'")
     gains = rows.set_index("comparison")[["gain", "low", "high"]]
     assert gains.loc["resolution_32_224_cnns"].tolist() == pytest.approx([24.2, 17.0, 34.0], abs=0.1)
     assert gains.loc["resolution_32_224_vit", "gain"] == pytest.approx(-19.1, abs=0.05)
 
 
 def test_variance_lies_between_networks(table):
-    rows = tunnel_statistics.select(table, {"id_set": "ImageNet-100", "resolution": (32, 224)})
-    shares = tunnel_statistics.variance_shares(rows)
+    rows = tunnel_paper.select(table, {"id_set": "ImageNet-100", "resolution": (32, 224)})
+    shares = tunnel_paper.variance_shares(rows)
     assert (round(shares["networks"], 2), round(shares["ood_sets"], 2)) == (0.63, 0.25)

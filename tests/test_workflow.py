@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from small_checkout import PROJECT, is_running, make_checkout, outputs_of, wait_for, write_notebook
 
-from diffred_core import locations
-from diffred_core.grid import GridFailure, dry_run_of, run_grid
+from diffred_core import files
+from diffred_core.running import GridFailure, dry_run_of, run_grid
 
 
 @pytest.fixture
@@ -33,11 +33,11 @@ def text_of(path: Path) -> str:
 
 
 def test_a_grid_runs_what_has_changed_and_keeps_what_was_good(checkout):
-    notebook = {model: locations.notebook_path("t", model, "hello") for model in ("a/b", "c")}
+    notebook = {model: files.notebook_path("t", model, "hello") for model in ("a/b", "c")}
     assert jobs("book") == ["book", "cell hello t a-b", "cell hello t c", "stage", "summary total summary summary"]
     assert run_grid("tiny", cores=2, until="summary").startswith("3 jobs done")
     assert [text_of(path) for path in notebook.values()] == ["a/b on t 3", "c on t 3"]
-    assert text_of(locations.notebook_path("summary", "summary", "total")) == "all"
+    assert text_of(files.notebook_path("summary", "summary", "total")) == "all"
     assert sorted(path.name for path in checkout.iterdir()) == sorted(
         ["CHANGELOG.md", "_config.yml", "book", "notebooks", "runs", "workflow"]  # nothing is written beside runs/
     )
@@ -57,7 +57,7 @@ def test_a_grid_runs_what_has_changed_and_keeps_what_was_good(checkout):
 
 def test_a_lost_result_is_made_again(checkout):
     run_grid("tiny", cores=2, until="cell")
-    locations.notebook_path("t", "c", "hello").unlink()
+    files.notebook_path("t", "c", "hello").unlink()
     assert jobs("cell") == ["cell hello t c"]
 
 

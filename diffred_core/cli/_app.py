@@ -53,6 +53,6 @@ CORES = os.cpu_count() or 1
 
 def stamp_file(stamp: Path) -> Path:
     """Return `stamp` taken from ``runs/`` on, as Snakemake names it."""
-    from diffred_core import paths
+    from diffred_core import files
 
-    return paths.runs_root() / stamp
+    return files.runs_root() / stamp

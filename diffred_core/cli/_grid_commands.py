@@ -12,7 +12,7 @@ from diffred_core.cli._app import CORES, GridName, RunFailure, Stamp, app, stamp
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from diffred_core.grid import Entry
+    from diffred_core.running import Entry
     from diffred_core.staging import Run
 
 
@@ -26,7 +26,7 @@ def grid(
     unlock: Annotated[bool, typer.Option("--unlock", help="Remove the lock that a killed run has left.")] = False,
 ) -> None:
     """Run what is missing or stale of a grid, and build the book from it."""
-    from diffred_core.grid import GridFailure, dry_run_of, run_grid, unlock_grid
+    from diffred_core.running import GridFailure, dry_run_of, run_grid, unlock_grid
 
     if unlock:
         unlock_grid(name, profile=profile)
@@ -46,7 +46,7 @@ def grid(
 @app.command()
 def status(name: GridName = "embedded") -> None:
     """Say which runs of a grid are good, stale, failed or missing, and why."""
-    from diffred_core.grid import read_grid
+    from diffred_core.running import read_grid
     from diffred_core.staging import find_runs
 
     entries = {entry.place: entry for entry in read_grid(name).entries()}
@@ -61,7 +61,7 @@ def status(name: GridName = "embedded") -> None:
 @app.command()
 def stage(name: GridName = "embedded", stamp: Stamp = None) -> None:
     """Write the source of the book, runs/book/, from the pages of book/ and the executed notebooks."""
-    from diffred_core.grid import write_stamp
+    from diffred_core.running import write_stamp
 
     source = staged(name)
     typer.echo(str(source))
@@ -72,10 +72,10 @@ def stage(name: GridName = "embedded", stamp: Stamp = None) -> None:
 @app.command()
 def build(stamp: Stamp = None) -> None:
     """Render the staged book into _build/html/; every warning is an error."""
-    from diffred_core import paths
-    from diffred_core.grid import write_stamp
+    from diffred_core import files
+    from diffred_core.running import write_stamp
 
-    page = built(paths.runs_root() / "book")
+    page = built(files.runs_root() / "book")
     typer.echo(str(page))
     if stamp is not None:
         write_stamp(stamp_file(stamp), [page])
@@ -83,7 +83,7 @@ def build(stamp: Stamp = None) -> None:
 
 def staged(name: str) -> Path:
     """Stage the book of a grid and return its folder."""
-    from diffred_core.grid import read_grid
+    from diffred_core.running import read_grid
     from diffred_core.staging import stage_book
 
     return stage_book(read_grid(name).entries())
@@ -91,10 +91,10 @@ def staged(name: str) -> Path:
 
 def built(source: Path) -> Path:
     """Render a staged book and return its front page."""
-    from diffred_core import paths
+    from diffred_core import files
     from diffred_core.staging import build_book
 
-    root = paths.project_root()
+    root = files.project_root()
     return build_book(source, config=root / "_config.yml", output=root)
 
 

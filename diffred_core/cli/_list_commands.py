@@ -43,8 +43,8 @@ def parameters(
     analysis: Annotated[str, typer.Argument(help="Name of a notebook in notebooks/, without .ipynb.")],
 ) -> None:
     """List the parameters of a notebook: name, type, default, meaning."""
-    from diffred_core import locations
-    from diffred_core.notebook_parameters import read_parameters
+    from diffred_core import files
+    from diffred_core.running.notebook_parameters import read_parameters
 
-    for p in read_parameters(locations.template_path(analysis)).values():
+    for p in read_parameters(files.template_path(analysis)).values():
         typer.echo(f"{p.name}: {p.kind} = {p.default!r}  {p.help}".rstrip())

@@ -15,7 +15,7 @@ from diffred_core.cli._app import CORES, Checkpoint, Model, RunFailure, Stamp, T
 from diffred_core.errors import InputError
 
 if TYPE_CHECKING:
-    from diffred_core.notebook_parameters import Parameter
+    from diffred_core.running.notebook_parameters import Parameter
 
 
 @app.command()
@@ -33,10 +33,10 @@ def run(
     stamp: Stamp = None,
 ) -> None:
     """Execute one notebook for one model and task; the last good output stays if it fails."""
-    from diffred_core import locations
-    from diffred_core.notebook_parameters import read_parameters
+    from diffred_core import files
+    from diffred_core.running.notebook_parameters import read_parameters
 
-    template = locations.template_path(analysis)
+    template = files.template_path(analysis)
     schema = read_parameters(template)
     named = {"model": model, "task": task, "checkpoint": None if checkpoint is None else str(checkpoint)}
     given = {name: value for name, value in named.items() if value is not None}
@@ -54,7 +54,7 @@ def extract(
     stamp: Stamp = None,
 ) -> None:
     """Compute the features of a model on a task, or read them if they are there; an interrupted one resumes."""
-    from diffred_core.threads import thread_environment
+    from diffred_core.running.threads import thread_environment
 
     os.environ.update(thread_environment(threads))  # before the import of torch, which reads it
     from diffred_core import features
@@ -63,23 +63,23 @@ def extract(
     rows = ", ".join(f"{split} {len(y)}" for split, (_, y) in found.splits.items())
     typer.echo(f"{found.model} on {found.task}: {found.n_features} features, {found.n_classes} classes, rows: {rows}")
     if stamp is not None:
-        from diffred_core.grid import write_stamp
+        from diffred_core.running import write_stamp
 
         write_stamp(stamp_file(stamp), manifests(model, task, found.keys.values()))
 
 
 def manifests(model: str, task: str, keys: Iterable[str]) -> list[Path]:
     """Return the manifests of the feature stores with these keys; none for features that came from a file."""
-    from diffred_core import paths
+    from diffred_core import files
 
-    folder = paths.runs_root() / "features" / paths.slug(task) / paths.slug(model)
+    folder = files.runs_root() / "features" / files.slug(task) / files.slug(model)
     known = set(keys)
     return [path for path in sorted(folder.rglob("manifest.json")) if json.loads(path.read_text())["key"] in known]
 
 
 def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str) -> dict[str, object]:
     """Return the values that ``name=value`` texts stand for, read by the types of the notebook's parameters."""
-    from diffred_core.notebook_parameters import checked
+    from diffred_core.running.notebook_parameters import checked
 
     values = {}
     for text in texts:
@@ -92,7 +92,7 @@ def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str)
 
 def place_of(analysis: str, given: dict[str, object], schema: dict[str, Parameter]) -> tuple[str, str, str]:
     """Return task, model and analysis: what was given, else the notebook's default, else "summary"."""
-    from diffred_core.locations import SUMMARY
+    from diffred_core.files import SUMMARY
 
     def value(name: str) -> str:
         default = schema[name].default if name in schema else SUMMARY
@@ -111,18 +111,18 @@ def _run_to_its_place(
     cell_timeout: float | None,
     stamp: Path | None,
 ) -> None:
-    from diffred_core import locations, paths
-    from diffred_core.records import failed_path
-    from diffred_core.runner import NotebookError, run_notebook
+    from diffred_core import files
+    from diffred_core.running import NotebookError, run_notebook
+    from diffred_core.running._records import failed_path
 
-    output = locations.notebook_path(*place)
+    output = files.notebook_path(*place)
     try:
         record = run_notebook(
             template,
             parameters=given,
             output=output,
-            record=locations.record_path(*place),
-            products=[locations.table_path(*place)],
+            record=files.record_path(*place),
+            products=[files.table_path(*place)],
             threads=threads,
             timeout=timeout,
             cell_timeout=cell_timeout,
@@ -132,6 +132,6 @@ def _run_to_its_place(
         raise RunFailure(f"{error}; as far as it came: {failed_path(output)}") from error
     typer.echo(f"{output} ({record.seconds:.1f} s)")
     if stamp is not None:
-        from diffred_core.grid import write_stamp
+        from diffred_core.running import write_stamp
 
-        write_stamp(stamp_file(stamp), [paths.runs_root() / name for name in record.outputs])
+        write_stamp(stamp_file(stamp), [files.runs_root() / name for name in record.outputs])

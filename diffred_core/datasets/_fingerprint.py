@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from diffred_core import files, paths
+from diffred_core import files
 from diffred_core.errors import InputError
 
 
@@ -41,7 +41,7 @@ def of_files(images: Sequence[Path], y: Tensor, classes: Sequence[str]) -> str:
 
 def _memory(images: Sequence[Path], y: Tensor, classes: Sequence[str]) -> Path | None:
     try:
-        root = paths.runs_root()
+        root = files.runs_root()
     except InputError:
         return None
     seen = [(str(path), stat.st_size, stat.st_mtime_ns) for path in images for stat in [os.stat(path)]]

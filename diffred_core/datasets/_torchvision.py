@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffred_core import paths
+from diffred_core import files
 from diffred_core.datasets import _fingerprint
 from diffred_core.datasets._dataset import Dataset
 from diffred_core.datasets._folder import default_input_size
@@ -82,7 +82,7 @@ def _open(set_name: str, options: dict[str, Any]) -> Any:
     from torchvision import datasets
 
     make = getattr(datasets, set_name)
-    root = paths.data_root() / set_name
+    root = files.data_root() / set_name
     root.mkdir(parents=True, exist_ok=True)
     if "download" not in inspect.signature(make).parameters:
         return _attempt(make, root, options, set_name)

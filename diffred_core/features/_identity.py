@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from diffred_core import paths
+from diffred_core import files
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
 from diffred_core.features._pooling import AVERAGE, check_pool
@@ -58,8 +58,8 @@ def identity_of(
 
 
 def features_root(root: Path | str | None) -> Path:
-    """Return `root`, else ``features`` under `paths.runs_root`."""
-    return Path(root) if root is not None else paths.runs_root() / "features"
+    """Return `root`, else ``features`` under `files.runs_root`."""
+    return Path(root) if root is not None else files.runs_root() / "features"
 
 
 def store_of(
@@ -75,6 +75,6 @@ def store_of(
     `part` is the name of the split unless the features are of something else than the plain images of it.
     """
     names = (dataset.name, str(identity["model"]), part or split)
-    folder = features_root(root).joinpath(*map(paths.slug, names)) / key_of(identity)[:16]
+    folder = features_root(root).joinpath(*map(files.slug, names)) / key_of(identity)[:16]
     indices = dataset.splits[split]
     return FeatureStore(folder, identity, tuple(dataset.sample_ids[i] for i in indices.tolist()), dataset.y[indices])

@@ -12,11 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from diffred_core.linear_probe._checks import (
-    DEFAULT_MEMORY_BYTES,
-    class_labels,
-    finite_features,
-)
+from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, class_labels, finite_features
 from diffred_core.linear_probe._factor import class_targets
 from diffred_core.linear_probe._prefix import PrefixCurve
 from diffred_core.moments import FeatureMoments

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from diffred_core.locations import notebook_path as notebook_path
-from diffred_core.locations import record_path as record_path
-from diffred_core.locations import table_path as table_path
+from diffred_core.files import notebook_path as notebook_path
+from diffred_core.files import record_path as record_path
+from diffred_core.files import table_path as table_path
 from diffred_core.results._episodes import summarize_episodes as summarize_episodes
 from diffred_core.results._provenance import collect_provenance as collect_provenance
 from diffred_core.results._provenance import provenance_path as provenance_path

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from diffred_core import files, paths
+from diffred_core import files
 from diffred_core.errors import InputError
 from diffred_core.results._provenance import provenance_path
 from diffred_core.results._schema import TEXT_COLUMNS, check
@@ -82,10 +82,10 @@ def read_all(root: Path | str | None = None, *, analysis: str) -> pd.DataFrame:
     InputError
         If there is no such table, or one of them breaks the schema.
     """
-    folder = Path(root) if root is not None else paths.runs_root() / "tables"
-    found = sorted(folder.glob(f"*/*/{paths.slug(analysis)}.csv"))
+    folder = Path(root) if root is not None else files.runs_root() / "tables"
+    found = sorted(folder.glob(f"*/*/{files.slug(analysis)}.csv"))
     if not found:
-        raise InputError(f"expected tables */*/{paths.slug(analysis)}.csv under {folder}, got none; run the grid first")
+        raise InputError(f"expected tables */*/{files.slug(analysis)}.csv under {folder}, got none; run the grid first")
     return pd.concat([read(path) for path in found], ignore_index=True)
 
 

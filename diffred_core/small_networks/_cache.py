@@ -16,7 +16,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save
 from tqdm import tqdm
 
-from diffred_core import backbones, files, paths, provenance, sources
+from diffred_core import backbones, files, provenance
 from diffred_core.backbones import Backbone
 from diffred_core.errors import InputError
 from diffred_core.small_networks._images import Images, to_pixels
@@ -76,7 +76,7 @@ def networks(
     designs : sequence of Design
     seeds : sequence of int
     root : path, optional
-        Where networks are kept; ``networks`` under `paths.runs_root` by default. A network is found again by its key;
+        Where networks are kept; ``networks`` under `files.runs_root` by default. A network is found again by its key;
         a damaged one is trained again.
     workers : int, optional
         Networks trained at once; by default the number of threads of torch (``OMP_NUM_THREADS``), and 1 on a GPU.
@@ -96,7 +96,7 @@ def networks(
     jobs = list(itertools.product(designs, seeds))
     if not jobs or len(set(jobs)) < len(jobs):
         raise InputError(f"expected designs and seeds, each once, got {list(designs)} and {list(seeds)}; name some")
-    folder = (Path(root) if root is not None else paths.runs_root() / "networks") / paths.slug(images.task)
+    folder = (Path(root) if root is not None else files.runs_root() / "networks") / files.slug(images.task)
     slots = [_Slot(folder, images, design, recipe, seed, device) for design, seed in jobs]
     missing = [slot for slot in slots if slot.read() is None]
     threads = torch.get_num_threads()
@@ -125,11 +125,11 @@ class _Slot:
             "seed": seed,
             "n_classes": images.n_classes,
             "training_images": images.digest("train"),
-            "code": sources.digest_of({path.name: path.read_bytes() for path in CODE}),
+            "code": files.digest_of({path.name: path.read_bytes() for path in CODE}),
             "torch": torch.__version__,
             "device": device.partition(":")[0],
         }
-        self.key = sources.digest_of({"identity": json.dumps(self.identity, sort_keys=True).encode()})
+        self.key = files.digest_of({"identity": json.dumps(self.identity, sort_keys=True).encode()})
         self.weights = folder / f"{design.name}-s{seed}-{self.key[:16]}.safetensors"
         self.record = self.weights.with_suffix(".json")
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from diffred_core import results
+from diffred_core.chapters.random_subsets import across
 from diffred_core.staging._finding import ANALYSIS, draw
-from diffred_core.sweeps import across
 
 if __name__ == "__main__":
     Path(sys.argv[1]).write_bytes(draw(across.kept_accuracy(results.read_all(analysis=ANALYSIS)))[0])

@@ -36,7 +36,7 @@ def benchmark_page(root: Path) -> dict[str, bytes]:
 def _picture(table: pd.DataFrame) -> bytes:
     import matplotlib.pyplot as plt
 
-    from diffred_core.figures import plot_speed
+    from diffred_core.drawing.speed import plot_speed
 
     figure = plot_speed(table).figure
     picture = BytesIO()
@@ -46,7 +46,7 @@ def _picture(table: pd.DataFrame) -> bytes:
 
 
 def _section(name: str, table: pd.DataFrame, script: Path) -> str:
-    from diffred_core.figures import describe_speed
+    from diffred_core.drawing.speed import describe_speed
 
     title = script.read_text(encoding="utf-8").split('"""')[1].strip().splitlines()[0] if script.is_file() else name
     columns = ["claim", "side", "seconds", "low", "high", "runs", "unit", "times_ours"]

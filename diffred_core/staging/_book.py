@@ -7,8 +7,8 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from diffred_core import locations, paths
-from diffred_core.grid import Entry
+from diffred_core import files
+from diffred_core.running import Entry
 from diffred_core.staging._api import api_page, public_names
 from diffred_core.staging._benchmarks import benchmark_page
 from diffred_core.staging._finding import finding
@@ -50,7 +50,7 @@ def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Pa
         If a hand-written page names a function that does not exist, an analysis stands in no part of
         ``book/_toc.yml``, or `target` holds something else.
     """
-    project = Project.of(root or paths.project_root())
+    project = Project.of(root or files.project_root())
     entries = list(entries)
     runs, places = find_runs(entries), {entry.place for entry in entries}
     written = _hand_written(project)
@@ -62,7 +62,7 @@ def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Pa
         **finding([run for run in runs if run.cell.place in places]),
         "_toc.yml": fill_toc(template, _chapters(runs)).encode(),
     }
-    target = target or paths.runs_root() / "book"
+    target = target or files.runs_root() / "book"
     write_tree(staged, target)
     return target
 
@@ -112,8 +112,8 @@ def _run_pages(project: Project, runs: Sequence[Run]) -> Files:
 
 
 def _downloads(run: Run) -> Files:
-    table = locations.table_path(*run.cell.place)
-    staged = {file_name(run.cell, ".ipynb"): locations.notebook_path(*run.cell.place).read_bytes()}
+    table = files.table_path(*run.cell.place)
+    staged = {file_name(run.cell, ".ipynb"): files.notebook_path(*run.cell.place).read_bytes()}
     return staged | ({file_name(run.cell, ".csv"): table.read_bytes()} if table.is_file() else {})
 
 

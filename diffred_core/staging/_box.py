@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from diffred_core import locations, results
-from diffred_core.grid import arguments
-from diffred_core.notebook_parameters import read_parameters
+from diffred_core import files, results
+from diffred_core.running import arguments
+from diffred_core.running.notebook_parameters import read_parameters
 from diffred_core.staging._names import file_name, page_name
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import Cell, Run, messages
@@ -12,7 +12,7 @@ from diffred_core.staging._runs import Cell, Run, messages
 
 def command(run: Run) -> str:
     """Return the command line that makes the page of `run` again."""
-    template = locations.template_path(run.cell.analysis)
+    template = files.template_path(run.cell.analysis)
     defaults = {name: p.default for name, p in read_parameters(template).items()} if template.is_file() else {}
     chosen = {
         name: value
@@ -26,7 +26,7 @@ def provenance_box(run: Run, project: Project) -> str:
     """Return the Markdown that says what produced the page of `run`, with its downloads."""
     up = "../" * page_name(run.cell).count("/")
     links = [f"{{download}}`executed notebook <{up}{file_name(run.cell, '.ipynb')}>`"]
-    if locations.table_path(*run.cell.place).is_file():
+    if files.table_path(*run.cell.place).is_file():
         links.insert(0, f"{{download}}`table (CSV) <{up}{file_name(run.cell, '.csv')}>`")
     fields = "\n".join(f":{name}: {value}" for name, value in _facts(run, project).items())
     return (
@@ -53,7 +53,7 @@ def _facts(run: Run, project: Project) -> dict[str, str]:
 
 
 def _feature_keys(cell: Cell) -> dict[str, str]:
-    table = locations.table_path(*cell.place)
+    table = files.table_path(*cell.place)
     return dict(results.read_provenance(table).get("feature_keys") or {}) if table.is_file() else {}
 
 

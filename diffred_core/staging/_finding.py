@@ -7,9 +7,10 @@ from io import BytesIO
 
 import pandas as pd
 
-from diffred_core import locations, results
+from diffred_core import files, results
+from diffred_core.chapters import random_subsets
+from diffred_core.chapters.random_subsets import across
 from diffred_core.staging._runs import Run
-from diffred_core.sweeps import across
 
 ANALYSIS = "subset_probes"
 _NONE = (
@@ -29,7 +30,7 @@ def finding(runs: Sequence[Run]) -> dict[str, bytes]:
     shown = [run for run in runs if run.cell.analysis == ANALYSIS and run.has_page and not run.cell.is_summary]
     if not shown:
         return {"_generated/finding.md": _NONE.encode()}
-    tables = [results.read(locations.table_path(*run.cell.place)) for run in shown]
+    tables = [results.read(files.table_path(*run.cell.place)) for run in shown]
     pairs = across.kept_accuracy(pd.concat(tables, ignore_index=True))
     picture, alt = draw(pairs)
     figure = f"```{{figure}} /_generated/finding.png\n:alt: {alt}\n:width: 100%\n\n{_caption(pairs)}\n```\n"
@@ -57,13 +58,11 @@ def draw(pairs: pd.DataFrame) -> tuple[bytes, str]:
     """Return the figure as PNG and its alternative text; equal tables give equal bytes."""
     import matplotlib.pyplot as plt  # heavy, and staging an empty grid does not need it
 
-    from diffred_core import figures
-
-    figure = figures.plot_dumbbells(pairs).figure
+    figure = random_subsets.figures.plot_dumbbells(pairs).figure
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=200, facecolor="white", metadata={"Software": None})
     plt.close(figure)
-    return picture.getvalue(), figures.describe_dumbbells(pairs)
+    return picture.getvalue(), random_subsets.figures.describe_dumbbells(pairs)
 
 
 def _caption(pairs: pd.DataFrame) -> str:

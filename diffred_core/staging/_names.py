@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diffred_core import paths
+from diffred_core import files
 from diffred_core.staging._runs import Cell
 
 
@@ -17,4 +17,4 @@ def file_name(cell: Cell, suffix: str) -> str:
 
 
 def _stem(cell: Cell) -> str:
-    return f"{paths.slug(cell.task)}--{paths.slug(cell.model)}"
+    return f"{files.slug(cell.task)}--{files.slug(cell.model)}"

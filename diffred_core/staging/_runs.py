@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from diffred_core import files, locations, paths, sources
+from diffred_core import files
 from diffred_core.errors import InputError
-from diffred_core.grid import Entry
-from diffred_core.records import Record, failed_path, read_record
+from diffred_core.running import Entry, sources
+from diffred_core.running._records import Record, failed_path, read_record
 
 State = Literal["good", "stale", "failed", "missing"]
 
@@ -26,13 +26,13 @@ class Cell:
 
     @property
     def place(self) -> tuple[str, str, str]:
-        """Task, model and analysis, in the order of the functions of `locations`."""
+        """Task, model and analysis, in the order of the paths of `files`."""
         return self.task, self.model, self.analysis
 
     @property
     def is_summary(self) -> bool:
         """Whether the analysis reads all tasks and models."""
-        return self.task == self.model == locations.SUMMARY
+        return self.task == self.model == files.SUMMARY
 
     @property
     def title(self) -> str:
@@ -78,13 +78,13 @@ def find_runs(entries: Iterable[Entry]) -> list[Run]:
 
 def read_run(cell: Cell) -> Run:
     """Return the state of `cell` from its record, its notebook and its table under ``runs/``."""
-    record_file = locations.record_path(*cell.place)
+    record_file = files.record_path(*cell.place)
     failure = _failure(failed_path(record_file))
     if not record_file.is_file():
         return Run(cell, "failed", failure) if failure else Run(cell, "missing", "It has not been run.")
     try:
         record = read_record(record_file)
-        notebook = _whole_notebook(locations.notebook_path(*cell.place))
+        notebook = _whole_notebook(files.notebook_path(*cell.place))
         _check_outputs(record)
     except InputError as error:
         return Run(cell, "failed", _sentence(error))
@@ -117,12 +117,12 @@ def messages(notebook: dict[str, Any]) -> str:
 
 def _recorded_cells() -> Iterator[Cell]:
     """Yield the cells of the records of whole runs, whose parameters keep the names that the file names lost."""
-    for path in (paths.runs_root() / "records").glob("*/*/*.json"):
+    for path in (files.runs_root() / "records").glob("*/*/*.json"):
         if path.name.endswith(".failed.json"):
             continue
         record = read_record(path)
-        summary = (path.parts[-3], path.parts[-2]) == (locations.SUMMARY, locations.SUMMARY)
-        names = (locations.SUMMARY,) * 2 if summary else (record.parameters["task"], record.parameters["model"])
+        summary = (path.parts[-3], path.parts[-2]) == (files.SUMMARY, files.SUMMARY)
+        names = (files.SUMMARY,) * 2 if summary else (record.parameters["task"], record.parameters["model"])
         yield Cell(Path(record.template).stem, *names)
 
 
@@ -137,13 +137,13 @@ def _whole_notebook(path: Path) -> dict[str, Any]:
 
 def _check_outputs(record: Record) -> None:
     for name, digest in (record.outputs or {}).items():
-        path = paths.runs_root() / name
+        path = files.runs_root() / name
         if not path.is_file() or files.sha256(path) != digest:
             raise InputError(f"{name} is not the file that the run wrote; run the cell again")
 
 
 def _stale_reason(record: Record, analysis: str) -> str:
-    template = locations.template_path(analysis)
+    template = files.template_path(analysis)
     if not template.is_file():
         return f"The template notebooks/{template.name} does not exist any more."
     if record.template_sha256 != files.sha256(template):

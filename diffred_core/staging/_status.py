@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from diffred_core import locations
-from diffred_core.notebook_parameters import Parameter, read_parameters
+from diffred_core import files
+from diffred_core.running.notebook_parameters import Parameter, read_parameters
 from diffred_core.staging._names import page_name
 from diffred_core.staging._page import heading
 from diffred_core.staging._project import Project
@@ -32,7 +32,7 @@ def overview_page(shown: Run, runs: Sequence[Run]) -> str:
         Every run of the analysis, those without a page too.
     """
     title, question = heading(shown.notebook, name=f"notebooks/{shown.record.template}")
-    template = locations.template_path(shown.cell.analysis)
+    template = files.template_path(shown.cell.analysis)
     parameters = f"## Parameters\n\n{_parameters(read_parameters(template).values())}\n\n" if template.is_file() else ""
     return f"# {title}\n\n{question}\n\n## Runs\n\n{_table(runs, up='../')}\n\n{parameters}"
 

@@ -1,0 +1,11 @@
+from . import across as across
+from . import claims as claims
+from . import figures as figures
+from .draws import few_shot_episodes as few_shot_episodes
+from .draws import write_few_shot_episodes as write_few_shot_episodes
+from .pool import Pool as Pool
+from .pool import few_shot_pool as few_shot_pool
+from .setting import FEW_SHOT_FRACTIONS as FEW_SHOT_FRACTIONS
+from .sweep_episodes import few_shot as few_shot
+from .sweep_theory import few_shot_theory as few_shot_theory
+from .sweep_theory import theory_errors as theory_errors

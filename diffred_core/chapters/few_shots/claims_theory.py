@@ -1,0 +1,88 @@
+"""The four formulas of the theory held against simulation."""
+
+from __future__ import annotations
+
+import pandas as pd
+from scipy import stats
+
+from diffred_core.results.claims import Claim
+
+CLOSE = 0.06  # the error that the approximation is said to keep below
+SIGNAL = 3.0  # standard errors from which a difference of two errors counts as one
+
+
+def theory(errors: pd.DataFrame, helps: pd.DataFrame) -> list[Claim]:
+    """Return the verdicts on formulas (5) to (8) of the page on theory.
+
+    Parameters
+    ----------
+    errors : DataFrame
+        From `sweeps.theory_errors`.
+    helps : DataFrame
+        The rows of metric ``helps`` of the same table.
+    """
+    return [_exact(errors), _approximation(errors), _criterion(errors, helps), _mask(errors)]
+
+
+def _exact(errors: pd.DataFrame) -> Claim:
+    largest = float(errors["deviation"].abs().max())
+    limit = float(stats.norm.ppf(1 - 0.025 / len(errors)))
+    return _below(
+        "(5) exact error",
+        "the error given the prototypes, averaged over prototypes, is the simulated one.",
+        f"Of {len(errors)} cases the largest deviation is {largest:.1f} standard errors; {limit:.1f} is chance.",
+        largest,
+        limit,
+    )
+
+
+def _approximation(errors: pd.DataFrame) -> Claim:
+    off = (errors["approximated"] - errors["exact"]).abs()
+    worst, late = float(off.max()), float(off[errors["n_shot"] >= 100].max())
+    return _below(
+        "(6) approximation",
+        f"the normal approximation of the error is off by at most {CLOSE:g}.",
+        f"Of {len(errors)} cases it is off by at most {worst:.3f}, and by {late:.3f} from 100 shots.",
+        worst,
+        CLOSE,
+    )
+
+
+def _criterion(errors: pd.DataFrame, helps: pd.DataFrame) -> Claim:
+    wide = errors[errors["label"] != ""].pivot(
+        index=["label", "n_shot"], columns="method", values=["exact", "exact_se"]
+    )
+    gain = wide["exact", "first"] - wide["exact", "both"]
+    # conservative: both errors are averages over the same prototypes
+    clear = gain.abs() > SIGNAL * (wide["exact_se", "first"] ** 2 + wide["exact_se", "both"] ** 2) ** 0.5
+    said = helps.set_index(["label", "n_shot"])["value"].reindex(gain.index) > 0
+    wrong = int(((gain > 0) != said)[clear].sum())
+    return _below(
+        "(7) which dimensions help",
+        "the criterion names the dimensions that lower the error.",
+        f"Of {int(clear.sum())} cases whose difference is beyond the error of the simulation it is wrong in {wrong}.",
+        float(wrong),
+        0.0,
+    )
+
+
+def _mask(errors: pd.DataFrame) -> Claim:
+    wide = errors[errors["label"] == ""]
+    lost = []
+    for _, rows in wide.groupby("n_shot"):
+        best = rows[rows["method"] != "mask_theory"]
+        lost.append(float(rows.loc[rows["method"] == "mask_theory", "exact"].item() - best["exact"].min()))
+    tolerance = SIGNAL * float(wide["exact_se"].max())
+    return _below(
+        "(8) best mask",
+        "no other mask and no subset has a smaller error.",
+        f"Over {len(lost)} numbers of shots it is behind the best other by at most {max(*lost, 0.0):.4f}, with "
+        f"{tolerance:.4f} as the error of the simulation.",
+        max(lost),
+        tolerance,
+    )
+
+
+def _below(name: str, statement: str, evidence: str, value: float, limit: float) -> Claim:
+    said = "holds" if value <= limit else "fails"
+    return Claim(name, statement, evidence, value, value, value, limit, said)

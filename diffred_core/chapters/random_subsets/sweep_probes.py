@@ -1,0 +1,111 @@
+"""Accuracy of linear probes on part of a layer: random subsets, what they are compared with, what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from diffred_core import results
+from diffred_core.chapters.random_subsets import comparators
+from diffred_core.chapters.random_subsets.curve_rows import Bootstrap, family_rows
+from diffred_core.chapters.random_subsets.curves import LOGISTIC_L2, RIDGE_L2
+from diffred_core.chapters.random_subsets.data import ProbeData
+from diffred_core.chapters.random_subsets.families import logistic_family, ridge_family, sgd_family
+from diffred_core.chapters.random_subsets.sizes import DELTAS, PUBLISHED_FRACTIONS, SizeGrid
+from diffred_core.errors import InputError
+from diffred_core.results.rows import Cell
+
+if TYPE_CHECKING:
+    from diffred_core.features import TaskFeatures
+
+LOGISTIC_FRACTIONS: tuple[float, ...] = (0.05, 0.2)
+GAP_FRACTIONS: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)
+
+
+def subset_probes(
+    features: TaskFeatures,
+    *,
+    fractions: Sequence[float] = PUBLISHED_FRACTIONS,
+    n_seeds: int = 5,
+    n_projections: int = 2,
+    seed: int = 1,
+    split: str = "test",
+    methods: Sequence[str] = comparators.METHODS,
+    logistic_fractions: Sequence[float] = LOGISTIC_FRACTIONS,
+    sgd_fractions: Sequence[float] = (),
+    gap_fractions: Sequence[float] = GAP_FRACTIONS,
+    standardize: bool = False,
+    deltas: Sequence[float] = DELTAS,
+    ridge_l2: Sequence[float] = RIDGE_L2,
+    logistic_l2: Sequence[float] = LOGISTIC_L2,
+    level: float = 0.95,
+    n_boot: int = 1000,
+    layer: str = "penultimate",
+) -> pd.DataFrame:
+    """Return accuracy against the number of kept features, for random subsets and what they are compared with.
+
+    Ridge probes run on every method, at every size; logistic probes (to convergence) and, on request, the
+    published SGD recipe run on random subsets and the full layer, at a few sizes. Regularisers are chosen on
+    validation rows, anew at every size (Nanda et al. 2023 fix the weight decay instead).
+
+    Parameters
+    ----------
+    features : TaskFeatures
+        Of one model and task, with splits train, validation and `split`.
+    fractions : sequence of float
+        Shares of the features to keep; those of less than one feature are left out.
+    n_seeds : int, default=5
+        Random subsets of every size, at least 2.
+    n_projections : int, default=2
+        Draws of every random projection; each costs as much as a random subset and a product of matrices.
+    seed : int, default=1
+        Seed of the first draw; the published seeds are 1 to 5.
+    split : str, default="test"
+        Rows on which accuracy is measured.
+    methods : sequence of str
+        Ways to keep features, from `comparators.METHODS`; ``random`` must be among them.
+    logistic_fractions, sgd_fractions, gap_fractions : sequence of float
+        Where the slower probes run, and where the gap to the full layer gets its interval: moved to the nearest of
+        `fractions`, empty for nowhere.
+    standardize : bool, default=False
+        Divide features by their standard deviation on the training rows; the published probes do not.
+    deltas : sequence of float
+        Shares of the full accuracy at which diffused redundancy is given.
+    ridge_l2, logistic_l2 : sequence of float
+        Regularisers to choose from, in units of the mean feature variance.
+    level, n_boot : float, int
+        Coverage and number of resamples of the paired bootstrap of the accuracy gap.
+    layer : str
+        Name of the layer, for the table.
+
+    Returns
+    -------
+    DataFrame
+        A results table with metrics accuracy, class_accuracy, l2_at_edge, accuracy_gap(_low, _high),
+        diffused_redundancy_first and _nearest, gini and coefficient_of_variation (each also ``_by_seed``).
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range or names something unknown.
+    """
+    for name, number, least in (("n_seeds", n_seeds, 2), ("n_projections", n_projections, 2)):
+        if number < least:
+            raise InputError(f"{name} must be at least {least}, since an interval needs repeats, got {number}")
+    if "random" not in methods:
+        raise InputError(f"methods must hold 'random', what the others are compared with, got {list(methods)}")
+    data = ProbeData.of(features, split=split, standardize=standardize)
+    grid = SizeGrid.of(features.n_features, fractions)
+    seeds = range(seed, seed + n_seeds)
+    cell = Cell.of(features, experiment="subset_probes", split=split, layer=layer)
+    families = [ridge_family(data, methods, seeds, grid, n_projections=n_projections, l2=ridge_l2)]
+    if logistic_fractions:
+        families.append(logistic_family(data, seeds, grid.nearest(logistic_fractions), l2=logistic_l2))
+    if sgd_fractions:
+        families.append(sgd_family(data, seeds, grid.nearest(sgd_fractions)))
+    bootstrap = Bootstrap(grid.nearest(gap_fractions).fractions if gap_fractions else (), level, n_boot, seed)
+    y = data.measured[1]
+    rows = [row for family in families for row in family_rows(family, y, features.classes, deltas, bootstrap)]
+    return results.as_table(cell.rows(rows))

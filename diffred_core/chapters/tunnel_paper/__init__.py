@@ -1,0 +1,8 @@
+"""IV. The published statistics of the tunnel, computed again from the published table (Harun et al. 2024).
+
+What the chapter hands on stands in ``__init__.pyi``; it is imported when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

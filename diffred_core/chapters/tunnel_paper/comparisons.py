@@ -1,0 +1,178 @@
+"""Which networks are held against which: every comparison of the paper as two selections and what pairs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import pandas as pd
+
+from diffred_core.chapters.tunnel_paper.networks import FULL, METRICS
+from diffred_core.errors import InputError
+
+Selection = Mapping[str, object]
+CROSSED = ("VGGm-17", "ResNet-18", "ViT-T+")  # trained at all four resolutions
+RESOLUTIONS = (32, 64, 128, 224)
+_EVERY_ARCHITECTURE = {"id_set": FULL, "resolution": (32, 224)}  # every architecture was trained at these two
+_VGG, _VGG_NO_POOLING = ("VGGm-11", "VGGm-17"), ("VGGm†-11", "VGGm†-17")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two selections of networks that differ in one factor, as far as the design allows.
+
+    Attributes
+    ----------
+    name : str
+        Key in tables.
+    title : str
+        For readers.
+    before, after : mapping of column to value or tuple of values
+        Rows of the table on either side.
+    match : tuple of str
+        Columns that two networks of a pair share; together with the OOD set they name one row of each side.
+    """
+
+    name: str
+    title: str
+    before: Selection
+    after: Selection
+    match: tuple[str, ...]
+
+
+def _resolution(low: int, high: int, networks: tuple[str, ...] = CROSSED, suffix: str = "") -> Comparison:
+    sides = ({"network": networks, "id_set": FULL, "resolution": r} for r in (low, high))
+    title = f"resolution {low} → {high}{', ' + suffix if suffix else ''}"
+    name = f"resolution_{low}_{high}{'_' + suffix.split()[0].lower() if suffix else ''}"
+    return Comparison(name, title, *sides, ("network", "augmentation"))
+
+
+COMPARISONS: tuple[Comparison, ...] = (
+    Comparison(
+        "augmentation",
+        "augmentation: none → crop and flip",
+        {"augmentation": False},
+        {"augmentation": True},
+        ("network", "id_set", "resolution"),
+    ),
+    Comparison(
+        "classes",
+        "ID classes: CIFAR-10 → CIFAR-100 (VGGm-11)",
+        {"network": "VGGm-11", "id_set": "CIFAR-10"},
+        {"network": "VGGm-11", "id_set": "CIFAR-100"},
+        ("augmentation",),
+    ),
+    Comparison(
+        "spatial_reduction",
+        "spatial reduction 0.5 → 1 (VGGm → VGGm†)",
+        {"network": _VGG, "id_set": (FULL, "CIFAR-100"), "resolution": 32},
+        {"network": _VGG_NO_POOLING},
+        ("depth", "id_set", "augmentation"),
+    ),
+    Comparison(
+        "stem",
+        "stem 3 → 7 (VGGm-11, -17 → ResNet-18, -34)",
+        {"network": _VGG, **_EVERY_ARCHITECTURE},
+        {"network": ("ResNet-18", "ResNet-34"), **_EVERY_ARCHITECTURE},
+        ("size", "resolution", "augmentation"),
+    ),
+    Comparison(
+        "depth",
+        "depth 11 → 17 (VGGm, VGGm†)",
+        {"network": ("VGGm-11", "VGGm†-11"), **_EVERY_ARCHITECTURE},
+        {"network": ("VGGm-17", "VGGm†-17"), **_EVERY_ARCHITECTURE},
+        ("spatial_reduction", "resolution", "augmentation"),
+    ),
+    Comparison(
+        "over_parameterisation",
+        "over-parameterisation 74.7 → 168.4 (VGGm-11 → ResNet-34)",
+        {"network": "VGGm-11", **_EVERY_ARCHITECTURE},
+        {"network": "ResNet-34", **_EVERY_ARCHITECTURE},
+        ("resolution", "augmentation"),
+    ),
+    *(_resolution(*pair) for pair in combinations(RESOLUTIONS, 2)),
+)
+# Not comparisons of the paper: other readings of its sentences, and parts of its selections.
+VARIANTS: tuple[Comparison, ...] = (
+    Comparison(
+        "spatial_reduction_imagenet",
+        "spatial reduction 0.5 → 1, ImageNet-100 alone",
+        {"network": _VGG, "id_set": FULL, "resolution": 32},
+        {"network": _VGG_NO_POOLING, "id_set": FULL},
+        ("depth", "augmentation"),
+    ),
+    Comparison(
+        "stem_named",
+        "stem 3 → 7, VGGm-17 → ResNet-18 alone",
+        {"network": "VGGm-17", **_EVERY_ARCHITECTURE},
+        {"network": "ResNet-18", **_EVERY_ARCHITECTURE},
+        ("resolution", "augmentation"),
+    ),
+    _resolution(32, 224, ("VGGm-17", "ResNet-18"), "CNNs alone"),
+    _resolution(32, 224, ("ViT-T+",), "ViT alone"),
+)
+# Averages that the paper prints (table 12 and the text): name and selection.
+GROUPS: dict[str, Selection] = {
+    "VGGm": {"network": _VGG, "id_set": FULL},
+    "ResNet": {"network": ("ResNet-18", "ResNet-34"), "id_set": FULL},
+    "ViT": {"network": ("ViT-T", "ViT-T+"), "id_set": FULL},
+    "stem 8": {"family": "ViT", **_EVERY_ARCHITECTURE},
+    "depth 12": {"network": "ViT-T", **_EVERY_ARCHITECTURE},
+    "depth 18, ResNet": {"network": "ResNet-18", **_EVERY_ARCHITECTURE},
+    "depth 18, ViT": {"network": "ViT-T+", **_EVERY_ARCHITECTURE},
+    "depth 34": {"network": "ResNet-34", **_EVERY_ARCHITECTURE},
+    "over-parameterisation 44.28": {"network": "ViT-T", **_EVERY_ARCHITECTURE},
+    "over-parameterisation 66.23": {"network": "ViT-T+", **_EVERY_ARCHITECTURE},
+    "over-parameterisation 74.67": {"network": "VGGm-11", **_EVERY_ARCHITECTURE},
+    "over-parameterisation 88.56": {"network": "ResNet-18", **_EVERY_ARCHITECTURE},
+    "over-parameterisation 158.5": {"network": "VGGm-17", **_EVERY_ARCHITECTURE},
+    "over-parameterisation 168.37": {"network": "ResNet-34", **_EVERY_ARCHITECTURE},
+    "ID ImageNet-100": {"network": "VGGm-11", "id_set": FULL, "resolution": 32},
+    "ID CIFAR-10": {"network": "VGGm-11", "id_set": "CIFAR-10"},
+    "ID CIFAR-100": {"network": "VGGm-11", "id_set": "CIFAR-100"},
+    **{f"ID {FULL} {s}": {"id_set": f"{FULL} {s}"} for s in ("10x1000", "50x200")},
+    **{f"ID {FULL} 100x{n}": {"id_set": f"{FULL} 100x{n}"} for n in (100, 200, 500, 700)},
+}
+
+
+def select(table: pd.DataFrame, selection: Selection) -> pd.DataFrame:
+    """Return the rows of `table` whose columns hold the values (or one of the values) of `selection`."""
+    for column, wanted in selection.items():
+        values = wanted if isinstance(wanted, tuple) else (wanted,)
+        table = table[table[column].isin(values)]
+    return table
+
+
+def pairs(table: pd.DataFrame, comparison: Comparison) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return both sides of a comparison, row by row in pairs.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `read`.
+    comparison : Comparison
+        Which.
+
+    Returns
+    -------
+    before, after : DataFrame
+        Columns block and `METRICS`; equal index (the matched columns, position), sorted. The sixth position is
+        CIFAR-10 for networks trained on CIFAR-100, else CIFAR-100.
+
+    Raises
+    ------
+    InputError
+        If the two sides do not pair off.
+    """
+    sides = [
+        select(table, selection).set_index([*comparison.match, "position"])[["block", *METRICS]].sort_index()
+        for selection in (comparison.before, comparison.after)
+    ]
+    before, after = sides
+    if before.empty or not before.index.is_unique or not before.index.equals(after.index):
+        raise InputError(
+            f"expected the rows of comparison {comparison.name!r} to pair off by {', '.join(comparison.match)} and OOD "
+            f"set, got {len(before)} and {len(after)} rows that do not; add the column in which they differ to match"
+        )
+    return before, after

@@ -1,0 +1,72 @@
+"""Seconds of ours, of the peers and of the floor, claim by claim."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from diffred_core.drawing.style import axes_or_new, finish, require
+
+ROLES = {  # colour, marker, name in the legend
+    "ours": ("#0072B2", "o", "diffred_core"),
+    "peer": ("#D55E00", "s", "peer"),
+    "floor": ("#595959", "|", "floor: the one step nobody can skip"),
+}
+
+
+def plot_speed(results: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the seconds of one unit of work for every side of every claim, on a logarithmic axis.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of ``benchmarks/results/*.csv``: ``claim``, ``side``, ``role`` (ours, peer or floor), ``seconds`` (median),
+        ``low`` and ``high`` (fastest and slowest run), ``unit``.
+    ax : Axes, optional
+        Where to draw; by default a new figure, taller the more sides there are.
+
+    Raises
+    ------
+    InputError
+        If a column is missing or there is no row.
+    """
+    require(results, ("claim", "side", "role", "seconds", "low", "high", "unit"), what="plot_speed")
+    results = results.reset_index(drop=True)
+    ax = axes_or_new(ax, size=(7.2, 1.4 + 0.34 * len(results)))
+    for role, (colour, marker, label) in ROLES.items():
+        rows = results[results["role"] == role]
+        if len(rows):
+            spread = [rows["seconds"] - rows["low"], rows["high"] - rows["seconds"]]
+            ax.errorbar(
+                rows["seconds"], rows.index, xerr=spread, fmt=marker, color=colour, label=label, markersize=7, capsize=2
+            )
+    ax.set_yticks(range(len(results)), [f"{row.side}" for row in results.itertuples()])
+    for start in results.index[results["claim"] != results["claim"].shift()][1:]:
+        ax.axhline(start - 0.5, color="#BFBFBF", linewidth=0.8)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    if results["high"].max() < 30 * results["low"].min():  # else the powers of ten are enough
+        ax.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        ax.xaxis.set_minor_formatter("{x:g}")
+    else:
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.invert_yaxis()
+    return finish(ax, title="", x="seconds (median, fastest, slowest)", y="", columns=3)
+
+
+def describe_speed(results: pd.DataFrame) -> str:
+    """Say in one sentence a claim how many times faster ours is than each peer."""
+    sentences = []
+    for claim, rows in results.groupby("claim", sort=False):
+        peers = rows[rows["role"] == "peer"]
+        against = ", ".join(
+            f"{_times(float(row.times_ours))} times as fast as {row.side}" for row in peers.itertuples()
+        )
+        if against:
+            sentences.append(f"{claim}: {against}")
+    return "Seconds of a unit of work. " + "; ".join(sentences) + "." if sentences else "Seconds of a unit of work."
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"

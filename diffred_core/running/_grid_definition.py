@@ -1,0 +1,174 @@
+"""A grid: models x tasks x analyses, read from ``workflow/grids/<name>.yml`` and checked before anything runs."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from diffred_core import files
+from diffred_core.errors import InputError, near_names
+from diffred_core.running import sources
+from diffred_core.running.notebook_parameters import checked, read_parameters
+
+ON = ("models", "tasks")
+KEYS = (*ON, "analyses", "after")
+FEATURES = "features"  # the name of the extraction among the stamps and logs of a model and task
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One notebook run of the grid.
+
+    Parameters
+    ----------
+    analysis, task, model : str
+        Which notebook, on what; task and model are "summary" for an analysis over all of them.
+    parameters : dict
+        What the grid passes to the notebook.
+    """
+
+    analysis: str
+    task: str
+    model: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Task, model and analysis, in the order of the paths of `files`."""
+        return self.task, self.model, self.analysis
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One notebook, and what it is run on.
+
+    Parameters
+    ----------
+    models : dict of str to (str or None)
+        Model names, each with its local checkpoint (a path from the checkout on) if it has one.
+    tasks : list of str
+        Task names.
+    parameters : dict
+        What the grid passes to the notebook besides model, task and checkpoint.
+    """
+
+    models: Mapping[str, str | None]
+    tasks: list[str]
+    parameters: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What ``workflow/grids/<name>.yml`` says.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file.
+    analyses : dict of str to Analysis
+        Notebooks to run for every model and task: those of the grid, or those that the analysis lists itself.
+    after : dict of str to dict
+        Notebooks to run once after all of those, with their parameters.
+    """
+
+    name: str
+    analyses: Mapping[str, Analysis]
+    after: Mapping[str, Mapping[str, object]]
+
+    def entries(self) -> list[Entry]:
+        """Return every notebook run of the grid, those over all tasks and models last."""
+        return [*self._cells(), *self._summaries()]
+
+    def _cells(self) -> Iterator[Entry]:
+        for name, analysis in self.analyses.items():
+            for task, (model, checkpoint) in itertools.product(analysis.tasks, analysis.models.items()):
+                source = {"model": model, "task": task} | ({"checkpoint": checkpoint} if checkpoint else {})
+                yield Entry(name, task, model, source | dict(analysis.parameters))
+
+    def _summaries(self) -> Iterator[Entry]:
+        for analysis, fixed in self.after.items():
+            yield Entry(analysis, files.SUMMARY, files.SUMMARY, dict(fixed))
+
+
+def read_grid(name: str) -> Grid:
+    """Return the grid ``workflow/grids/<name>.yml`` of the checkout, checked against the notebooks.
+
+    Raises
+    ------
+    InputError
+        If there is no such grid, a key or a notebook is unknown, or a parameter does not fit its notebook.
+    """
+    import yaml
+
+    folder = files.project_root() / "workflow" / "grids"
+    path = folder / f"{name}.yml"
+    if not path.is_file():
+        known = sorted(other.stem for other in folder.glob("*.yml"))
+        raise InputError(f"there is no grid {name!r}{near_names(name, known)} (known: {', '.join(known)})")
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    for key in content:
+        if key not in KEYS:
+            raise InputError(f"{path.name} has an unknown key {key!r}{near_names(key, KEYS)} (keys: {', '.join(KEYS)})")
+    default = {key: content.get(key) for key in ON}
+    grid = Grid(
+        name=name,
+        analyses={
+            key: _analysis({**default, **(value or {})}, path.name)
+            for key, value in (content.get("analyses") or {}).items()
+        },
+        after={key: value or {} for key, value in (content.get("after") or {}).items()},
+    )
+    _check(grid)
+    return grid
+
+
+def needs_features(analysis: str) -> bool:
+    """Return whether the notebook of `analysis` imports the feature store itself: only then it reads from there.
+
+    Through the package every notebook imports it, also one that trains a network of its own.
+    """
+    feature_store = sources.module_files(f"{sources.PACKAGE.name}.{FEATURES}")
+    return not feature_store.isdisjoint(sources.imported_files(files.template_path(analysis)))
+
+
+def arguments(parameters: Mapping[str, object]) -> str:
+    """Return `parameters` as options of ``diffred run``, quoted for a shell."""
+    named = [(f"--{key}", str(parameters[key])) for key in ("model", "task", "checkpoint") if key in parameters]
+    others = [("-p", f"{key}={_text(value)}") for key, value in parameters.items() if f"--{key}" not in dict(named)]
+    return shlex.join(itertools.chain.from_iterable([*named, *others]))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else repr(value)
+
+
+def _analysis(content: Mapping[str, object], file: str) -> Analysis:
+    return Analysis(
+        models=dict(_model(item, file) for item in content["models"] or []),
+        tasks=[str(task) for task in content["tasks"] or []],
+        parameters={key: value for key, value in content.items() if key not in ON},
+    )
+
+
+def _model(item: object, file: str) -> tuple[str, str | None]:
+    if isinstance(item, str):
+        return item, None
+    if isinstance(item, dict) and set(item) == {"name", "checkpoint"}:
+        return item["name"], str(item["checkpoint"])
+    raise InputError(f"a model in {file} must be a name or {{name: ..., checkpoint: ...}}, got {item!r}")
+
+
+def _check(grid: Grid) -> None:
+    for analysis in (*grid.analyses, *grid.after):
+        if analysis == FEATURES or analysis != files.slug(analysis):
+            raise InputError(f"an analysis of the grid {grid.name} cannot be called {analysis!r}: rename its notebook")
+    for place, entries in itertools.groupby(grid.entries(), key=lambda entry: entry.analysis):
+        template = files.template_path(place)
+        schema = read_parameters(template)
+        for entry in entries:
+            checked(entry.parameters, schema, template=template.name)
+    slugs = [tuple(map(files.slug, entry.place)) for entry in grid.entries()]
+    for twice in {place for place in slugs if slugs.count(place) > 1}:
+        raise InputError(f"two runs of the grid {grid.name} would write the same files {'/'.join(twice)}: rename one")

@@ -1,0 +1,159 @@
+"""Run a grid with Snakemake: one bar over its jobs, its whole log in a file, one line for each failure."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from diffred_core import files
+from diffred_core.errors import InputError, near_names
+from diffred_core.running._display import log_of, watch
+from diffred_core.running._grid_definition import read_grid
+from diffred_core.running._interrupts import sigterm_as_exit
+from diffred_core.running._jobs import Event, Job, JobReader, explain
+from diffred_core.running._stamps import drop_broken_stamps
+
+
+class GridFailure(Exception):
+    """Some jobs of the grid failed; the message has one line for each.
+
+    Attributes
+    ----------
+    rules : frozenset of str
+        Which kinds of jobs failed: features, cell, summary, stage, book; empty if Snakemake could not start.
+    """
+
+    def __init__(self, message: str, *, rules: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.rules = frozenset(rules)
+
+
+def run_grid(name: str, *, cores: int | None = None, profile: str = "local", until: str = "book") -> str:
+    """Run what is missing or stale of the grid `name`, and return one sentence about what was done.
+
+    Parameters
+    ----------
+    name : str
+        A file in ``workflow/grids/``.
+    cores : int, optional
+        Jobs at once; by default what the profile says.
+    profile : str, default="local"
+        A folder in ``workflow/profiles/``.
+    until : {"features", "cell", "summary", "stage", "book"}
+        The last kind of job to run.
+
+    Raises
+    ------
+    InputError
+        If the grid or the profile is unknown or wrong.
+    GridFailure
+        If a job failed; the others have run.
+    """
+    read_grid(name)  # says what is wrong with it in one sentence, before anything starts
+    drop_broken_stamps()
+    log = files.runs_root() / "logs" / f"grid-{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    options = ["--until", until, *(["--cores", str(cores)] if cores and profile == "local" else [])]
+    started = time.perf_counter()
+    with sigterm_as_exit(), _Snakemake(_command(name, profile, options), log) as snakemake:
+        seen = watch(snakemake.events())
+    seconds = f"{time.perf_counter() - started:.0f} s"
+    if seen.failed:
+        raise GridFailure(_failures(seen.failed, log), rules=(job.rule for job in seen.failed))
+    if snakemake.process.returncode:
+        raise GridFailure(f"Snakemake could not run the grid: {explain(log)} (whole log: {log})")
+    return f"{seen.done} jobs done in {seconds}" if seen.done else f"nothing to do, {name} is up to date ({seconds})"
+
+
+def dry_run_of(name: str, *, profile: str = "local", until: str = "book") -> str:
+    """Return one line for every job that `run_grid` would run, with the reason."""
+    read_grid(name)
+    drop_broken_stamps()
+    reader = JobReader()
+    events = map(reader.feed, _output(_command(name, profile, ["--until", until, "--dry-run"])).splitlines())
+    jobs = [event.job for event in events if event is not None and event.kind == "started"]
+    return (
+        "\n".join(f"{job.title}: {job.fields['reason'].partition('; ')[0]}" for job in jobs)
+        or f"nothing to do for the grid {name}"
+    )
+
+
+def unlock_grid(name: str, *, profile: str = "local") -> None:
+    """Remove the lock that a killed run of a grid has left in ``runs/``."""
+    _output(_command(name, profile, ["--unlock"]))
+
+
+class _Snakemake:
+    """The process: its lines go to a log file and, as events, to whoever watches; it ends with the block."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        self._command, self._log = command, log
+        self._lines: queue.Queue[str | None] = queue.Queue()
+
+    def __enter__(self) -> _Snakemake:
+        # A session of its own, so that an interruption can be passed to Snakemake and its jobs together: told alone,
+        # Snakemake waits for the jobs to end by themselves.
+        options = {"stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+        self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE, **options)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        return self
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        if kind is not None:
+            os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait()
+        self._reader.join()
+
+    def events(self) -> Iterator[Event | None]:
+        """Yield the events as they come, and None in every second without a line."""
+        reader = JobReader()
+        while True:
+            try:
+                line = self._lines.get(timeout=1)
+            except queue.Empty:
+                yield None
+                continue
+            if line is None:
+                self.process.wait()
+                return
+            if event := reader.feed(line):
+                yield event
+
+    def _read(self) -> None:
+        with self.process.stdout as lines, open(self._log, "w", encoding="utf-8") as file:
+            for line in lines:
+                file.write(line)
+                file.flush()
+                self._lines.put(line)
+        self._lines.put(None)
+
+
+def _command(name: str, profile: str, options: Sequence[str]) -> list[str]:
+    workflow, runs = files.project_root() / "workflow", files.runs_root()
+    known = sorted(path.name for path in (workflow / "profiles").iterdir())
+    if profile not in known:
+        raise InputError(f"there is no profile {profile!r}{near_names(profile, known)} (known: {', '.join(known)})")
+    runs.mkdir(parents=True, exist_ok=True)
+    places = ["--snakefile", workflow / "Snakefile", "--profile", workflow / "profiles" / profile, "--directory", runs]
+    return [sys.executable, "-m", "snakemake", *map(str, places), "--config", f"grid={name}", *options]
+
+
+def _output(command: list[str]) -> str:
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        raise GridFailure(f"Snakemake said: {(finished.stderr or finished.stdout).strip().splitlines()[-1]}")
+    return finished.stdout + finished.stderr
+
+
+def _failures(failed: Sequence[Job], log: Path) -> str:
+    lines = [f"  {job.title}: {explain(log_of(job))}" for job in failed]
+    head = f"{len(failed)} jobs failed; what was good before is untouched (whole log: {log})"
+    return "\n".join([head, *lines])

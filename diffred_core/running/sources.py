@@ -1,0 +1,99 @@
+"""Which files of the package a module or a notebook rests on, found from its imports, and their digest.
+
+A cell of the grid is stale when its notebook, or a file of the package that the notebook imports however
+indirectly, has changed; a change of the command line alone makes none of them stale.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from diffred_core import files
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def code_of(path: Path) -> str:
+    """Return the Python source of a module or of the code cells of a notebook, its magics left out."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    cells = [cell["source"] for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    lines = "\n".join("".join(source) for source in cells).splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+
+
+def imported_names(path: Path) -> set[str]:
+    """Return every dotted name that the file at `path` imports, in functions too.
+
+    ``from a import b`` gives both ``a`` and ``a.b``, because `b` may be a module.
+    """
+    names = set()
+    for node in ast.walk(ast.parse(code_of(path))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def _handed_on(stub: Path) -> set[Path]:
+    """Return the modules from which the stub of a lazy package hands names on, all beside it."""
+    nodes = [node for node in ast.parse(code_of(stub)).body if isinstance(node, ast.ImportFrom)]
+    names = {name for node in nodes for name in ([node.module] if node.module else [a.name for a in node.names])}
+    return {place for name in names for place in (stub.with_name(f"{name}.py"), stub.parent / name / "__init__.py")}
+
+
+def imported_files(path: Path, *, package: Path = PACKAGE) -> set[Path]:
+    """Return the files of `package` that the file at `path` imports directly, each ``__init__.py`` on the way too.
+
+    A package that hands its names on lazily says in its stub which; whoever imports the package itself rests on all of
+    them, whoever imports a module of it only passes by.
+    """
+    if path.suffix == ".pyi":
+        return {file for file in _handed_on(path) if file.is_file()}
+    return {file for name in imported_names(path) for file in _files_of(name, package)}
+
+
+def closure(paths: Iterable[Path], *, package: Path = PACKAGE) -> set[Path]:
+    """Return `paths` and every file of `package` that they import, directly or through one another."""
+    found: set[Path] = set()
+    waiting = list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting.extend(imported_files(path, package=package))
+    return found
+
+
+def code_digest(paths: Iterable[Path], *, package: Path = PACKAGE) -> str:
+    """Return one digest of the names and bytes of the files of `package` in the closure of `paths`."""
+    inside = [path for path in closure(paths, package=package) if path.is_relative_to(package)]
+    return files.digest_of({path.relative_to(package).as_posix(): path.read_bytes() for path in inside})
+
+
+def module_files(name: str, *, package: Path = PACKAGE) -> set[Path]:
+    """Return the file of the module `name`, which is in `package`, without those of the packages on the way."""
+    place = package.parent.joinpath(*name.split("."))
+    return {path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()}
+
+
+def _files_of(name: str, package: Path) -> Iterator[Path]:
+    first, *rest = name.split(".")
+    if first != package.name:
+        return
+    folder = package
+    yield folder / "__init__.py"
+    for part in rest:
+        if (folder / f"{part}.py").is_file():
+            yield folder / f"{part}.py"
+        folder = folder / part
+        if (folder / "__init__.py").is_file():
+            yield folder / "__init__.py"
+    if (folder / "__init__.pyi").is_file():
+        yield folder / "__init__.pyi"
