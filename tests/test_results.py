@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from diffred_core import results
+from diffred_core import files, results
 from diffred_core.errors import InputError
 
 ROW = {
@@ -194,35 +194,69 @@ def test_interval_covers_at_its_level():
 def test_paths_are_slugged(monkeypatch, tmp_path):
     monkeypatch.setenv("DIFFRED_RUNS", str(tmp_path))
     assert results.table_path("folder:/data/x", "a/b", "t") == tmp_path / "tables" / "folder-data-x" / "a-b" / "t.csv"
-    assert results.notebook_path("d", "m", "t").name == "t.ipynb"
-    assert results.record_path("d", "m", "t") == tmp_path / "records" / "d" / "m" / "t.json"
+    assert files.notebook_path("d", "m", "t").name == "t.ipynb"
+    assert files.record_path("d", "m", "t") == tmp_path / "records" / "d" / "m" / "t.json"
 
 
 def of_episodes(values, **changes):
-    """The three rows that stand for one value an episode."""
-    kept = {"accuracy": np.mean(values), "accuracy_sd": np.std(values, ddof=1), "accuracy_n": len(values)}
-    return [ROW | changes | {"metric": metric, "value": value} for metric, value in kept.items()]
+    """The one row that stands for one value an episode."""
+    return ROW | changes | {"value": np.mean(values), "sd": np.std(values, ddof=1), "n": len(values)}
 
 
-def test_three_rows_give_the_interval_of_all_episodes():
+def test_one_row_gives_the_interval_of_all_episodes():
     draw = np.random.default_rng(0)
     top, bottom = draw.uniform(0.5, 1, 300), draw.uniform(0, 0.5, 200)
-    made = results.as_table([*of_episodes(top, method="top"), *of_episodes(bottom, method="bottom")])
-    found = results.summarize_episodes(made, "method", metric="accuracy", level=0.9).set_index("method")
+    made = results.as_table([of_episodes(top, method="top"), of_episodes(bottom, method="bottom")])
+    found = results.summarize(made, "method", metric="accuracy", level=0.9).set_index("method")
     for method, values in {"top": top, "bottom": bottom}.items():
         low, high = stats.t.interval(0.9, len(values) - 1, values.mean(), stats.sem(values))
         assert found.loc[method, ["mean", "low", "high"]].tolist() == pytest.approx([values.mean(), low, high])
         assert found.loc[method, "n"] == len(values)
 
 
-def test_episodes_without_their_spread_or_in_one_group_are_refused():
-    rows = of_episodes([0.1, 0.2, 0.3])
-    with pytest.raises(InputError, match=r"metric must be one of .*, got 'accuracy_sd'"):
-        results.summarize_episodes(results.as_table([rows[0], rows[2]]), "method", metric="accuracy")
-    half = results.as_table([*rows, *of_episodes([0.1, 0.2], method="other")[::2]])
-    with pytest.raises(InputError, match="expected accuracy_sd and accuracy_n beside every accuracy"):
-        results.summarize_episodes(half, "method", metric="accuracy")
-    twice = results.as_table([*rows, *of_episodes([0.1, 0.2], label="other")])
-    with pytest.raises(InputError, match="several rows of 'accuracy' share a group of method"):
-        results.summarize_episodes(twice, "method", metric="accuracy")
-    assert len(results.summarize_episodes(twice, ["method", "label"], metric="accuracy")) == 2
+def test_a_row_with_limits_of_its_own_keeps_them():
+    summary = results.summarize(table(low=0.4, high=0.55), "method")
+    assert summary[["mean", "low", "high", "n"]].to_numpy().tolist() == [[0.5, 0.4, 0.55, 1]]
+
+
+def test_means_over_episodes_in_one_group_are_refused():
+    twice = results.as_table([of_episodes([0.1, 0.2, 0.3]), of_episodes([0.1, 0.2], label="other")])
+    with pytest.raises(InputError, match="several means over episodes share a group of method; add the column"):
+        results.summarize(twice, "method")
+    assert len(results.summarize(twice, ["method", "label"])) == 2
+
+
+def test_single_draws_and_what_is_pooled_over_them_are_not_averaged():
+    mixed = results.as_table([ROW, *(ROW | {"repeat": repeat} for repeat in range(2))])
+    with pytest.raises(InputError, match="mixes single draws with what is pooled over draws"):
+        results.summarize(mixed, "method")
+    assert results.summarize(mixed[mixed["repeat"].notna()], "method")["n"].tolist() == [2]
+
+
+def test_crossed_limits_are_refused():
+    with pytest.raises(InputError, match=r"column 'low' of the results table must not exceed 'high', got 0\.6 of 0\.4"):
+        table(low=0.6, high=0.4)
+
+
+def test_a_run_has_the_parameters_of_its_first_cell_with_the_values_of_now(monkeypatch, tmp_path):
+    monkeypatch.setenv("DIFFRED_RUNS", str(tmp_path))
+    history = [
+        "",
+        "%matplotlib inline",
+        'task: str = "digits"  # which\nseed: int = 1',
+        "seed = 7",
+        "x: int = 3\ny = 4",
+    ]
+    run = results.Run.begin({"In": history, "task": "digits", "seed": 7, "x": 3, "y": 4})
+    assert run.parameters == {"task": "digits", "seed": 7}
+    path = run.write(table(), "accuracy", inputs={"test": "abc"})
+    assert path == tmp_path / "tables" / "digits" / "summary" / "accuracy.csv"
+    written = results.read_provenance(path)
+    assert (written["parameters"], written["feature_keys"]) == ({"task": "digits", "seed": 7}, {"test": "abc"})
+    assert written["wall_seconds"] >= 0
+
+
+def test_a_run_without_its_parameters_cell_is_refused():
+    for namespace in ({}, {"In": ["", "import torch", "x: int"]}):
+        with pytest.raises(InputError, match=r"expected a parameters cell .* run the notebook from its first cell"):
+            results.Run.begin(namespace)

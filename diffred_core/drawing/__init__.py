@@ -1,7 +1,12 @@
-"""What all figures share: style, showing a figure with its words, showing a table."""
+"""What all figures share: style, and showing figures, tables and claims with the words that say them."""
 
+from __future__ import annotations
+
+from diffred_core.drawing._show import Figure as Figure
+from diffred_core.drawing._show import Table as Table
+from diffred_core.drawing._show import picture as picture
 from diffred_core.drawing._show import png as png
 from diffred_core.drawing._show import show as show
-from diffred_core.drawing._table import show_table as show_table
-from diffred_core.drawing.speed import describe_speed as describe_speed
-from diffred_core.drawing.speed import plot_speed as plot_speed
+from diffred_core.drawing._show import show_table as show_table
+from diffred_core.drawing.style import Look as Look
+from diffred_core.drawing.style import looks as looks

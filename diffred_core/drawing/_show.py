@@ -1,48 +1,115 @@
-"""Showing a figure with its alternative text, in JupyterLab and in the book alike."""
+"""Showing figures, tables and claims with the words that say them, in JupyterLab and in the book alike."""
 
 from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from IPython.display import HTML
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 from PIL import Image
 
 from diffred_core.errors import InputError
+from diffred_core.results.claims import Claim
 
 DPI = 100  # of the page; the picture has twice as many, for screens that have them
 
 
-def png(figure: Figure) -> bytes:
-    """Return `figure` as a small PNG on white; the same figure gives the same bytes.
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the book: what it reads off a table, how that is drawn, and how it is said.
 
-    256 colours are enough for lines and bands and make a quarter of the size.
+    Attributes
+    ----------
+    summary : callable
+        From a results table to the table that is drawn: every number of the figure stands in it.
+    plot : callable
+        ``plot(summary, *, ax=None)`` draws it and returns the Axes.
+    words : callable
+        ``words(summary)`` says it, numbers included, to somebody who does not see it.
     """
-    drawn = BytesIO()
-    figure.savefig(drawn, format="png", dpi=2 * DPI, facecolor="white")
-    small = BytesIO()
-    with Image.open(drawn) as image:
-        image.convert("RGB").quantize(256).save(small, format="PNG", optimize=True)
-    return small.getvalue()
+
+    summary: Callable[[pd.DataFrame], pd.DataFrame]
+    plot: Callable[..., Axes]
+    words: Callable[[pd.DataFrame], str]
 
 
-def show(figure: Figure, *, alt: str, caption: str | None = None) -> HTML:
-    """Return the figure as an HTML figure element with alternative text, and close it.
+@dataclass(frozen=True)
+class Table:
+    """A table of the book for people who read or hear it: few rows, columns named for readers.
 
-    HTML, because an image output gets its alternative text in the book only from the metadata of the cell, which
-    cannot hold numbers of the run.
+    Attributes
+    ----------
+    summary : callable
+        From a results table to the rows that are shown.
+    caption : str or callable
+        What the table holds, with units and the meaning of its intervals; or a function of the rows that says it.
+    digits : int
+        Decimal places of numbers that are not whole.
+    """
+
+    summary: Callable[[pd.DataFrame], pd.DataFrame]
+    caption: str | Callable[[pd.DataFrame], str]
+    digits: int = 3
+
+
+def show(what: Figure | Table | Sequence[Claim], table: Any = None) -> HTML:
+    """Return a figure or table of the book, made from a results table; or claims, each with its verdict.
 
     Parameters
     ----------
-    figure : Figure
-        What to show.
-    alt : str
-        What somebody who does not see the figure has to know: what is drawn, and its numbers.
-    caption : str, optional
-        Text below the figure.
+    what : Figure, Table, or sequence of Claim
+        A figure is shown with its alternative text, a table with its caption.
+    table : DataFrame, optional
+        A results table, or whatever the summary of `what` reads. Claims need none.
+
+    Raises
+    ------
+    InputError
+        If `what` is none of these, or the table does not hold what it draws.
+    """
+    if isinstance(what, Figure):
+        summary = what.summary(table)
+        return picture(what.plot(summary).figure, alt=what.words(summary))
+    if isinstance(what, Table):
+        rows = what.summary(table)
+        caption = what.caption if isinstance(what.caption, str) else what.caption(rows)
+        return show_table(rows, caption=caption, digits=what.digits)
+    if isinstance(what, Sequence) and all(isinstance(claim, Claim) for claim in what):
+        return _claims(what)
+    raise InputError(f"show takes a Figure, a Table or a list of claims, got {type(what).__name__}")
+
+
+def show_table(rows: pd.DataFrame, *, caption: str, digits: int = 3) -> HTML:
+    """Return `rows` as an HTML table with a caption; the columns are its header, the index is not shown.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Few rows, columns already named for readers; a missing value is shown as a dash.
+    caption : str
+        What the table holds, with units and the meaning of its intervals.
+    digits : int, default=3
+        Decimal places of numbers that are not whole.
+    """
+    text = rows.to_html(index=False, border=0, na_rep="–", float_format=lambda value: f"{value:.{digits}f}")
+    text = text.replace("<th>", '<th scope="col">').replace(' style="text-align: right;"', "")  # headings over columns
+    head, rest = text.split(">", 1)
+    return HTML(f"{head}>\n  <caption>{html.escape(caption)}</caption>{rest}")
+
+
+def picture(canvas: Canvas, *, alt: str) -> HTML:
+    """Return a drawn figure as an HTML figure element with alternative text, and close it.
+
+    HTML, because an image output gets its alternative text in the book only from the metadata of the cell, which
+    cannot hold numbers of the run.
 
     Raises
     ------
@@ -50,12 +117,33 @@ def show(figure: Figure, *, alt: str, caption: str | None = None) -> HTML:
         If `alt` is empty.
     """
     if not alt.strip():
-        raise InputError("alt must say what the figure shows, got an empty text; use the describe_* function")
-    data = base64.b64encode(png(figure)).decode()
-    plt.close(figure)
-    width = round(figure.get_figwidth() * DPI)
-    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+        raise InputError("alt must say what the figure shows, with its numbers, got an empty text")
+    data = base64.b64encode(png(canvas)).decode()
+    plt.close(canvas)
+    width = round(canvas.get_figwidth() * DPI)
     return HTML(
         f'<figure><img src="data:image/png;base64,{data}" width="{width}" style="max-width: 100%; height: auto" '
-        f'alt="{html.escape(alt, quote=True)}">{below}</figure>'
+        f'alt="{html.escape(alt, quote=True)}"></figure>'
     )
+
+
+def png(canvas: Canvas) -> bytes:
+    """Return a drawn figure as a small PNG on white; the same figure gives the same bytes.
+
+    256 colours are enough for lines and bands and make a quarter of the size.
+    """
+    drawn, small = BytesIO(), BytesIO()
+    canvas.savefig(drawn, format="png", dpi=2 * DPI, facecolor="white")
+    with Image.open(drawn) as image:
+        image.convert("RGB").quantize(256).save(small, format="PNG", optimize=True)
+    return small.getvalue()
+
+
+def _claims(claims: Sequence[Claim]) -> HTML:
+    """Return one item a claim: the verdict as a word, what is claimed, and the numbers."""
+    items = (
+        f'<li class="{claim.verdict}"><strong>{claim.verdict.capitalize()}</strong> '
+        f"<em>{html.escape(claim.name)}:</em> {html.escape(claim.statement)} {html.escape(claim.evidence)}</li>"
+        for claim in claims
+    )
+    return HTML('<ul class="claims">\n' + "\n".join(items) + "\n</ul>")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -17,26 +20,46 @@ GREY = "#595959"
 # Okabe and Ito (2008), less the yellow, which is too light on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-METHODS = {  # name in the table: label, colour, marker; every method looks the same in every figure
-    "random": ("random subset", "#0072B2", "o"),
-    "pca": ("PCA", "#D55E00", "s"),
-    "top_variance": ("top variance", "#009E73", "^"),
-    "random_projection_published": ("projection, as published", "#CC79A7", "D"),
-    "random_projection_gaussian": ("projection, Gaussian", "#E69F00", "v"),
-    "random_projection_orthogonal": ("projection, orthogonal", "#56B4E9", "P"),
-}
-PROBES = {
-    "ridge": ("ridge", "#0072B2", "o"),
-    "logistic": ("logistic, converged", "#D55E00", "s"),
-    "sgd": ("SGD, as published", "#009E73", "^"),
-}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How something that has a name in a table is said and drawn, the same in every figure.
+
+    Attributes
+    ----------
+    words : str
+        For legends and sentences.
+    colour, marker, dash : str
+        As matplotlib takes them; an empty marker draws none.
+    """
+
+    words: str
+    colour: str
+    marker: str = "o"
+    dash: str = "-"
+
+
+def looks(known: Mapping[str, Look], names: Iterable[str]) -> dict[str, Look]:
+    """Return the look of every one of `names`: the known ones in their own order, then the others.
+
+    A name that is not known gets the first colour and the first marker that no known one of them has, and its own
+    letters as words: nothing that stands in a table is left out of a figure.
+    """
+    present = set(names)
+    chosen = {name: look for name, look in known.items() if name in present}
+    used = {look.colour for look in chosen.values()}
+    free = itertools.cycle([i for i, colour in enumerate(COLOURS) if colour not in used] or range(len(COLOURS)))
+    for name, i in zip(sorted(present - set(chosen)), free, strict=False):
+        chosen[name] = Look(name.replace("_", " "), COLOURS[i], MARKERS[i])
+    return chosen
 
 
 def axes_or_new(ax: Axes | None, *, size: tuple[float, float] = SIZE) -> Axes:
     """Return `ax`, or the axes of a new white figure of `size` inches."""
     if ax is not None:
         return ax
-    with plt.rc_context(TEXT):
+    with sns.axes_style("whitegrid"), plt.rc_context(TEXT):
         return plt.subplots(figsize=size, facecolor="white", layout="constrained")[1]
 
 
@@ -100,23 +123,15 @@ def percent_ticks(ax: Axes) -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
 
 
-def line(
-    ax: Axes,
-    rows: pd.DataFrame,
-    *,
-    x: str,
-    label: str,
-    colour: str,
-    marker: str | None,
-    dash: str = "-",
-    band: bool = True,
-) -> None:
+def line(ax: Axes, rows: pd.DataFrame, *, x: str, look: Look, label: str | None = None, band: bool = True) -> None:
     """Draw the means of `rows` along column `x`, with their interval as a band where there is one."""
-    rows = rows.sort_values(x)
-    ax.plot(rows[x], rows["mean"], dash, color=colour, marker=marker, markersize=4.5, linewidth=1.6, label=label)
+    options = {"color": look.colour, "marker": look.marker or None, "linestyle": look.dash, "markersize": 4.5}
+    label = look.words if label is None else label
+    sns.lineplot(rows, x=x, y="mean", errorbar=None, ax=ax, label=label, legend=False, linewidth=1.6, **options)
     if band and rows["low"].notna().any():
+        rows = rows.sort_values(x)
         low, high = rows["low"].astype(float), rows["high"].astype(float)
-        ax.fill_between(rows[x].astype(float), low, high, color=colour, alpha=0.2, linewidth=0)
+        ax.fill_between(rows[x].astype(float), low, high, color=look.colour, alpha=0.2, linewidth=0)
 
 
 def interval_name(summary: pd.DataFrame, *, over: str = "draws") -> str:

@@ -35,11 +35,16 @@ SCHEMA = pa.DataFrameSchema(
         "n_way": _column("Int64", "classes in an episode", POSITIVE),
         "split": _column("string", "rows on which the value is measured; of episodes, from which they are drawn"),
         "label": _column("string", "class, for class-wise rows; else what sets rows of one method apart"),
+        "recipe": _column("string", "how networks were trained, views were cropped, or a probe was fitted"),
         "delta": _column("float64", "share of the full-layer accuracy to be kept, in [0, 1]", UNIT),
         "l2": _column("float64", "chosen regulariser", COUNT),
         "converged": _column("boolean", "whether the fit met its tolerance; empty for closed forms"),
         "metric": _column("string", "what was measured", empty=False),
         "value": _column("float64", "the measurement, finite", FINITE, empty=False),
+        "low": _column("float64", "lower limit of the interval of the value, where it has one", FINITE),
+        "high": _column("float64", "upper limit of that interval", FINITE),
+        "sd": _column("float64", "standard deviation of what the value is the mean of", COUNT),
+        "n": _column("Int64", "number of what the value is the mean of", POSITIVE),
     },
     strict=True,
     ordered=True,
@@ -86,14 +91,19 @@ def check(table: pd.DataFrame) -> pd.DataFrame:
         checked = SCHEMA.validate(table[list(COLUMNS)], lazy=True)
     except pa.errors.SchemaErrors as error:
         raise InputError(_sentence(error)) from error
-    too_many = checked.index[(checked["n_selected"] > checked["n_features"]).fillna(False)]
-    if len(too_many):
-        got = checked.loc[too_many[0], ["n_selected", "n_features"]].tolist()
-        raise InputError(
-            f"column 'n_selected' of the results table must not exceed 'n_features', got {got[0]} of {got[1]} "
-            f"in row {too_many[0]}; correct the sweep that made it"
-        )
+    _refuse_crossed(checked, "n_selected", "n_features")
+    _refuse_crossed(checked, "low", "high")
     return checked
+
+
+def _refuse_crossed(checked: pd.DataFrame, lesser: str, greater: str) -> None:
+    crossed = checked.index[(checked[lesser] > checked[greater]).fillna(False)]
+    if len(crossed):
+        got = checked.loc[crossed[0], [lesser, greater]].tolist()
+        raise InputError(
+            f"column {lesser!r} of the results table must not exceed {greater!r}, got {got[0]} of {got[1]} "
+            f"in row {crossed[0]}; correct the sweep that made it"
+        )
 
 
 def _refuse_unknown(table: pd.DataFrame) -> None:

@@ -13,7 +13,12 @@ from diffred_core.errors import InputError
 def summarize(
     table: pd.DataFrame, by: str | Sequence[str], *, metric: str | None = None, level: float = 0.95
 ) -> pd.DataFrame:
-    """Return the mean over repeats of every group, with its Student t interval.
+    """Return the mean of every group with its interval.
+
+    A group of several rows (repeats: draws, seeds) has the Student t interval of their mean. A group of one row has the
+    interval that the row itself brings: the one of its `sd` and `n`, where the value is a mean over n (episodes), which
+    is the interval that n rows would give; else the limits `low` and `high` that the sweep gave it, at the sweep's own
+    level.
 
     Parameters
     ----------
@@ -24,34 +29,51 @@ def summarize(
     metric : str, optional
         Keep only the rows of this metric; needed if the table holds several and `by` does not tell them apart.
     level : float, default=0.95
-        Coverage of the interval.
+        Coverage of the intervals that are computed here.
 
     Returns
     -------
     DataFrame
-        Columns `by`, then mean, low, high, n, level. A group of one measurement has no interval: low and high
-        are missing.
+        Columns `by`, then mean, low, high, n, level. Low and high are missing where there is no interval.
 
     Raises
     ------
     InputError
-        If a group would mix metrics, or nothing is left.
+        If a group would mix metrics, single draws with what is pooled over draws (column `repeat` is empty), or several
+        means over episodes; or if nothing is left.
     """
+    intervals.check_level(level)
     by = [by] if isinstance(by, str) else list(by)
     rows = table if metric is None else table[table["metric"] == metric]
     _refuse_empty_or_mixed(table, rows, by, metric)
-    grouped = rows.groupby(by, dropna=False, sort=True)["value"]
-    summary = grouped.agg(mean="mean", n="size").reset_index()
-    bounds = [_interval(values, level) for _, values in grouped]
-    summary["low"], summary["high"] = zip(*bounds, strict=True)
+    grouped = rows.groupby(by, dropna=False, sort=True)
+    summary = grouped["value"].agg(mean="mean").reset_index()
+    summary["low"], summary["high"], summary["n"] = zip(
+        *(_spread(group, by, level) for _, group in grouped), strict=True
+    )
     return summary.assign(level=level)[[*by, "mean", "low", "high", "n", "level"]]
 
 
-def _interval(values: pd.Series, level: float) -> tuple[float, float]:
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    _, low, high = intervals.mean_interval(values.to_numpy(dtype=float), level=level)
-    return float(low), float(high)
+def _spread(group: pd.DataFrame, by: Sequence[str], level: float) -> tuple[float, float, int]:
+    """Return the limits of the mean of a group, and the number of what it is the mean of."""
+    if len(group) > 1:
+        if group["n"].notna().any():
+            raise InputError(
+                f"several means over episodes share a group of {', '.join(by)}; add the column that differs"
+            )
+        if group["repeat"].isna().any() and group["repeat"].notna().any():
+            raise InputError(
+                f"a group of {', '.join(by)} mixes single draws with what is pooled over draws; keep one of them, by "
+                "whether the column 'repeat' is empty"
+            )
+        _, low, high = intervals.mean_interval(group["value"].to_numpy(dtype=float), level=level)
+        return float(low), float(high), len(group)
+    row = group.iloc[0]
+    if pd.notna(row["n"]) and pd.notna(row["sd"]) and row["n"] > 1:
+        error = float(row["sd"]) / float(row["n"]) ** 0.5
+        _, low, high = intervals.t_interval(float(row["value"]), error, degrees=int(row["n"]) - 1, level=level)
+        return float(low), float(high), int(row["n"])
+    return float(row["low"]), float(row["high"]), 1 if pd.isna(row["n"]) else int(row["n"])
 
 
 def _refuse_empty_or_mixed(table: pd.DataFrame, rows: pd.DataFrame, by: list[str], metric: str | None) -> None:

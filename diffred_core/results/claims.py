@@ -6,16 +6,24 @@ wrong side, and is undecided where the interval contains the limit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
 
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from diffred_core import intervals
+from diffred_core.results.rows import Row
+
+Side = Literal["above", "below", "within"]
+Verdict = Literal["holds", "fails", "undecided"]
+VERDICTS: tuple[Verdict, ...] = ("holds", "undecided", "fails")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement about one table, what was measured, and the verdict.
+    """A statement about one table, what was measured, and the verdict; made by `judge`.
 
     Attributes
     ----------
@@ -27,8 +35,7 @@ class Claim:
         The numbers.
     value, low, high, limit : float
         The measurement with its interval, and the limit that the claim is about.
-    verdict : str
-        ``holds``, ``fails`` or ``undecided``.
+    verdict : {"holds", "undecided", "fails"}
     """
 
     name: str
@@ -38,18 +45,44 @@ class Claim:
     low: float
     high: float
     limit: float
-    verdict: str
+    verdict: Verdict
 
-    def __str__(self) -> str:
-        return f"**{self.verdict.capitalize()}:** {self.statement} {self.evidence}"
+
+def judge(
+    *,
+    name: str,
+    statement: str,
+    evidence: str,
+    value: float,
+    low: float,
+    high: float,
+    limit: float = 0.0,
+    side: Side = "above",
+) -> Claim:
+    """Return the claim that a measurement lies on one side of a limit, with the verdict of its interval.
+
+    Parameters
+    ----------
+    name, statement, evidence, value, low, high, limit
+        As in `Claim`. Limits of an interval that is not known are NaN, and leave the claim undecided.
+    side : {"above", "below", "within"}
+        Where the claim puts the value: above the limit, at most at it, or not further than it from 0.
+    """
+    right, wrong = {
+        "above": (low > limit, high <= limit),
+        "below": (high <= limit, low > limit),
+        "within": (low >= -limit and high <= limit, low > limit or high < -limit),
+    }[side]
+    verdict: Verdict = "holds" if right else "fails" if wrong else "undecided"
+    return Claim(name, statement, evidence, float(value), float(low), float(high), float(limit), verdict)
 
 
 def above_zero(
+    *,
     name: str,
     statement: str,
     measured: str,
     differences: ArrayLike,
-    *,
     level: float = 0.95,
     digits: int = 3,
     over: str = "draws",
@@ -71,17 +104,31 @@ def above_zero(
         What the repeats are, in the plural.
     """
     value, low, high = intervals.mean_interval(differences, level=level)
-    numbers = [f"{number:+.{digits}f}" for number in (value, low, high)]
-    spread = f"{_percent(level)} interval {numbers[1]} to {numbers[2]} over {over}"
-    evidence = f"{measured}: {numbers[0]}, {spread if low == low else f'without an interval: one of the {over}'}."
-    return Claim(name, statement, evidence, value, low, high, 0.0, verdict(low, high, 0.0, below=False))
+    mean, least, most = (f"{number:+.{digits}f}" for number in (value, low, high))
+    spread = f"{percent(level)} interval {least} to {most} over {over}"
+    evidence = f"{measured}: {mean}, {spread if low == low else f'without an interval: one of the {over}'}."
+    return judge(name=name, statement=statement, evidence=evidence, value=value, low=low, high=high)
 
 
-def verdict(low: float, high: float, limit: float, *, below: bool) -> str:
-    """Return ``holds``, ``fails`` or ``undecided`` for an interval claimed to lie above `limit`, or `below` it."""
-    right, wrong = (high <= limit, low > limit) if below else (low > limit, high <= limit)
-    return "holds" if right else "fails" if wrong else "undecided"
+def claims_frame(claims: Iterable[Claim]) -> pd.DataFrame:
+    """Return one row a claim, its fields as columns."""
+    return pd.DataFrame([asdict(claim) for claim in claims])
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:g} %"
+def claim_rows(claims: Iterable[Claim], cell: Mapping[str, object]) -> Iterator[Row]:
+    """Yield the claims as rows of a results table: metric ``claim``, its name as method, its verdict as label.
+
+    Parameters
+    ----------
+    claims : iterable of Claim
+    cell : mapping
+        Columns that the rows share: task, model, layer, n_features.
+    """
+    for claim in claims:
+        measured = {"value": claim.value, "low": claim.low, "high": claim.high}
+        yield {**cell, "metric": "claim", "method": claim.name, "label": claim.verdict, **measured}
+
+
+def percent(share: float) -> str:
+    """Return a share in words: ``20 %``."""
+    return f"{100 * share:.4g} %"

@@ -1,0 +1,81 @@
+"""What is shown has its words, nothing that stands in a table is left out, and text is never markup."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from diffred_core import drawing
+from diffred_core.drawing import style
+from diffred_core.errors import InputError
+from diffred_core.results import claims
+
+
+def plot_points(summary, *, ax=None):
+    ax = style.axes_or_new(ax)
+    style.line(ax, summary, x="x", look=drawing.Look("points", "#0072B2"))
+    return style.finish(ax, title="points", x="x", y="mean")
+
+
+POINTS = pd.DataFrame({"x": [2, 1], "mean": [0.2, 0.1], "low": [0.1, 0.0], "high": [0.3, 0.2]})
+FIGURE = drawing.Figure(lambda table: table, plot_points, lambda summary: f'{len(summary)} points, "<b>" & more.')
+
+
+def test_a_figure_is_shown_with_its_words_and_closed():
+    shown = drawing.show(FIGURE, POINTS).data
+    assert 'alt="2 points, &quot;&lt;b&gt;&quot; &amp; more."' in shown
+    assert "data:image/png;base64," in shown
+    assert plt.get_fignums() == []
+
+
+def test_a_figure_without_words_is_refused():
+    with pytest.raises(InputError, match="alt must say what the figure shows"):
+        drawing.show(drawing.Figure(FIGURE.summary, plot_points, lambda summary: " "), POINTS)
+
+
+def test_the_same_figure_gives_the_same_bytes_and_another_one_others():
+    pictures = [drawing.png(plot_points(POINTS).figure) for _ in range(2)]
+    assert pictures[0] == pictures[1]
+    assert pictures[0] != drawing.png(plot_points(POINTS.assign(mean=0.1)).figure)
+
+
+def test_a_line_runs_along_x_with_the_interval_as_its_band():
+    ax = plot_points(POINTS)
+    assert ax.lines[0].get_xydata().tolist() == [[1, 0.1], [2, 0.2]]
+    heights = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0.0, 0.3)
+    assert plot_points(POINTS.assign(low=None, high=None)).collections[:] == []
+
+
+def test_a_table_has_a_caption_and_a_dash_for_what_is_missing():
+    rows = pd.DataFrame({"a": [0.12345, None], "b": ["x", "<i>y</i>"]})
+    table = drawing.Table(lambda table: table, lambda rows: f"{len(rows)} rows & more", digits=2)
+    shown = drawing.show(table, rows).data
+    for part in ("<caption>2 rows &amp; more</caption>", '<th scope="col">a</th>', "<td>0.12</td>", "<td>–</td>"):
+        assert part in shown
+    assert "<td>&lt;i&gt;y&lt;/i&gt;</td>" in shown
+
+
+def test_claims_are_shown_one_way_each_with_its_verdict_as_a_word():
+    claim = claims.judge(name="a < b", statement="a is less.", evidence="0.1 & 0.2.", value=0.1, low=0.05, high=0.2)
+    shown = drawing.show([claim]).data
+    assert '<li class="holds"><strong>Holds</strong> <em>a &lt; b:</em> a is less. 0.1 &amp; 0.2.</li>' in shown
+
+
+def test_what_cannot_be_shown_is_refused():
+    with pytest.raises(InputError, match="show takes a Figure, a Table or a list of claims, got int"):
+        drawing.show(3)
+
+
+def test_a_name_that_nobody_knows_gets_the_next_colour_and_is_drawn():
+    known = {"b": drawing.Look("bee", style.COLOURS[0]), "a": drawing.Look("ay", style.COLOURS[1])}
+    chosen = drawing.looks(known, ["new_way", "a", "b"])
+    assert list(chosen) == ["b", "a", "new_way"]
+    assert chosen["new_way"].words == "new way"
+    assert len({look.colour for look in chosen.values()}) == 3
+    assert list(drawing.looks(known, ["a"])) == ["a"]
+
+
+def test_more_names_than_colours_still_all_have_a_look():
+    assert len(drawing.looks({}, [f"way{i}" for i in range(20)])) == 20
