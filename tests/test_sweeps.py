@@ -284,9 +284,8 @@ def test_redundant_features_exceed_the_null_and_independent_ones_do_not(similari
 def test_similarity_interval_holds_the_estimate(similarity):
     limited = similarity[similarity["low"].notna()]
     assert len(limited) == 3
-    assert set(zip(limited["method"], limited["metric"], limited["n_selected"])) == {
-        ("subset_whole", "cka_debiased", 8)
-    }
+    whole = rows(similarity, method="subset_whole", metric="cka_debiased", n_selected=8)
+    assert limited.index.tolist() == whole.index.tolist()
     assert (limited["low"] < limited["value"]).all()
     assert (limited["value"] < limited["high"]).all()
 

@@ -71,14 +71,10 @@ def full_selection(n_features: int) -> tuple[Selection, SizeGrid]:
 
 
 def ridge(data: ProbeData, selection: Selection, grid: SizeGrid, *, l2: Sequence[float]) -> Curve:
-    """Return the ridge probe at every size.
-
-    Some twenty sizes are solved faster one by one than as prefixes of one factor (`linear_probe.ridge_curve`): that
-    one projects all rows into the factor's coordinates for every value of `l2`, which pays for hundreds of sizes.
-    """
+    """Return the ridge probe at every size, from one factor for each of `l2`."""
     moments = selection.moments(data.moments)
     values = _l2_values(l2, data.moments.variance.mean())
-    probe = linear_probe.fit_ridge(moments, subsets=[selection.order[:size] for size in grid.sizes], l2=values)
+    probe = linear_probe.fit_ridge_prefixes(moments, order=selection.order, sizes=grid.sizes, l2=values)
     predictions = probe.predict(selection.features(data.scored))
     return _chosen("ridge", data, selection, grid, values, predictions)
 
