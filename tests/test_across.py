@@ -17,8 +17,8 @@ def tables():
     layers = [make_task(), make_task(seed=1, n_features=30)]
     layers[1] = type(layers[1])("other", "signals", layers[1].classes, layers[1].keys, layers[1].splits)
     options = {"n_seeds": 2}
-    probes = [random_subsets.subset_probes(layer, **options, logistic_fractions=(), n_boot=50) for layer in layers]
-    similarity = [random_subsets.subset_similarity(layer, **options, interval_fractions=()) for layer in layers]
+    probes = [random_subsets.probes(layer, **options, logistic_fractions=(), n_boot=50) for layer in layers]
+    similarity = [random_subsets.similarity(layer, **options, interval_fractions=()) for layer in layers]
     return pd.concat(probes, ignore_index=True), pd.concat(similarity, ignore_index=True)
 
 
@@ -31,6 +31,7 @@ def test_kept_accuracy_is_mean_over_full(tables):
     assert found["mean"] == pytest.approx(random)
     assert found["kept"] == pytest.approx(random / full)
     assert found["gap"] == pytest.approx(full - random)
+    assert found["gap_low"] < found["gap"] < found["gap_high"]
     assert found[["n_selected", "n_features"]].tolist() == [15, 30]
 
 
@@ -46,7 +47,7 @@ def test_needed_fraction_is_the_first_that_keeps_the_accuracy(tables):
 
 def test_frontier_equals_brute_force(tables):
     probes, _ = tables
-    found = random_subsets.across.frontier(probes, task="signals")
+    found = random_subsets.across.accuracy_frontier(probes, task="signals")
     assert set(found["model"]) == {"synthetic", "other"}
     for row in found.itertuples():
         others = found[(found["n_selected"] < row.n_selected) & (found["mean"] >= row.mean)]
@@ -68,11 +69,37 @@ def test_similarity_stands_beside_its_null(tables):
 def test_summary_holds_every_claim_for_every_cell_and_is_a_results_table(tables, tmp_path):
     table = random_subsets.across.summary_table(*tables)
     pd.testing.assert_frame_equal(results.check(table), table)
-    found = table[table["metric"].str.startswith("claim_")]
-    assert len(found) == 2 * len(random_subsets.across.CLAIMS)
+    found = table[table["metric"] == "claim"]
+    assert len(found) == 2 * len(random_subsets.across.PUBLISHED_CLAIMS)
+    assert set(found["method"]) == {
+        *("accuracy kept", "similar beyond inclusion", "PCA beats random", "classes pay unequally"),
+    }
+    kept = table[table["metric"] == "accuracy_subset"]
+    assert (kept["low"] < kept["value"]).all()
+    assert (kept["value"] < kept["high"]).all()
     assert set(found["label"]) <= {"holds", "fails", "undecided"}
     deltas = table[table["metric"] == "diffused_redundancy_first"]
     assert len(deltas) == 2 * len(random_subsets.DELTAS)
+
+
+def test_verdicts_are_counted_and_every_claim_names_its_cell(tables):
+    counts = random_subsets.across.verdict_counts(random_subsets.across.summary_table(*tables)).set_index("claim")
+    claims = random_subsets.across.every(*tables)
+    assert counts.sum(axis=1).tolist() == [2] * 4
+    for verdict in ("holds", "undecided", "fails"):
+        assert counts[verdict].sum() == sum(claim.verdict == verdict for claim in claims)
+    assert "accuracy kept, other on signals" in [claim.name for claim in claims]
+
+
+def test_summary_is_stated_at_the_fraction_that_is_asked_for(tables):
+    table = random_subsets.across.summary_table(*tables, fraction=0.5)
+    assert set(table.loc[table["metric"] == "accuracy_subset", "fraction"]) == {0.5}
+
+
+def test_published_stands_beside_reproduced(tables):
+    found = random_subsets.across.published_and_reproduced(tables[0])
+    assert found["origin"].value_counts()["reproduced"] == 2
+    assert (found["origin"] == "published").sum() == len(published.diffused_redundancy_at(0.9))
 
 
 def test_published_redundancy_follows_from_the_published_accuracies():

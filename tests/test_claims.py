@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from diffred_core import results
@@ -24,13 +25,11 @@ def drawn(method, metric, values, fraction=0.2):
     ("low", "high", "verdict"), [(0.0, 0.05, "holds"), (0.04, 0.06, "undecided"), (0.051, 0.09, "fails")]
 )
 def test_kept_accuracy_is_judged_by_the_whole_interval(low, high, verdict):
-    values = {"accuracy_gap": (low + high) / 2, "accuracy_gap_low": low, "accuracy_gap_high": high}
-    claim = random_subsets.claims.accuracy_is_kept(
-        table(*({"method": "random", "metric": k, "fraction": 0.2, "value": v} for k, v in values.items()))
-    )
+    gap = {"metric": "accuracy_gap", "value": (low + high) / 2, "low": low, "high": high}
+    claim = random_subsets.claims.accuracy_is_kept(table({"method": "random", "fraction": 0.2} | gap))
     assert claim.verdict == verdict
-    assert str(claim).startswith(f"**{verdict.capitalize()}:** a random 20 % of the features stays within 5 points")
-    assert f"interval {100 * low:.1f} to {100 * high:.1f}" in str(claim)
+    assert claim.statement.startswith("a random 20 % of the features stays within 5 points")
+    assert f"interval {100 * low:.1f} to {100 * high:.1f}" in claim.evidence
 
 
 @pytest.mark.parametrize(
@@ -55,7 +54,8 @@ def test_pca_is_judged_against_the_draws(pca, verdict):
     ("gini", "verdict"), [((0.2, 0.21), "holds"), ((0.05, 0.15), "undecided"), ((0.01, 0.0), "fails")]
 )
 def test_inequality_is_judged_against_the_full_layer(gini, verdict):
-    rows = [*drawn("random", "gini_by_seed", gini), *drawn("full", "gini", (0.1,), 1.0)]
+    rows = [*drawn("random", "gini", gini), *drawn("full", "gini", (0.1,), 1.0)]
+    rows.append({"method": "random", "metric": "gini", "fraction": 0.2, "value": 0.9})  # of the mean over draws
     assert random_subsets.claims.classes_pay_unequally(table(*rows)).verdict == verdict
 
 
@@ -65,8 +65,27 @@ def test_one_fit_without_convergence_is_told():
         row["converged"] = converged
     claim = random_subsets.claims.fits_converged(table(*rows))
     assert claim.verdict == "fails"
-    assert "1 of 2 did not: 1 ridge" in str(claim)
+    assert "1 of 2 did not: 1 ridge" in claim.evidence
     assert random_subsets.claims.fits_converged(table(*rows[:1])).verdict == "holds"
+
+
+def test_every_claim_of_a_sweep_is_made_and_a_table_of_two_sweeps_is_refused():
+    gini = [*drawn("random", "gini", (0.2, 0.3)), *drawn("full", "gini", (0.1,), 1.0)]
+    accuracy = [*drawn("random", "accuracy", (0.6, 0.7), 0.1), *drawn("pca", "accuracy", (0.9,), 0.1)]
+    gap = {"method": "random", "metric": "accuracy_gap", "fraction": 0.2, "value": 0.1, "low": 0.09, "high": 0.11}
+    probes = table(*accuracy, *gini, gap).assign(experiment="subset_probes")
+    found = {claim.name: claim.verdict for claim in random_subsets.claims.every(probes)}
+    assert found == {
+        "accuracy kept": "fails",
+        "PCA beats random": "holds",
+        "classes pay unequally": "holds",
+        "fits converged": "holds",
+    }
+    alike = [*drawn("subset_whole", "cka_debiased", (0.5, 0.6)), *drawn("diagonal_null", "cka", (0.2, 0.2))]
+    similarity = table(*alike).assign(experiment="subset_similarity")
+    assert [claim.name for claim in random_subsets.claims.every(similarity)] == ["similar beyond inclusion"]
+    with pytest.raises(InputError, match="table must be of one of subset_probes, subset_similarity, got subset_probes"):
+        random_subsets.claims.every(pd.concat([probes, similarity]))
 
 
 def test_a_fraction_that_was_not_measured_is_refused():

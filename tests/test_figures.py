@@ -12,49 +12,44 @@ import pytest
 from matplotlib.text import Text
 from synthetic_task import make_task
 
-from diffred_core import drawing, results
+from diffred_core import drawing
 from diffred_core.chapters import random_subsets
-from diffred_core.drawing import style as _style
 from diffred_core.drawing.style import task_label
 from diffred_core.errors import InputError
 
+FIGURES = {
+    **{
+        name: getattr(random_subsets.figures, name)
+        for name in ("accuracy", "probes", "redundancy", "similarity", "inequality", "regulariser")
+    },
+    "kept": random_subsets.across.kept(),
+    "needed": random_subsets.across.needed,
+    "frontier": random_subsets.across.frontier(),
+}
+NAMES = tuple(FIGURES)
+
 
 @pytest.fixture(scope="module")
-def probes():
-    return random_subsets.subset_probes(make_task(), n_seeds=3, logistic_fractions=(0.2, 0.5), n_boot=50)
-
-
-@pytest.fixture(scope="module")
-def summaries(probes):
-    ridge = probes[probes["probe"] == "ridge"]
-    similarity = random_subsets.subset_similarity(make_task(), n_seeds=3, interval_fractions=())
-    drops = ridge[(ridge["method"] == "random") & ridge["metric"].str.startswith("diffused_redundancy")]
-    both = results.summarize(ridge[ridge["metric"].isin(["accuracy", "gini"])], ["method", "fraction", "metric"])
-    fits = ridge[ridge["metric"] == "accuracy"]
+def tables():
+    probes = random_subsets.probes(make_task(), n_seeds=3, logistic_fractions=(0.2, 0.5), n_boot=50)
     return {
-        "accuracy": results.summarize(fits, ["method", "fraction"], metric="accuracy"),
-        "probes": results.summarize(probes, ["method", "probe", "fraction"], metric="accuracy"),
-        "redundancy": results.summarize(drops, ["metric", "delta"]),
-        "similarity": results.summarize(similarity, ["method", "metric", "fraction"]),
-        "inequality": both.pivot(index=["method", "fraction"], columns="metric", values="mean").reset_index(),
-        "regulariser": results.summarize(fits.assign(value=np.log10(fits["l2"])), ["method", "fraction"]),
-        "dumbbells": random_subsets.across.kept_accuracy(probes),
-        "needed": random_subsets.across.needed_fractions(probes),
-        "frontier": random_subsets.across.frontier(probes, task="signals"),
+        "probes": probes,
+        "similarity": random_subsets.similarity(make_task(), n_seeds=3, interval_fractions=(0.2,)),
     }
 
 
-NAMES = (
-    *("accuracy", "probes", "redundancy", "similarity", "inequality", "regulariser"),
-    *("dumbbells", "needed", "frontier"),
-)
-PLOTS = {name: getattr(random_subsets.figures, f"plot_{name}") for name in NAMES}
+@pytest.fixture(scope="module")
+def summaries(tables):
+    return {
+        name: figure.summary(tables["similarity" if name == "similarity" else "probes"])
+        for name, figure in FIGURES.items()
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plot_draws_on_the_axes_it_is_given_and_returns_them(name, summaries):
     figure, ax = plt.subplots()
-    assert PLOTS[name](summaries[name], ax=ax) is ax
+    assert FIGURES[name].plot(summaries[name], ax=ax) is ax
     assert plt.get_fignums() == [figure.number]
     assert ax.lines or ax.collections
     assert ax.get_xlabel()
@@ -62,7 +57,7 @@ def test_a_plot_draws_on_the_axes_it_is_given_and_returns_them(name, summaries):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_new_figure_is_white_named_and_has_a_legend_off_the_data(name, summaries):
-    ax = PLOTS[name](summaries[name])
+    ax = FIGURES[name].plot(summaries[name])
     assert matplotlib.colors.to_hex(ax.figure.get_facecolor()) == "#ffffff"
     assert matplotlib.colors.to_hex(ax.get_facecolor()) == "#ffffff"
     assert ax.get_title(loc="left")
@@ -82,21 +77,21 @@ def test_a_new_figure_is_white_named_and_has_a_legend_off_the_data(name, summari
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plot_does_not_change_its_summary(name, summaries):
     before = summaries[name].copy()
-    PLOTS[name](summaries[name])
+    FIGURES[name].plot(summaries[name])
     pd.testing.assert_frame_equal(summaries[name], before)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plot_refuses_an_empty_summary_and_one_without_a_column(name, summaries):
     with pytest.raises(InputError, match=f"plot_{name} needs at least one row"):
-        PLOTS[name](summaries[name].iloc[:0])
+        FIGURES[name].plot(summaries[name].iloc[:0])
     with pytest.raises(InputError, match=f"plot_{name} needs the column"):
-        PLOTS[name](summaries[name][["n"]] if "n" in summaries[name] else summaries[name][[]])
+        FIGURES[name].plot(summaries[name][["n"]] if "n" in summaries[name] else summaries[name][[]])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
-    describe = getattr(random_subsets.figures, f"describe_{name}")
+    describe = FIGURES[name].words
     words = describe(summaries[name])
     assert re.search(r"\d", words)
     assert words.endswith(".")
@@ -145,7 +140,7 @@ def test_a_mixture_of_probes_is_refused_where_one_is_drawn(summaries):
 
 
 def test_colours_of_methods_differ_and_are_dark_enough_on_white():
-    colours = [colour for _, colour, _ in _style.METHODS.values()]
+    colours = [look.colour for look in random_subsets.figures.METHODS.values()]
     assert len(set(colours)) == len(colours)
     for colour in colours:
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in matplotlib.colors.to_rgb(colour)]
@@ -153,32 +148,75 @@ def test_colours_of_methods_differ_and_are_dark_enough_on_white():
         assert 1.05 / (luminance + 0.05) > 2  # markers differ as well, so colour never stands alone
 
 
-def test_show_gives_the_alternative_text_and_closes_the_figure(summaries):
-    figure = random_subsets.figures.plot_accuracy(summaries["accuracy"]).figure
-    shown = drawing.show(figure, alt='less "than" 5 % & more', caption="a < b").data
-    assert 'alt="less &quot;than&quot; 5 % &amp; more"' in shown
-    assert "<figcaption>a &lt; b</figcaption>" in shown
+@pytest.mark.parametrize("name", ["accuracy", "inequality"])
+def test_a_method_that_no_style_knows_is_drawn_in_a_colour_of_its_own(name, tables):
+    probes = tables["probes"]
+    added = probes[probes["method"] == "pca"].assign(method="bottom_pca")
+    summary = FIGURES[name].summary(pd.concat([probes, added]))
+    lines = {line.get_label(): line for line in FIGURES[name].plot(summary).lines}
+    assert "bottom pca" in lines
+    others = [matplotlib.colors.to_hex(line.get_color()) for label, line in lines.items() if label != "bottom pca"]
+    assert matplotlib.colors.to_hex(lines["bottom pca"].get_color()) not in others
+    if name == "accuracy":
+        assert "bottom pca" in FIGURES[name].words(summary)
+        assert "bottom pca" not in FIGURES[name].words(FIGURES[name].summary(probes))
+
+
+def test_bands_of_redundancy_are_those_of_single_draws(tables, summaries):
+    rows = tables["probes"].query("probe == 'ridge' and method == 'random' and delta == 0.9")
+    rows = rows[rows["metric"] == "diffused_redundancy_first"]
+    (found,) = summaries["redundancy"].query("metric == 'diffused_redundancy_first' and delta == 0.9").itertuples()
+    assert found.mean == rows.loc[rows["repeat"].isna(), "value"].item()
+    single = rows.loc[rows["repeat"].notna(), "value"]
+    assert (found.low + found.high) / 2 == pytest.approx(single.mean())
+    assert found.n == 3
+
+
+def test_bands_of_similarity_are_over_draws_and_not_over_rows(tables):
+    one = tables["similarity"].query("repeat == 0 and method == 'subset_whole' and metric == 'cka_debiased'")
+    assert one["low"].notna().any()
+    assert random_subsets.figures.similarity.summary(one)["low"].isna().all()
+
+
+def test_the_share_of_fits_at_an_end_is_said_and_drawn(tables):
+    probes = tables["probes"].copy()
+    edge = (probes["metric"] == "l2_at_edge") & (probes["probe"] == "ridge")
+    for share, value in (("0 %", 0.0), ("100 %", 1.0)):
+        probes.loc[edge, "value"] = value
+        summary = random_subsets.figures.regulariser.summary(probes)
+        assert f"{share} of the ridge fits" in random_subsets.figures.regulariser.words(summary)
+        ax = random_subsets.figures.regulariser.plot(summary)
+        assert f"; {share} of the ridge fits" in ax.get_title(loc="left")
+
+
+@pytest.mark.parametrize("name", ["accuracy", "probes", "similarity", "over_rows"])
+def test_a_table_holds_the_numbers_of_its_sweep(name, tables):
+    of = "similarity" if name in ("similarity", "over_rows") else "probes"
+    shown = getattr(random_subsets.tables, name).summary(tables[of])
+    assert len(shown)
+    rows = tables[of]
+    if name == "probes":
+        assert set(shown["features"]) == {20.0, 50.0, 100.0}
+        assert set(shown["probe"]) == {"ridge", "logistic"}
+    if name == "accuracy":
+        full = rows.query("method == 'full' and probe == 'ridge' and metric == 'accuracy'")["value"].item()
+        assert shown.set_index("method").loc["full", "mean"] == pytest.approx(100 * full)
+    if name == "similarity":
+        nulls = rows.query("method == 'diagonal_null' and fraction == 0.2")["value"]
+        assert shown.set_index("fraction").loc["20 %", "uncorrelated"] == pytest.approx(nulls.mean())
+    if name == "over_rows":
+        assert shown["fraction"].tolist() == [0.2]
+        assert (shown["low"] < shown["CKA"]).all()
+        none = random_subsets.tables.over_rows.summary(rows.assign(low=float("nan")))
+        assert "No interval over rows" in random_subsets.tables.over_rows.caption(none)
+        assert "No interval" not in random_subsets.tables.over_rows.caption(shown)
+
+
+def test_a_shown_figure_has_its_words_and_is_closed(tables, summaries):
+    shown = drawing.show(random_subsets.figures.accuracy, tables["probes"]).data
+    assert random_subsets.figures.accuracy.words(summaries["accuracy"])[:60] in shown
     assert "data:image/png;base64," in shown
     assert plt.get_fignums() == []
-
-
-def test_show_refuses_a_figure_without_words(summaries):
-    with pytest.raises(InputError, match="alt must say what the figure shows"):
-        drawing.show(random_subsets.figures.plot_accuracy(summaries["accuracy"]).figure, alt=" ")
-
-
-def test_the_same_figure_gives_the_same_bytes_and_another_one_others(summaries):
-    pictures = [drawing.png(random_subsets.figures.plot_accuracy(summaries["accuracy"]).figure) for _ in range(2)]
-    assert pictures[0] == pictures[1]
-    assert pictures[0] != drawing.png(random_subsets.figures.plot_similarity(summaries["similarity"]).figure)
-
-
-def test_a_table_has_a_caption_and_a_dash_for_what_is_missing():
-    shown = drawing.show_table(pd.DataFrame({"a": [0.12345, None], "b": ["x", "y"]}), caption="a & b", digits=2).data
-    assert "<caption>a &amp; b</caption>" in shown
-    assert '<th scope="col">a</th>' in shown
-    assert "<td>0.12</td>" in shown
-    assert "<td>–</td>" in shown
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,20 @@ def test_every_prefix_equals_its_own_fit(data, memory_bytes):
     assert not torch.allclose(scores[:, 0], other.scores(X)[:, 0])
 
 
+@pytest.mark.parametrize("l2", [L2, 1e-1])
+def test_probes_of_all_prefixes_are_those_of_their_own_fits(data, l2):
+    summary, X, _, order = data
+    probe = linear_probe.fit_ridge_prefixes(summary, order=order, sizes=SIZES, l2=l2)
+    solo = linear_probe.fit_ridge(summary, subsets=[order[:k] for k in SIZES], l2=l2)
+    assert probe.batch_shape == solo.batch_shape
+    for name in ("weight", "bias", "subsets", "l2", "converged", "iterations"):
+        torch.testing.assert_close(getattr(probe, name), getattr(solo, name), rtol=1e-9, atol=1e-11)
+    assert probe.converged.all()
+    assert torch.equal(probe.predict(X), solo.predict(X))
+    other = linear_probe.fit_ridge_prefixes(summary, order=order.flip(0), sizes=SIZES, l2=l2)
+    assert not torch.allclose(other.bias, probe.bias)
+
+
 def test_one_l2_drops_the_axis_of_the_path(data):
     summary, X, y, order = data
     path = linear_probe.ridge_curve(summary, X, y, order=order, sizes=SIZES, l2=L2)

@@ -29,6 +29,25 @@ def test_the_best_of_each_column_is_chosen_and_edges_are_flagged():
     assert linear_probe.select_l2(score, [1e-3, 1e-2, 1e-1], higher_is_better=False).index.tolist() == [0, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("score", "at_edge"),
+    [
+        ((0.5, 0.9, 0.9), False),  # the strongest of equals is chosen, but going on to it gained nothing
+        ((0.9, 0.9, 0.5), False),
+        ((0.9, 0.9, 0.9), False),
+        ((0.9, 0.8, 0.9), True),
+        ((0.5, 0.8, 0.9), True),
+        ((0.9, 0.9), True),  # nothing lies between
+        ((0.9,), True),
+    ],
+)
+def test_a_choice_is_at_the_edge_where_nothing_inside_is_as_good(score, at_edge):
+    l2 = [10.0**i for i in range(len(score))]
+    assert bool(linear_probe.select_l2(torch.tensor(score), l2).at_edge) is at_edge
+    assert bool(linear_probe.select_l2(torch.tensor(score[::-1]), l2[::-1]).at_edge) is at_edge
+    assert bool(linear_probe.select_l2(-torch.tensor(score), l2, higher_is_better=False).at_edge) is at_edge
+
+
 @pytest.mark.parametrize("l2", [[1.0, 2.0, 3.0], [3.0, 1.0, 2.0]])
 def test_of_equal_scores_the_larger_l2_wins_in_any_order_of_the_path(l2):
     assert linear_probe.select_l2(torch.tensor([0.5, 0.5, 0.5]), l2).l2 == 3.0

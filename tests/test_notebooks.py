@@ -61,7 +61,7 @@ def test_a_template_has_one_title_and_says_how_to_read_it(name):
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_the_last_cell_writes_the_table(name):
-    assert "results.write(" in text_of(cells(NOTEBOOKS / f"{name}.ipynb", "code")[-1])
+    assert ".write(" in text_of(cells(NOTEBOOKS / f"{name}.ipynb", "code")[-1])
 
 
 @pytest.fixture(scope="module")

@@ -28,18 +28,26 @@ def task():
 
 @pytest.fixture(scope="module")
 def probes(task):
-    return random_subsets.subset_probes(task, **QUICK)
+    return random_subsets.probes(task, **QUICK)
 
 
 @pytest.fixture(scope="module")
 def similarity(task):
-    return random_subsets.subset_similarity(task, fractions=(0.05, 0.2, 0.5), n_seeds=3, interval_fractions=(0.2,))
+    return random_subsets.similarity(task, fractions=(0.05, 0.2, 0.5), n_seeds=3, interval_fractions=(0.2,))
 
 
 def rows(table, **values):
     for column, value in values.items():
         table = table[table[column] == value]
     return table
+
+
+def pooled(table):
+    return table[table["repeat"].isna()]
+
+
+def drawn(table):
+    return table[table["repeat"].notna()]
 
 
 def ridge_accuracy(task, columns, l2):
@@ -67,7 +75,7 @@ def test_full_row_equals_a_refit(task, probes):
 def test_regulariser_is_chosen_without_test_labels(task, probes):
     X, y = task.splits["test"]
     poisoned = replace(task, splits={**task.splits, "test": (X, y.roll(1))})
-    again = random_subsets.subset_probes(poisoned, **QUICK)
+    again = random_subsets.probes(poisoned, **QUICK)
     chosen = probes["metric"] == "accuracy"
     pd.testing.assert_series_equal(again.loc[chosen, "l2"], probes.loc[chosen, "l2"])
     assert again.loc[chosen, "value"].mean() < probes.loc[chosen, "value"].mean() - 0.2
@@ -77,11 +85,11 @@ def test_regulariser_follows_validation_labels(task, probes):
     X, y = task.splits["validation"]
     poisoned = replace(task, splits={**task.splits, "validation": (X, y.roll(1))})
     chosen = probes["metric"] == "accuracy"
-    assert (random_subsets.subset_probes(poisoned, **QUICK).loc[chosen, "l2"] != probes.loc[chosen, "l2"]).any()
+    assert (random_subsets.probes(poisoned, **QUICK).loc[chosen, "l2"] != probes.loc[chosen, "l2"]).any()
 
 
 def test_shuffled_labels_give_chance_accuracy(probes):
-    chance = random_subsets.subset_probes(make_task(shuffled=True, n_samples=(200, 100, 2000)), **QUICK)
+    chance = random_subsets.probes(make_task(shuffled=True, n_samples=(200, 100, 2000)), **QUICK)
     assert abs(rows(chance, metric="accuracy")["value"] - 0.25).max() < 0.08
     assert rows(probes, method="full", metric="accuracy")["value"].item() > 0.8
 
@@ -100,7 +108,7 @@ def test_class_accuracies_average_to_accuracy(probes):
 def test_redundancy_rows_follow_from_accuracy_rows(probes, method, estimator):
     accuracy = rows(probes, method=method, metric="accuracy").groupby("fraction")["value"].mean()
     full = rows(probes, method="full", metric="accuracy")["value"].item()
-    found = rows(probes, method=method, metric=f"diffused_redundancy_{estimator}")
+    found = pooled(rows(probes, method=method, metric=f"diffused_redundancy_{estimator}"))
     assert found["delta"].tolist() == list(random_subsets.DELTAS)
     expected = [
         redundancy.diffused_redundancy(accuracy.index, accuracy, full, delta=delta, estimator=estimator)
@@ -110,31 +118,30 @@ def test_redundancy_rows_follow_from_accuracy_rows(probes, method, estimator):
 
 
 def test_redundancy_of_single_draws_comes_only_with_draws(probes):
-    by_seed = rows(probes, metric="diffused_redundancy_first_by_seed")
-    assert len(rows(by_seed, method="random")) == 2 * len(random_subsets.DELTAS)
-    assert rows(by_seed, method="pca").empty
+    of_draws = drawn(rows(probes, metric="diffused_redundancy_first"))
+    assert len(rows(of_draws, method="random")) == 2 * len(random_subsets.DELTAS)
+    assert set(of_draws["seed"]) == {1, 2}
+    assert rows(of_draws, method="pca").empty
 
 
 def test_inequality_rows_follow_from_class_accuracies(probes):
     by_class = rows(probes, method="random", metric="class_accuracy", n_selected=8)
-    pooled = by_class.groupby("label")["value"].mean()
-    assert rows(probes, method="random", metric="gini", n_selected=8)["value"].item() == pytest.approx(
-        redundancy.gini(pooled)
-    )
+    mean = by_class.groupby("label")["value"].mean()
+    gini = pooled(rows(probes, method="random", metric="gini", n_selected=8))
+    assert gini["value"].item() == pytest.approx(redundancy.gini(mean))
     single = [redundancy.coefficient_of_variation(draw["value"]) for _, draw in by_class.groupby("repeat")]
-    found = rows(probes, method="random", metric="coefficient_of_variation_by_seed", n_selected=8)
+    found = drawn(rows(probes, method="random", metric="coefficient_of_variation", n_selected=8))
     np.testing.assert_allclose(found["value"], single)
 
 
 def test_gap_is_full_minus_mean_of_draws(probes):
     full = rows(probes, method="full", metric="accuracy")["value"].item()
-    drawn = rows(probes, method="random", metric="accuracy", fraction=0.05)["value"].mean()
-    low, gap, high = (
-        rows(probes, method="random", metric=f"accuracy_gap{end}", fraction=0.05)["value"].item()
-        for end in ("_low", "", "_high")
-    )
-    assert gap == pytest.approx(full - drawn)
-    assert 0 < low < gap < high
+    mean = rows(probes, method="random", metric="accuracy", fraction=0.05)["value"].mean()
+    (gap,) = rows(probes, method="random", metric="accuracy_gap", fraction=0.05).itertuples()
+    assert gap.value == pytest.approx(full - mean)
+    assert 0 < gap.low < gap.value < gap.high
+    methods = set(rows(probes, metric="accuracy_gap")["method"])
+    assert methods == {"random", "pca", "top_variance"}  # of a projection there are too few draws
 
 
 def test_sizes_are_the_published_ones():
@@ -151,11 +158,45 @@ def test_fractions_of_no_feature_and_equal_sizes_are_left_out():
         random_subsets.SizeGrid.of(40, (0.001, 1.0))
 
 
+def last_first(moments):
+    return torch.arange(moments.n_features).flip(0), None
+
+
+def test_a_comparator_that_is_added_is_drawn_measured_and_compared(task, monkeypatch):
+    added = random_subsets.comparators.Comparator("last_first", last_first, "one")
+    monkeypatch.setitem(random_subsets.comparators.COMPARATORS, "last_first", added)
+    table = random_subsets.probes(task, **QUICK, methods=("random", "last_first"))
+    figure = random_subsets.figures.accuracy
+    assert "last first" in figure.words(figure.summary(table))
+    assert "last first" in [line.get_label() for line in figure.plot(figure.summary(table)).lines]
+    table = rows(table, method="last_first")
+    for row in rows(table, metric="accuracy").itertuples():
+        assert row.value == pytest.approx(ridge_accuracy(task, torch.arange(40 - row.n_selected, 40), row.l2))
+    assert {"accuracy_gap", "gini", "diffused_redundancy_first"} <= set(table["metric"])
+    assert set(table["repeat"].dropna()) == {0}
+    without = random_subsets.comparators.Comparator("last_first", last_first, "one", gap=False)
+    monkeypatch.setitem(random_subsets.comparators.COMPARATORS, "last_first", without)
+    table = random_subsets.probes(task, **QUICK, methods=("random", "last_first"))
+    assert set(rows(table, metric="accuracy_gap")["method"]) == {"random"}
+
+
+def test_how_often_a_comparator_is_drawn_is_its_own_to_say():
+    moments = from_features(torch.randn(8, 6))
+
+    def seeds(method):
+        draws = random_subsets.comparators.draw(method, moments, seeds=range(4, 9), n_projections=2)
+        return [draw.seed for draw in draws]
+
+    assert seeds("random") == [4, 5, 6, 7, 8]
+    assert seeds("random_projection_gaussian") == [4, 5]
+    assert seeds("pca") == [None]
+
+
 def test_projections_have_the_geometry_they_are_named_for():
     moments = from_features(torch.randn(50, 200))
     cosine = {}
-    for method in random_subsets.comparators.DRAWN:
-        if method != "random":
+    for method in random_subsets.comparators.COMPARATORS:
+        if method.startswith("random_projection"):
             (draw,) = random_subsets.comparators.draw(method, moments, seeds=[1])
             cosines = draw.basis.T @ draw.basis
             torch.testing.assert_close(cosines.diagonal(), torch.ones(200, dtype=torch.float64))
@@ -179,7 +220,7 @@ def test_standardizing_cancels_scales_of_columns_and_the_default_does_not(task):
     scaled = replace(task, splits={split: (X * scale, y) for split, (X, y) in task.splits.items()})
 
     def accuracies(features, standardize):
-        table = random_subsets.subset_probes(features, **QUICK, methods=("random",), standardize=standardize)
+        table = random_subsets.probes(features, **QUICK, methods=("random",), standardize=standardize)
         return rows(table, metric="accuracy")["value"].to_numpy()
 
     np.testing.assert_allclose(accuracies(scaled, True), accuracies(task, True), atol=0.01)
@@ -199,7 +240,7 @@ def test_standardizing_cancels_scales_of_columns_and_the_default_does_not(task):
 )
 def test_bad_options_are_refused(task, options, message):
     with pytest.raises(InputError, match=message):
-        random_subsets.subset_probes(task, **(QUICK | options))
+        random_subsets.probes(task, **(QUICK | options))
 
 
 def test_similarity_rows_equal_cka_of_the_columns(task, similarity):
@@ -235,15 +276,18 @@ def test_redundant_features_exceed_the_null_and_independent_ones_do_not(similari
             **{split: rows_ for split, rows_ in independent.splits.items() if split != "test"},
         },
     )
-    unrelated = random_subsets.subset_similarity(independent, fractions=(0.2,), n_seeds=3, interval_fractions=())
+    unrelated = random_subsets.similarity(independent, fractions=(0.2,), n_seeds=3, interval_fractions=())
     assert excess(similarity) > 0.2
     assert abs(excess(unrelated)) < 0.02
 
 
 def test_similarity_interval_holds_the_estimate(similarity):
-    found = rows(similarity, method="subset_whole", n_selected=8, repeat=0).set_index("metric")["value"]
-    assert found["cka_debiased_low"] < found["cka_debiased"] < found["cka_debiased_high"]
-    assert rows(similarity, metric="cka_debiased_low")["n_selected"].unique().tolist() == [8]
+    limited = similarity[similarity["low"].notna()]
+    assert len(limited) == 3
+    whole = rows(similarity, method="subset_whole", metric="cka_debiased", n_selected=8)
+    assert limited.index.tolist() == whole.index.tolist()
+    assert (limited["low"] < limited["value"]).all()
+    assert (limited["value"] < limited["high"]).all()
 
 
 def test_subsets_without_any_variation_are_left_out(task):
@@ -253,7 +297,7 @@ def test_subsets_without_any_variation_are_left_out(task):
     dead[:, order[:3]] = 0.0
     dead[0, order[1]] = 1.0  # one row alone: all others are then equally far apart
     changed = replace(task, splits={**task.splits, "test": (dead, y)})
-    table = random_subsets.subset_similarity(changed, fractions=(0.05, 0.1), n_seeds=2, interval_fractions=())
+    table = random_subsets.similarity(changed, fractions=(0.05, 0.1), n_seeds=2, interval_fractions=())
     sizes = rows(table, method="subset_whole", metric="cka_debiased").groupby("seed")["n_selected"].agg(list)
     assert sizes[1] == [4]
     assert sizes[2] == [2, 4]
@@ -261,9 +305,9 @@ def test_subsets_without_any_variation_are_left_out(task):
 
 def test_similarity_refuses_bad_options(task):
     with pytest.raises(InputError, match="n_seeds must be at least 2"):
-        random_subsets.subset_similarity(task, n_seeds=1)
+        random_subsets.similarity(task, n_seeds=1)
     with pytest.raises(InputError, match="split must be one of train, validation, test, got 'tset'"):
-        random_subsets.subset_similarity(task, split="tset")
+        random_subsets.similarity(task, split="tset")
 
 
 def golden_tables():
@@ -272,10 +316,8 @@ def golden_tables():
     options = {"fractions": (0.1, 0.25, 0.5), "n_seeds": 2}
     deltas = (0.5, 0.8, 0.9)
     return {
-        "subset_probes": random_subsets.subset_probes(
-            tiny, **options, deltas=deltas, n_boot=100, logistic_fractions=()
-        ),
-        "subset_similarity": random_subsets.subset_similarity(tiny, **options, interval_fractions=(0.5,)),
+        "subset_probes": random_subsets.probes(tiny, **options, deltas=deltas, n_boot=100, logistic_fractions=()),
+        "subset_similarity": random_subsets.similarity(tiny, **options, interval_fractions=(0.5,)),
     }
 
 

@@ -1,4 +1,4 @@
-"""Seconds of ours, of the peers and of the floor, claim by claim."""
+"""The figure `speed`: seconds of ours, of the peers and of the floor, claim by claim."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from diffred_core.drawing._show import Figure
 from diffred_core.drawing.style import axes_or_new, finish, require
 
 ROLES = {  # colour, marker, name in the legend
@@ -66,6 +67,9 @@ def describe_speed(results: pd.DataFrame) -> str:
         if against:
             sentences.append(f"{claim}: {against}")
     return "Seconds of a unit of work. " + "; ".join(sentences) + "." if sentences else "Seconds of a unit of work."
+
+
+speed = Figure(pd.DataFrame.copy, plot_speed, describe_speed)
 
 
 def _times(ratio: float) -> str:

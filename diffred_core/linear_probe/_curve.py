@@ -2,7 +2,8 @@
 
 With ``L L' = G_pp + n l2 I`` for the features in the order ``p``, ``z = L^-1 B_p`` and ``P = Xc_p L^-T``, the leading
 ``k x k`` block of ``L`` is the factor of the first ``k`` features, so the scores of their probe are ``P[:, :k] z[:k]``:
-a running sum over columns. Solving for the largest size solves for all.
+a running sum over columns. Solving for the largest size solves for all. For few sizes and many rows the weights
+``W_k = L_kk^-T z[:k]`` cost less than ``P``, for which all rows pass through the factor.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from torch import Tensor
 from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, class_labels, finite_features
 from diffred_core.linear_probe._factor import class_targets
 from diffred_core.linear_probe._prefix import PrefixCurve
+from diffred_core.linear_probe._probe import LinearProbe
+from diffred_core.linear_probe._problems import as_problems
+from diffred_core.linear_probe._ridge import exact_solution
 from diffred_core.moments import FeatureMoments
 
 
@@ -111,3 +115,48 @@ def ridge_curve_scores(
     for at, rows, found in curve.walk(X):
         scores[at][rows] = found
     return curve.arranged(scores)
+
+
+@torch.no_grad()
+def fit_ridge_prefixes(
+    moments: FeatureMoments,
+    *,
+    order: Tensor,
+    sizes: Sequence[int],
+    l2: float | Sequence[float] | Tensor,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> LinearProbe:
+    """Fit the ridge probe on every prefix of `order`: `fit_ridge` on nested subsets, by one factor for each `l2`.
+
+    Parameters
+    ----------
+    moments, order, sizes, l2, memory_bytes
+        As in `ridge_curve`; one factor is held at a time.
+
+    Returns
+    -------
+    LinearProbe of batch shape (n_sizes,) or (n_l2, n_sizes)
+        As from ``fit_ridge(moments, subsets=[order[:k] for k in sizes], l2=l2)``.
+
+    Raises
+    ------
+    InputError
+        As `ridge_curve`.
+    """
+    curve = PrefixCurve.of(moments, order, sizes, l2, memory_bytes)
+    prefixes = [curve.features[:k] for k in sizes]
+    problems = as_problems(prefixes, l2, n_features=len(moments.mean), device=curve.features.device, positive=False)
+    weights = [
+        [torch.linalg.solve_triangular(factor.lower[:k, :k].mT, factor.targets[:k], upper=True) for k in sizes]
+        for factor in curve.factors()
+    ]
+    targets, share = class_targets(moments)
+    gram = moments.gram.index_select(0, curve.features).index_select(1, curve.features)
+    solutions = []
+    for j, (k, prefix) in enumerate(zip(sizes, prefixes, strict=True)):
+        weight, rhs = torch.stack([path[j] for path in weights])[:, None], targets[prefix]
+        residual = gram[:k, :k] @ weight + moments.n * problems.l2[:, j, None, None, None] * weight - rhs
+        bias = share - moments.mean[prefix] @ weight
+        scale = rhs.abs().amax()
+        solutions.append((torch.tensor([j]), exact_solution(weight, bias, residual, scale=scale, n=moments.n)))
+    return problems.probe(solutions, targets.shape[1])

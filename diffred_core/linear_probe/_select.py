@@ -27,7 +27,7 @@ class Selection:
         Position in the path.
     l2 : Tensor (...) of float64
     at_edge : Tensor (...) of bool
-        The best value is the smallest or the largest of the path: the optimum may lie beyond it.
+        No value between the smallest and the largest of the path is as good as the best: a better one may lie beyond.
     score : Tensor (n_l2, ...)
         What the choice was made by.
     """
@@ -65,10 +65,11 @@ def select_l2(score: Tensor, l2: Sequence[float] | Tensor, *, higher_is_better: 
         raise InputError("expected finite values in score, got NaN or infinity; repair the validation rows")
     grid = values.to(score.device).reshape(-1, *[1] * (score.ndim - 1)) if values.ndim == 1 else values.to(score.device)
     grid = grid.expand(score.shape)
-    best = score.amax(0) if higher_is_better else score.amin(0)
-    index = torch.where(score == best, grid, -torch.inf).argmax(0)
-    chosen = grid.gather(0, index[None])[0]
-    return Selection(index, chosen, (chosen == grid.amax(0)) | (chosen == grid.amin(0)), score)
+    best = score == (score.amax(0) if higher_is_better else score.amin(0))
+    index = torch.where(best, grid, -torch.inf).argmax(0)
+    # an inner value that is as good as an end shows that going on to that end gains nothing
+    inner = best & (grid < grid.amax(0)) & (grid > grid.amin(0))
+    return Selection(index, grid.gather(0, index[None])[0], ~inner.any(0), score)
 
 
 def choose_l2(path: LinearProbe, X: Tensor, y: Tensor) -> tuple[LinearProbe, Selection]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
+
+from diffred_core.staging._pictures import draw
 
 INTRODUCTION = """# Benchmarks
 
@@ -27,33 +28,23 @@ def benchmark_page(root: Path) -> dict[str, bytes]:
     results = {path.stem: pd.read_csv(path) for path in sorted((root / "benchmarks" / "results").glob("*.csv"))}
     if not results:
         return {"back/benchmarks.md": f"{INTRODUCTION}\nNo benchmark has been run yet.\n{RUN_IT}".encode()}
+    from diffred_core.drawing.speed import speed  # heavy, and staging without results does not need it
+
     files = {f"downloads/benchmarks/{name}.csv": table.to_csv(index=False).encode() for name, table in results.items()}
-    files |= {f"_generated/benchmark-{name}.png": _picture(table) for name, table in results.items()}
-    sections = [_section(name, table, (root / "benchmarks" / f"{name}.py")) for name, table in results.items()]
+    sections = []
+    for name, table in results.items():
+        files[f"_generated/benchmark-{name}.png"], alt = draw(speed, table)
+        sections.append(_section(name, table, alt, script=root / "benchmarks" / f"{name}.py"))
     return files | {"back/benchmarks.md": "\n".join([INTRODUCTION, *sections, RUN_IT]).encode()}
 
 
-def _picture(table: pd.DataFrame) -> bytes:
-    import matplotlib.pyplot as plt
-
-    from diffred_core.drawing.speed import plot_speed
-
-    figure = plot_speed(table).figure
-    picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=160, facecolor="white", metadata={"Software": None})
-    plt.close(figure)
-    return picture.getvalue()
-
-
-def _section(name: str, table: pd.DataFrame, script: Path) -> str:
-    from diffred_core.drawing.speed import describe_speed
-
+def _section(name: str, table: pd.DataFrame, alt: str, *, script: Path) -> str:
     title = script.read_text(encoding="utf-8").split('"""')[1].strip().splitlines()[0] if script.is_file() else name
     columns = ["claim", "side", "seconds", "low", "high", "runs", "unit", "times_ours"]
     head = "| " + " | ".join(c.replace("_", " ") for c in columns) + " |\n|" + "---|" * len(columns)
     body = "\n".join("| " + " | ".join(_text(row[c]) for c in columns) + " |" for _, row in table.iterrows())
     facts = "\n".join(f"- {fact}" for fact in dict.fromkeys(table["facts"].dropna()))
-    alt = describe_speed(table).replace('"', "'")
+    alt = alt.replace('"', "'")
     return (
         f"## {name.replace('_', ' ').capitalize()}\n\n{title}\n\n"
         f"Machine: {'; '.join(dict.fromkeys(table['machine']))}.\n\n"

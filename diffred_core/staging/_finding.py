@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 
 import pandas as pd
 
 from diffred_core import files, results
-from diffred_core.chapters import random_subsets
 from diffred_core.chapters.random_subsets import across
+from diffred_core.staging._pictures import draw
 from diffred_core.staging._runs import Run
 
 ANALYSIS = "subset_probes"
@@ -31,8 +30,9 @@ def finding(runs: Sequence[Run]) -> dict[str, bytes]:
     if not shown:
         return {"_generated/finding.md": _NONE.encode()}
     tables = [results.read(files.table_path(*run.cell.place)) for run in shown]
-    pairs = across.kept_accuracy(pd.concat(tables, ignore_index=True))
-    picture, alt = draw(pairs)
+    kept = across.kept()
+    pairs = kept.summary(pd.concat(tables, ignore_index=True))
+    picture, alt = draw(kept, pairs)
     figure = f"```{{figure}} /_generated/finding.png\n:alt: {alt}\n:width: 100%\n\n{_caption(pairs)}\n```\n"
     return {"_generated/finding.md": f"{sentence(pairs)}\n\n{figure}".encode(), "_generated/finding.png": picture}
 
@@ -52,17 +52,6 @@ def sentence(pairs: pd.DataFrame) -> str:
         f"points ({100 * worst['level']:g} % interval {100 * worst['gap_low']:.1f} to {100 * worst['gap_high']:.1f}, "
         "paired bootstrap over subsets and test images)."
     )
-
-
-def draw(pairs: pd.DataFrame) -> tuple[bytes, str]:
-    """Return the figure as PNG and its alternative text; equal tables give equal bytes."""
-    import matplotlib.pyplot as plt  # heavy, and staging an empty grid does not need it
-
-    figure = random_subsets.figures.plot_dumbbells(pairs).figure
-    picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=200, facecolor="white", metadata={"Software": None})
-    plt.close(figure)
-    return picture.getvalue(), random_subsets.figures.describe_dumbbells(pairs)
 
 
 def _caption(pairs: pd.DataFrame) -> str:

@@ -2,9 +2,11 @@ from . import across as across
 from . import claims as claims
 from . import comparators as comparators
 from . import figures as figures
+from . import names as names
+from . import tables as tables
 from .sizes import DELTAS as DELTAS
 from .sizes import PUBLISHED_FRACTIONS as PUBLISHED_FRACTIONS
 from .sizes import REPORTED_DELTAS as REPORTED_DELTAS
 from .sizes import SizeGrid as SizeGrid
-from .sweep_probes import subset_probes as subset_probes
-from .sweep_similarity import subset_similarity as subset_similarity
+from .sweep_probes import probes as probes
+from .sweep_similarity import similarity as similarity

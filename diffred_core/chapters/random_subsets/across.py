@@ -1,31 +1,49 @@
-"""What the tables of all models and tasks say together: wide tables for figures, and one results table."""
+"""What the tables of all models and tasks say together: wide tables, their figures, and one results table.
+
+Every ``plot_*`` takes what the function that it names returns, and refuses an empty table or one that lacks a column.
+"""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 from diffred_core import results
-from diffred_core.chapters import random_subsets
-from diffred_core.chapters.random_subsets.sizes import REPORTED_DELTAS
+from diffred_core.chapters.random_subsets import claims, names
+from diffred_core.chapters.random_subsets.tables import shares
+from diffred_core.drawing import Figure, Table, looks
+from diffred_core.drawing.style import (
+    COLOURS,
+    GREY,
+    MARKERS,
+    axes_or_new,
+    cell_names,
+    finish,
+    interval_name,
+    percent_axis,
+    percent_ticks,
+    require,
+)
 from diffred_core.errors import InputError
+from diffred_core.results import published
+from diffred_core.results.claims import VERDICTS, Claim, claim_rows
 from diffred_core.results.rows import Row
 
 KEYS = ["task", "model"]
-CLAIMS = (  # of which tables, and the claim
-    ("probes", random_subsets.claims.accuracy_is_kept),
-    ("similarity", random_subsets.claims.similarity_exceeds_inclusion),
-    ("probes", random_subsets.claims.pca_beats_random),
-    ("probes", random_subsets.claims.classes_pay_unequally),
+PUBLISHED_CLAIMS = (  # about which table, and the claim
+    ("probes", claims.accuracy_is_kept),
+    ("similarity", claims.similarity_exceeds_inclusion),
+    ("probes", claims.pca_beats_random),
+    ("probes", claims.classes_pay_unequally),
 )
-SIMILARITY_FRACTIONS: tuple[float, ...] = (0.1, 0.2, 0.5)
+NEEDED_DELTAS: tuple[float, ...] = (0.9, 0.95, 0.99)
 
 
-def kept_accuracy(
-    probes: pd.DataFrame, *, fraction: float = random_subsets.claims.FRACTION, probe: str = "ridge"
-) -> pd.DataFrame:
+def kept_accuracy(probes: pd.DataFrame, *, fraction: float = names.FRACTION, probe: str = names.RIDGE) -> pd.DataFrame:
     """Return one row for each task and model: accuracy of random subsets and of the full layer, and the gap.
 
     Parameters
@@ -49,18 +67,23 @@ def kept_accuracy(
         If no table has that fraction.
     """
     rows = probes[probes["probe"] == probe]
-    random = _at(rows[rows["method"] == "random"], fraction)
-    pairs = results.summarize(random, [*KEYS, "fraction"], metric="accuracy").set_index(KEYS)
-    full = rows[(rows["method"] == "full") & (rows["metric"] == "accuracy")]
+    random = _at(rows[rows["method"] == names.RANDOM], fraction)
+    pairs = results.summarize(random, [*KEYS, "fraction"], metric=names.ACCURACY).set_index(KEYS)
+    full = rows[(rows["method"] == names.FULL) & (rows["metric"] == names.ACCURACY)]
     pairs["full"] = full.groupby(KEYS)["value"].mean()
     pairs["kept"] = pairs["mean"] / pairs["full"]
-    for name, metric in {"gap": "accuracy_gap", "gap_low": "accuracy_gap_low", "gap_high": "accuracy_gap_high"}.items():
-        pairs[name] = random[random["metric"] == metric].groupby(KEYS)["value"].first()
+    gaps = random[random["metric"] == names.GAP].set_index(KEYS)
+    for column, name in {"value": "gap", "low": "gap_low", "high": "gap_high"}.items():
+        pairs[name] = gaps[column]
     return pairs.join(random.groupby(KEYS)[["n_selected", "n_features"]].first()).reset_index()
 
 
 def needed_fractions(
-    probes: pd.DataFrame, *, deltas: Sequence[float] = REPORTED_DELTAS, probe: str = "ridge", method: str = "random"
+    probes: pd.DataFrame,
+    *,
+    deltas: Sequence[float] = names.REPORTED_DELTAS,
+    probe: str = names.RIDGE,
+    method: str = names.RANDOM,
 ) -> pd.DataFrame:
     """Return the smallest tested share of the features that keeps a share `delta` of the accuracy: 1 - DR.
 
@@ -79,13 +102,13 @@ def needed_fractions(
         Columns task, model, delta, first, nearest (diffused redundancy by both estimators) and fraction, 1 - first.
     """
     rows = probes[(probes["probe"] == probe) & (probes["method"] == method) & probes["delta"].isin(deltas)]
-    metrics = {f"diffused_redundancy_{name}": name for name in ("first", "nearest")}
-    rows = rows[rows["metric"].isin(metrics)].assign(metric=lambda t: t["metric"].map(metrics))
-    wide = rows.pivot_table(index=[*KEYS, "delta"], columns="metric", values="value").reset_index()
-    return wide.rename_axis(columns=None).assign(fraction=1 - wide["first"])
+    estimators = {names.FIRST: "first", names.NEAREST: "nearest"}
+    rows = rows[rows["metric"].isin(estimators) & rows["repeat"].isna()]
+    wide = rows.pivot(index=[*KEYS, "delta"], columns="metric", values="value").rename(columns=estimators)
+    return wide.rename_axis(columns=None).reset_index().assign(fraction=lambda needed: 1 - needed["first"])
 
 
-def similarity_at(similarity: pd.DataFrame, *, fractions: Sequence[float] = SIMILARITY_FRACTIONS) -> pd.DataFrame:
+def similarity_at(similarity: pd.DataFrame, *, fractions: Sequence[float] = names.SIMILARITY_FRACTIONS) -> pd.DataFrame:
     """Return debiased CKA of random subsets with the layer, and that of uncorrelated features, at some shares.
 
     Parameters
@@ -102,12 +125,12 @@ def similarity_at(similarity: pd.DataFrame, *, fractions: Sequence[float] = SIMI
     """
     rows = pd.concat([_at(similarity, fraction) for fraction in fractions])
     by = [*KEYS, "fraction"]
-    found = results.summarize(rows[rows["method"] == "subset_whole"], by, metric="cka_debiased").set_index(by)
-    found["null"] = results.summarize(rows[rows["method"] == "diagonal_null"], by).set_index(by)["mean"]
-    return found.reset_index()
+    alike = results.summarize(rows[rows["method"] == names.WHOLE], by, metric=names.CKA).set_index(by)
+    alike["null"] = results.summarize(rows[rows["method"] == names.WHOLE_NULL], by).set_index(by)["mean"]
+    return alike.reset_index()
 
 
-def frontier(probes: pd.DataFrame, *, task: str, probe: str = "ridge") -> pd.DataFrame:
+def accuracy_frontier(probes: pd.DataFrame, *, task: str, probe: str = names.RIDGE) -> pd.DataFrame:
     """Return accuracy of random subsets against their size for every model, and which points nobody beats.
 
     Parameters
@@ -123,83 +146,230 @@ def frontier(probes: pd.DataFrame, *, task: str, probe: str = "ridge") -> pd.Dat
         Columns model, n_selected, mean, low, high, n, level and frontier: whether no model is at least as accurate with
         fewer features, or more accurate with as many.
     """
-    rows = probes[(probes["task"] == task) & (probes["probe"] == probe) & probes["method"].isin(("random", "full"))]
-    found = results.summarize(rows, ["model", "n_selected"], metric="accuracy")
-    found = found.sort_values(["n_selected", "mean"], ascending=[True, False], ignore_index=True)
-    best_before = found["mean"].cummax().shift(fill_value=-1.0)
-    return found.assign(frontier=found["mean"] > best_before)
+    rows = probes[(probes["task"] == task) & (probes["probe"] == probe)]
+    rows = rows[rows["method"].isin((names.RANDOM, names.FULL))]
+    sizes = results.summarize(rows, ["model", "n_selected"], metric=names.ACCURACY)
+    sizes = sizes.sort_values(["n_selected", "mean"], ascending=[True, False], ignore_index=True)
+    return sizes.assign(frontier=sizes["mean"] > sizes["mean"].cummax().shift(fill_value=-1.0))
 
 
-def claims_by_cell(probes: pd.DataFrame, similarity: pd.DataFrame) -> pd.DataFrame:
-    """Return every published claim held against every model and task.
-
-    Returns
-    -------
-    DataFrame
-        Columns task, model, name, verdict, value, low, high, limit, statement, evidence.
-    """
-    rows = []
-    for table, made in CLAIMS:
-        for (task, model), cell in (probes if table == "probes" else similarity).groupby(KEYS):
-            rows.append({"task": task, "model": model, **vars(made(cell))})
-    return pd.DataFrame(rows)
+def every(probes: pd.DataFrame, similarity: pd.DataFrame) -> list[Claim]:
+    """Return every published claim held against every model and task, which are added to its name."""
+    return [
+        replace(claim, name=f"{claim.name}, {model} on {task}")
+        for task, model, claim in _claims_by_cell(probes, similarity)
+    ]
 
 
-def summary_table(probes: pd.DataFrame, similarity: pd.DataFrame) -> pd.DataFrame:
+def summary_table(probes: pd.DataFrame, similarity: pd.DataFrame, *, fraction: float = names.FRACTION) -> pd.DataFrame:
     """Return the results table of the summary: what the book states across models and tasks.
 
     Returns
     -------
     DataFrame
-        Metrics accuracy_subset (_low, _high), accuracy_full, diffused_redundancy_first and _nearest, cka_subset (_low,
-        _high), cka_null, and one ``claim_...`` a claim, its value the measurement and its label the verdict.
+        Metrics accuracy_subset and accuracy_full (at `fraction`), diffused_redundancy_first and _nearest, cka_subset
+        and cka_null, with low and high where they have an interval; and the claims as `results.claims.claim_rows`.
     """
+    deltas = probes["delta"].dropna().unique()
+    kept = {"accuracy_subset": "mean", "accuracy_full": "full"}
+    alike = {"cka_subset": "mean", "cka_null": "null"}
+    rows = [
+        *_long(kept_accuracy(probes, fraction=fraction), "fraction", kept, probe=names.RIDGE),
+        *_long(
+            needed_fractions(probes, deltas=deltas),
+            "delta",
+            {names.FIRST: "first", names.NEAREST: "nearest"},
+            probe=names.RIDGE,
+        ),
+        *_long(similarity_at(similarity), "fraction", alike),
+    ]
+    for task, model, claim in _claims_by_cell(probes, similarity):
+        rows += claim_rows([claim], {"task": task, "model": model})
     widths = probes.groupby(KEYS)["n_features"].first()
-    measured = itertools.chain(
-        _accuracy_rows(probes),
-        _redundancy_rows(probes),
-        _similarity_rows(similarity),
-        _claim_rows(claims_by_cell(probes, similarity)),
+    shared = {"layer": "penultimate", "method": names.RANDOM, "experiment": "summary"}
+    return results.as_table([shared | {"n_features": widths[row["task"], row["model"]]} | row for row in rows])
+
+
+def plot_kept(pairs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the accuracy of random subsets and of the full layer (`kept_accuracy`), one row a model and task."""
+    require(pairs, ("task", "model", "fraction", "mean", "low", "high", "n", "full"), what="plot_kept")
+    ax = axes_or_new(ax, size=(5.8, 1.6 + 0.4 * len(pairs)))
+    rows = pairs.sort_values(["task", "model"], ascending=False).reset_index(drop=True)
+    reach = [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
+    share = f"{100 * rows['fraction'].iloc[0]:g} % of the features"
+    ax.hlines(rows.index, rows["mean"], rows["full"], color="#BFBFBF", linewidth=2, zorder=1)
+    ax.errorbar(rows["mean"], rows.index, xerr=reach, fmt="o", color=COLOURS[0], capsize=3, markersize=6, label=share)
+    ax.plot(rows["full"], rows.index, "D", color=COLOURS[1], markersize=6, label="full layer")
+    percent_ticks(ax)
+    ax.xaxis.set_major_formatter(ax.yaxis.get_major_formatter())
+    return _finish_rows(ax, rows, title=f"bars: {interval_name(pairs)}", x="test accuracy (%)", columns=2)
+
+
+def describe_kept(pairs: pd.DataFrame) -> str:
+    """Return `plot_kept` in words."""
+    cells = [f"{r.model} on {r.task} {100 * r.mean:.1f} of {100 * r.full:.1f} %" for r in _tuples(pairs)]
+    share = f"{100 * pairs['fraction'].iloc[0]:g} %"
+    return (
+        f"Dot chart of accuracy with a random {share} of the features, of that of the full layer: {'; '.join(cells)}."
     )
-    shared = {"layer": "penultimate", "method": "random", "experiment": "summary"}
-    return results.as_table([shared | {"n_features": widths[row["task"], row["model"]]} | row for row in measured])
 
 
-def _accuracy_rows(probes: pd.DataFrame) -> Iterator[Row]:
-    names = {"mean": "accuracy_subset", "low": "accuracy_subset_low", "high": "accuracy_subset_high"}
-    names["full"] = "accuracy_full"
-    for row in kept_accuracy(probes).to_dict("records"):
-        yield from _long(row, ("task", "model", "fraction"), names, probe="ridge")
+def plot_needed(needed: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the share of the features that keeps a share delta of the accuracy (`needed_fractions`)."""
+    require(needed, ("task", "model", "delta", "fraction"), what="plot_needed")
+    cells = needed[KEYS].drop_duplicates().sort_values(KEYS, ascending=False)
+    cells = cells.reset_index(drop=True).rename_axis("row").reset_index()
+    ax = axes_or_new(ax, size=(5.8, 2.2 + 0.4 * len(cells)))
+    placed = needed.merge(cells, on=KEYS)
+    for (delta, rows), colour, marker in zip(placed.groupby("delta"), COLOURS, MARKERS, strict=False):
+        label = f"keeps {100 * delta:g} % of the accuracy"
+        ax.plot(rows["fraction"], rows["row"], marker, color=colour, markersize=7, label=label)
+    percent_axis(ax, [min(0.01, *needed["fraction"])])
+    x = "smallest share of features that does (%, log scale)"
+    return _finish_rows(ax, cells, title="mean over draws", x=x, columns=1)
 
 
-def _redundancy_rows(probes: pd.DataFrame) -> Iterator[Row]:
-    names = {name: f"diffused_redundancy_{name}" for name in ("first", "nearest")}
-    for row in needed_fractions(probes, deltas=probes["delta"].dropna().unique()).to_dict("records"):
-        yield from _long(row, ("task", "model", "delta"), names, probe="ridge")
+def describe_needed(needed: pd.DataFrame) -> str:
+    """Return `plot_needed` in words."""
+    parts = []
+    for delta, rows in needed.groupby("delta"):
+        low, high = 100 * rows["fraction"].min(), 100 * rows["fraction"].max()
+        parts.append(f"{100 * delta:g} % of the accuracy needs {low:g} to {high:g} % of the features")
+    return f"Dot chart, one row a model and task: {'; '.join(parts)}."
 
 
-def _similarity_rows(similarity: pd.DataFrame) -> Iterator[Row]:
-    names = {"mean": "cka_subset", "low": "cka_subset_low", "high": "cka_subset_high", "null": "cka_null"}
-    for row in similarity_at(similarity).to_dict("records"):
-        yield from _long(row, ("task", "model", "fraction"), names)
+def plot_frontier(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw accuracy against the number of features kept, model by model, and their frontier (`accuracy_frontier`)."""
+    require(summary, ("model", "n_selected", "mean", "frontier"), what="plot_frontier")
+    ax = axes_or_new(ax)
+    best = summary[summary["frontier"]].sort_values("n_selected")
+    ax.step(best["n_selected"], best["mean"], where="post", color=GREY, linewidth=6, alpha=0.25, label="frontier")
+    for model, look in looks({}, summary["model"]).items():
+        rows = summary[summary["model"] == model].sort_values("n_selected")
+        style = {"color": look.colour, "marker": look.marker, "label": model}
+        ax.plot(rows["n_selected"], rows["mean"], markersize=4.5, lw=1.4, **style)
+    ax.set_xscale("log")
+    ax.set_xticks([k for k in (1, 3, 10, 30, 100, 300, 1000, 3000) if k <= summary["n_selected"].max()])
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_locator(NullLocator())
+    percent_ticks(ax)
+    title = "random subsets, mean over draws"
+    return finish(ax, title=title, x="number of features kept (log scale)", y="test accuracy (%)", columns=1)
 
 
-def _claim_rows(found: pd.DataFrame) -> Iterator[Row]:
-    for row in found.to_dict("records"):
-        metric = f"claim_{row['name'].lower().replace(' ', '_')}"
-        who = {"task": row["task"], "model": row["model"], "label": row["verdict"]}
-        yield who | {"metric": metric, "value": row["value"]}
+def describe_frontier(summary: pd.DataFrame) -> str:
+    """Return `plot_frontier` in words."""
+    best = summary[summary["frontier"]].sort_values("n_selected")
+    few = best.iloc[[0, len(best) // 2, -1]].drop_duplicates("n_selected")
+    steps = [f"{r.n_selected} features {100 * r.mean:.1f} % ({r.model})" for r in _tuples(few)]
+    return f"Line chart of accuracy against the number of features kept, with the frontier: {'; '.join(steps)}."
 
 
-def _long(row: Row, keys: Sequence[str], names: dict[str, str], probe: str | None = None) -> Iterator[Row]:
-    who = {key: row[key] for key in keys} | {"probe": probe}
-    for column, metric in names.items():
-        yield who | {"metric": metric, "value": row[column]}
+def kept(fraction: float = names.FRACTION) -> Figure:
+    """Return the figure of the accuracy that a share of the features keeps, from tables of subset_probes."""
+    return Figure(lambda probes: kept_accuracy(probes, fraction=fraction), plot_kept, describe_kept)
+
+
+def kept_table(fraction: float = names.FRACTION) -> Table:
+    """Return the numbers of `kept` as a table."""
+
+    def rows(probes: pd.DataFrame) -> pd.DataFrame:
+        pairs = kept_accuracy(probes, fraction=fraction)
+        percent = 100 * pairs[["mean", "low", "high", "full", "gap", "gap_low", "gap_high"]]
+        return pairs[KEYS].join(percent.rename(columns=lambda name: name.replace("_", " ")))
+
+    share = f"{100 * fraction:g} %"
+    caption = f"Test accuracy in percent with a random {share} of the features and with all; gap in points."
+    return Table(rows, caption, digits=1)
+
+
+def frontier(task: str | None = None) -> Figure:
+    """Return the figure of the frontier of size and accuracy on `task`; by default on the first of the tables."""
+    return Figure(
+        lambda probes: accuracy_frontier(probes, task=task or probes["task"].iloc[0]), plot_frontier, describe_frontier
+    )
+
+
+def redundancy_by_cell(probes: pd.DataFrame) -> pd.DataFrame:
+    """Return diffused redundancy of every model and task: a column for each estimator and share of the accuracy."""
+    wide = needed_fractions(probes).pivot(index=KEYS, columns="delta", values=["first", "nearest"])
+    return wide.set_axis([f"{estimator} {100 * delta:g} %" for estimator, delta in wide], axis=1).reset_index()
+
+
+def similarity_by_cell(similarity: pd.DataFrame) -> pd.DataFrame:
+    """Return `similarity_at` with shares in percent."""
+    alike = similarity_at(similarity)
+    return alike.assign(fraction=shares(alike["fraction"])).drop(columns=["n", "level"])
+
+
+def verdict_counts(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return for every claim of a `summary_table` in how many models and tasks it holds, is undecided, and fails."""
+    held = summary[summary["metric"] == "claim"]
+    counts = held.groupby("method", sort=False)["label"].value_counts().unstack(fill_value=0)
+    counts = counts.reindex(columns=list(VERDICTS), fill_value=0)
+    return counts.rename_axis(index="claim", columns=None).reset_index()
+
+
+def published_and_reproduced(probes: pd.DataFrame, *, delta: float = 0.9) -> pd.DataFrame:
+    """Return diffused redundancy at `delta`: what was published, then what these tables hold."""
+    theirs = published.diffused_redundancy_at(delta).assign(origin="published")
+    theirs = theirs.assign(model=theirs["model"] + ", " + theirs["weights"])
+    ours = needed_fractions(probes, deltas=[delta]).assign(origin="reproduced")
+    return pd.concat([theirs, ours])[["origin", "model", "task", "first", "nearest"]]
+
+
+needed = Figure(
+    lambda probes: needed_fractions(probes, deltas=NEEDED_DELTAS),
+    plot_needed,
+    describe_needed,
+)
+redundancy = Table(
+    redundancy_by_cell,
+    "Diffused redundancy by the share of accuracy to be kept: first share that reaches it, and nearest share.",
+    digits=2,
+)
+alike = Table(
+    similarity_by_cell,
+    "Debiased CKA of a random subset with its layer, 95 % interval over draws; null: uncorrelated features.",
+)
+verdicts = Table(verdict_counts, "Published claims, and in how many pairs of model and task each holds or fails.")
+beside_published = Table(
+    published_and_reproduced,
+    f"Diffused redundancy at 90 % of the accuracy. Published: {published.PAPER}.",
+    digits=2,
+)
+
+
+def _claims_by_cell(probes: pd.DataFrame, similarity: pd.DataFrame) -> Iterator[tuple[str, str, Claim]]:
+    for table, claim in PUBLISHED_CLAIMS:
+        for (task, model), cell in (probes if table == "probes" else similarity).groupby(KEYS):
+            yield task, model, claim(cell)
+
+
+def _long(wide: pd.DataFrame, key: str, metrics: dict[str, str], *, probe: str | None = None) -> Iterator[Row]:
+    """Yield a row for each metric, whose value stands in the column named; the mean brings its interval."""
+    for row in wide.to_dict("records"):
+        for metric, column in metrics.items():
+            limits = {"low": row["low"], "high": row["high"]} if column == "mean" else {}
+            cell = {"task": row["task"], "model": row["model"], "probe": probe, key: row[key]}
+            yield cell | {"metric": metric, "value": row[column]} | limits
 
 
 def _at(table: pd.DataFrame, fraction: float) -> pd.DataFrame:
-    found = table[table["fraction"] == fraction]
-    if found.empty:
+    rows = table[table["fraction"] == fraction]
+    if rows.empty:
         known = ", ".join(f"{f:g}" for f in sorted(table["fraction"].dropna().unique()))
         raise InputError(f"fraction must be one of {known or 'none: the table is empty'}, got {fraction}")
-    return found
+    return rows
+
+
+def _tuples(rows: pd.DataFrame) -> list:
+    return list(rows.itertuples(index=False))
+
+
+def _finish_rows(ax: Axes, cells: pd.DataFrame, *, title: str, x: str, columns: int) -> Axes:
+    """Name the rows of a chart with one row a model and task."""
+    ax.set_yticks(range(len(cells)), cell_names(cells))
+    ax.set_ylim(-0.6, len(cells) - 0.4)
+    ax.tick_params(axis="y", labelsize=9)
+    return finish(ax, title=title, x=x, y="", columns=columns)

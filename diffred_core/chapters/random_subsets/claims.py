@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import pandas as pd
 
+from diffred_core.chapters.random_subsets import names
 from diffred_core.errors import InputError
-from diffred_core.results.claims import Claim, above_zero, verdict
+from diffred_core.results.claims import Claim, above_zero, judge, percent
 
-FRACTION, TOLERANCE = 0.2, 0.05  # "20 % of the neurons within 5 % of the full layer" (Nanda et al. 2023, abstract)
+TOLERANCE = 0.05  # "20 % of the neurons within 5 % of the full layer" (Nanda et al. 2023, abstract)
+
+
+def every(table: pd.DataFrame) -> list[Claim]:
+    """Return the claims about a table of `random_subsets.probes` or of `random_subsets.similarity`.
+
+    Raises
+    ------
+    InputError
+        If the table is of another sweep, or lacks what a claim is about.
+    """
+    claims = {
+        "subset_probes": (accuracy_is_kept, pca_beats_random, classes_pay_unequally, fits_converged),
+        "subset_similarity": (similarity_exceeds_inclusion,),
+    }
+    experiments = sorted(table["experiment"].unique())
+    if len(experiments) != 1 or experiments[0] not in claims:
+        raise InputError(
+            f"table must be of one of {', '.join(claims)}, got {' and '.join(experiments) or 'no row'}; pass what a "
+            "sweep of this chapter returned"
+        )
+    return [claim(table) for claim in claims[experiments[0]]]
 
 
 def accuracy_is_kept(
     table: pd.DataFrame,
     *,
-    fraction: float = FRACTION,
+    fraction: float = names.FRACTION,
     tolerance: float = TOLERANCE,
-    probe: str = "ridge",
+    probe: str = names.RIDGE,
     level: float = 0.95,
 ) -> Claim:
     """Return the claim that random subsets lose at most `tolerance` (points of accuracy) of the full layer.
@@ -36,26 +58,24 @@ def accuracy_is_kept(
     InputError
         If the table has no gap at `fraction`.
     """
-    random = _of(table, method="random", probe=probe, fraction=fraction)
-    gap, low, high = (_values(random, f"accuracy_gap{end}", fraction).item() for end in ("", "_low", "_high"))
-    return Claim(
+    gap = _rows(table, names.RANDOM, names.GAP, fraction, probe=probe).iloc[0]
+    return judge(
         name="accuracy kept",
-        statement=(
-            f"a random {_percent(fraction)} of the features stays within {100 * tolerance:g} points of the full layer."
-        ),
-        evidence=(
-            f"It loses {100 * gap:.1f} points, {_percent(level)} interval {100 * low:.1f} to {100 * high:.1f} "
-            f"({probe} probe; paired bootstrap over draws and rows)."
-        ),
-        value=gap,
-        low=low,
-        high=high,
+        statement=f"a random {percent(fraction)} of the features stays within {100 * tolerance:g} points of the full "
+        "layer.",
+        evidence=f"It loses {100 * gap['value']:.1f} points, {percent(level)} interval {100 * gap['low']:.1f} to "
+        f"{100 * gap['high']:.1f} ({probe} probe; paired bootstrap over draws and rows).",
+        value=gap["value"],
+        low=gap["low"],
+        high=gap["high"],
         limit=tolerance,
-        verdict=verdict(low, high, tolerance, below=True),
+        side="below",
     )
 
 
-def similarity_exceeds_inclusion(table: pd.DataFrame, *, fraction: float = FRACTION, level: float = 0.95) -> Claim:
+def similarity_exceeds_inclusion(
+    table: pd.DataFrame, *, fraction: float = names.FRACTION, level: float = 0.95
+) -> Claim:
     """Return the claim that subsets are more like the layer than the share of it that they contain explains.
 
     Parameters
@@ -70,18 +90,20 @@ def similarity_exceeds_inclusion(table: pd.DataFrame, *, fraction: float = FRACT
     InputError
         If the table has no similarity at `fraction`.
     """
-    whole = _values(_of(table, method="subset_whole", fraction=fraction), "cka_debiased", fraction)
-    null = _values(_of(table, method="diagonal_null", fraction=fraction), "cka", fraction)
+    whole = _by_draw(table, names.WHOLE, names.CKA, fraction)
+    null = _by_draw(table, names.WHOLE_NULL, names.NULL, fraction)
     return above_zero(
-        "similar beyond inclusion",
-        f"a random {_percent(fraction)} of the features is more like the layer than mere inclusion explains.",
-        f"CKA is {whole.mean():.3f} against {null.mean():.3f} for uncorrelated features",
-        whole - null,
+        name="similar beyond inclusion",
+        statement=f"a random {percent(fraction)} of the features is more like the layer than mere inclusion explains.",
+        measured=f"CKA is {whole.mean():.3f} against {null.mean():.3f} for uncorrelated features",
+        differences=whole - null,
         level=level,
     )
 
 
-def pca_beats_random(table: pd.DataFrame, *, fraction: float = 0.1, probe: str = "ridge", level: float = 0.95) -> Claim:
+def pca_beats_random(
+    table: pd.DataFrame, *, fraction: float = 0.1, probe: str = names.RIDGE, level: float = 0.95
+) -> Claim:
     """Return the claim that principal directions are more accurate than as many random features.
 
     Parameters
@@ -98,21 +120,19 @@ def pca_beats_random(table: pd.DataFrame, *, fraction: float = 0.1, probe: str =
     InputError
         If the table has no such accuracies at `fraction`.
     """
-    drawn, pca = (
-        _values(_of(table, method=method, probe=probe, fraction=fraction), "accuracy", fraction)
-        for method in ("random", "pca")
-    )
+    drawn = _by_draw(table, names.RANDOM, names.ACCURACY, fraction, probe=probe)
+    pca = _by_draw(table, names.PCA, names.ACCURACY, fraction, probe=probe).item()
     return above_zero(
-        "PCA beats random",
-        f"as many principal directions are more accurate than a random {_percent(fraction)} of the features.",
-        f"Accuracy is {100 * pca.item():.1f} % against {100 * drawn.mean():.1f} %",
-        pca.item() - drawn,
+        name="PCA beats random",
+        statement=f"as many principal directions are more accurate than a random {percent(fraction)} of the features.",
+        measured=f"Accuracy is {100 * pca:.1f} % against {100 * drawn.mean():.1f} %",
+        differences=pca - drawn,
         level=level,
     )
 
 
 def classes_pay_unequally(
-    table: pd.DataFrame, *, fraction: float = FRACTION, probe: str = "ridge", level: float = 0.95
+    table: pd.DataFrame, *, fraction: float = names.FRACTION, probe: str = names.RIDGE, level: float = 0.95
 ) -> Claim:
     """Return the claim that random subsets are more unequal over classes (Gini) than the full layer.
 
@@ -130,50 +150,48 @@ def classes_pay_unequally(
     InputError
         If the table has no such inequality at `fraction`.
     """
-    drawn = _values(_of(table, method="random", probe=probe, fraction=fraction), "gini_by_seed", fraction)
-    full = _values(_of(table, method="full", probe=probe, fraction=1.0), "gini", 1.0).item()
+    drawn = _by_draw(table, names.RANDOM, names.GINI, fraction, probe=probe)
+    full = _rows(table, names.FULL, names.GINI, 1.0, probe=probe)["value"].item()
     return above_zero(
-        "classes pay unequally",
-        f"with a random {_percent(fraction)} of the features accuracy is more unequal over classes.",
-        f"The Gini coefficient is {drawn.mean():.4f} against {full:.4f} of the full layer",
-        drawn - full,
+        name="classes pay unequally",
+        statement=f"with a random {percent(fraction)} of the features accuracy is more unequal over classes.",
+        measured=f"The Gini coefficient is {drawn.mean():.4f} against {full:.4f} of the full layer",
+        differences=drawn - full,
         level=level,
     )
 
 
 def fits_converged(table: pd.DataFrame) -> Claim:
     """Return the claim that every iterative fit of the table met its tolerance."""
-    fits = table.loc[(table["metric"] == "accuracy") & table["converged"].notna(), ["probe", "converged"]]
+    fits = table.loc[(table["metric"] == names.ACCURACY) & table["converged"].notna(), ["probe", "converged"]]
     bad = fits[~fits["converged"].astype(bool)]
     share = len(bad) / len(fits) if len(fits) else 0.0
     which = f": {', '.join(f'{n} {probe}' for probe, n in bad['probe'].value_counts().items())}" if len(bad) else ""
-    return Claim(
+    return judge(
         name="fits converged",
         statement="every iterative fit met its tolerance.",
         evidence=f"{len(bad)} of {len(fits)} did not{which}." if len(fits) else "The table holds none.",
         value=share,
         low=share,
         high=share,
-        limit=0.0,
-        verdict="fails" if len(bad) else "holds",
+        side="below",
     )
 
 
-def _of(table: pd.DataFrame, *, method: str, fraction: float, probe: str | None = None) -> pd.DataFrame:
+def _rows(table: pd.DataFrame, method: str, metric: str, fraction: float, *, probe: str | None = None) -> pd.DataFrame:
+    """Return the rows of a metric at a share of the features."""
     rows = table[(table["method"] == method) & (table["fraction"] == fraction)]
     if rows.empty:
-        known = ", ".join(f"{f:g}" for f in sorted(table.loc[table["method"] == method, "fraction"].dropna().unique()))
+        shares = sorted(table.loc[table["method"] == method, "fraction"].dropna().unique())
+        known = ", ".join(f"{share:g}" for share in shares)
         raise InputError(f"fraction must be one at which {method} was measured ({known or 'none'}), got {fraction}")
-    return rows if probe is None else rows[rows["probe"] == probe]
-
-
-def _values(rows: pd.DataFrame, metric: str, fraction: float) -> pd.Series:
-    """Return the values of a metric by the number of the draw."""
-    found = rows[rows["metric"] == metric].set_index("repeat")["value"].sort_index()
-    if found.empty:
+    rows = rows[(rows["metric"] == metric) & ((rows["probe"] == probe) if probe else True)]
+    if rows.empty:
         raise InputError(f"expected {metric} at fraction {fraction}, got no such row; run the sweep with that fraction")
-    return found
+    return rows
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:g} %"
+def _by_draw(table: pd.DataFrame, method: str, metric: str, fraction: float, *, probe: str | None = None) -> pd.Series:
+    """Return the values of a metric by the number of the draw."""
+    rows = _rows(table, method, metric, fraction, probe=probe)
+    return rows[rows["repeat"].notna()].set_index("repeat")["value"].sort_index()

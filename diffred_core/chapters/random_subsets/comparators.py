@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from diffred_core import subsets
+from diffred_core.chapters.random_subsets import names
 from diffred_core.errors import InputError, near_names
 from diffred_core.moments import FeatureMoments
 
@@ -90,34 +92,62 @@ def random_projection_orthogonal(moments: FeatureMoments, seed: int) -> tuple[Te
     return _unit_columns(torch.linalg.qr(normal).Q, moments)
 
 
-FIXED: dict[str, Callable[[FeatureMoments], tuple[Tensor, Tensor | None]]] = {
-    "pca": pca,
-    "top_variance": top_variance,
-}
-DRAWN: dict[str, Callable[[FeatureMoments, int], tuple[Tensor, Tensor | None]]] = {
-    "random": random_subset,
-    "random_projection_published": random_projection_published,
-    "random_projection_gaussian": random_projection_gaussian,
-    "random_projection_orthogonal": random_projection_orthogonal,
-}
-METHODS: tuple[str, ...] = (*DRAWN, *FIXED)
+@dataclass(frozen=True)
+class Comparator:
+    """A way to keep k numbers of a layer, and how a sweep draws it.
+
+    Attributes
+    ----------
+    name : str
+        In the column `method` of tables; figures say it with spaces, where `figures.METHODS` has no other words.
+    directions : callable
+        From the moments of the training rows, and a seed if it is drawn by seed, to an order of directions and the
+        directions themselves; None for the features.
+    draws : {"every seed", "n_projections", "one"}
+        How often: by every seed, by the first seeds only, since a draw costs products of matrices, or once, not by
+        seed.
+    gap : bool
+        Whether its gap to the full layer gets an interval; with few draws a resample of them means nothing.
+    """
+
+    name: str
+    directions: Callable[..., tuple[Tensor, Tensor | None]]
+    draws: Literal["every seed", "n_projections", "one"]
+    gap: bool = True
 
 
-def draw(method: str, moments: FeatureMoments, *, seeds: Sequence[int]) -> Iterator[Selection]:
-    """Yield the draws of `method`: one per seed, or a single one if it has no randomness.
+COMPARATORS: dict[str, Comparator] = {
+    comparator.name: comparator
+    for comparator in (
+        Comparator(names.RANDOM, random_subset, "every seed"),
+        Comparator("random_projection_published", random_projection_published, "n_projections", gap=False),
+        Comparator("random_projection_gaussian", random_projection_gaussian, "n_projections", gap=False),
+        Comparator("random_projection_orthogonal", random_projection_orthogonal, "n_projections", gap=False),
+        Comparator(names.PCA, pca, "one"),
+        Comparator("top_variance", top_variance, "one"),
+    )
+}
+
+
+def draw(
+    method: str, moments: FeatureMoments, *, seeds: Sequence[int], n_projections: int | None = None
+) -> Iterator[Selection]:
+    """Yield the draws of `method`: one per seed, of a projection by the first `n_projections` seeds, or a single one.
 
     Raises
     ------
     InputError
         If there is no such method.
     """
-    if method in FIXED:
-        yield Selection(method, 0, None, *FIXED[method](moments))
-    elif method in DRAWN:
-        for repeat, seed in enumerate(seeds):
-            yield Selection(method, repeat, seed, *DRAWN[method](moments, seed))
-    else:
-        raise InputError(f"methods must be among {', '.join(METHODS)}, got {method!r}{near_names(method, METHODS)}")
+    if method not in COMPARATORS:
+        known = ", ".join(COMPARATORS)
+        raise InputError(f"methods must be among {known}, got {method!r}{near_names(method, COMPARATORS)}")
+    comparator = COMPARATORS[method]
+    if comparator.draws == "one":
+        yield Selection(method, 0, None, *comparator.directions(moments))
+        return
+    for repeat, seed in enumerate(seeds[:n_projections] if comparator.draws == "n_projections" else seeds):
+        yield Selection(method, repeat, seed, *comparator.directions(moments, seed))
 
 
 def _square(moments: FeatureMoments) -> tuple[int, int]:

@@ -38,7 +38,7 @@ class Curve:
     l2 : Tensor (n_sizes,) of float64
         The regulariser of each fit.
     at_edge : Tensor (n_sizes,) of bool, or None
-        Whether it is the smallest or largest of those tried; None where nothing was chosen.
+        Whether a better one may lie outside of those tried (`linear_probe.select_l2`); None where nothing was chosen.
     converged : Tensor (n_sizes,) of bool, or None
         None for a closed form.
     """
@@ -71,14 +71,10 @@ def full_selection(n_features: int) -> tuple[Selection, SizeGrid]:
 
 
 def ridge(data: ProbeData, selection: Selection, grid: SizeGrid, *, l2: Sequence[float]) -> Curve:
-    """Return the ridge probe at every size.
-
-    Some twenty sizes are solved faster one by one than as prefixes of one factor (`linear_probe.ridge_curve`): that
-    one projects all rows into the factor's coordinates for every value of `l2`, which pays for hundreds of sizes.
-    """
+    """Return the ridge probe at every size, from one factor for each of `l2`."""
     moments = selection.moments(data.moments)
     values = _l2_values(l2, data.moments.variance.mean())
-    probe = linear_probe.fit_ridge(moments, subsets=[selection.order[:size] for size in grid.sizes], l2=values)
+    probe = linear_probe.fit_ridge_prefixes(moments, order=selection.order, sizes=grid.sizes, l2=values)
     predictions = probe.predict(selection.features(data.scored))
     return _chosen("ridge", data, selection, grid, values, predictions)
 
@@ -90,10 +86,10 @@ def logistic(data: ProbeData, selections: Sequence[Selection], grid: SizeGrid, *
     probe = linear_probe.fit_logistic(
         *data.train, subsets=subsets, l2=values, n_classes=data.n_classes, tol=LOGISTIC_TOL
     )
-    found = probe.predict(data.scored).unflatten(1, (len(selections), -1))
+    predictions = probe.predict(data.scored).unflatten(1, (len(selections), -1))
     converged = probe.converged.unflatten(1, (len(selections), -1))
     return [
-        _chosen("logistic", data, selection, grid, values, found[:, i], converged[:, i])
+        _chosen("logistic", data, selection, grid, values, predictions[:, i], converged[:, i])
         for i, selection in enumerate(selections)
     ]
 
@@ -126,34 +122,13 @@ def _chosen(
 ) -> Curve:
     """Return the curve of the best l2 of every size; predictions (n_l2, n_sizes, validation rows + measured rows)."""
     n_validation = len(data.validation[1])
-    chosen, at_edge = choose((predictions[..., :n_validation] == data.validation[1]).double().mean(-1))
-    at = torch.arange(len(grid.sizes))
+    accuracy = (predictions[..., :n_validation] == data.validation[1]).double().mean(-1)
+    choice = linear_probe.select_l2(accuracy, l2)
+    chosen, at = choice.index, torch.arange(len(grid.sizes))
     return Curve(
         *(selection.method, probe, selection.repeat, selection.seed, grid.fractions, grid.sizes),
         correct=predictions[chosen, at, n_validation:] == data.measured[1],
-        l2=l2[chosen],
-        at_edge=at_edge,
+        l2=choice.l2,
+        at_edge=choice.at_edge,
         converged=None if converged is None else converged[chosen, at],
     )
-
-
-def choose(accuracy: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the row of the maximum of every column, and whether a better one may lie outside.
-
-    Parameters
-    ----------
-    accuracy : Tensor of shape (n_l2, n_sizes)
-        On validation rows, by growing l2.
-
-    Returns
-    -------
-    LongTensor of shape (n_sizes,)
-        The last row that holds the maximum: the strongest regulariser among equally accurate ones.
-    Tensor of shape (n_sizes,) of bool
-        Whether the maximum is held by an outermost row and not by its neighbour.
-    """
-    last = len(accuracy) - 1
-    best = accuracy == accuracy.max(0).values
-    chosen = last - best.flip(0).int().argmax(0)
-    inner = best[1:-1].any(0) if last > 1 else torch.zeros_like(best[0])
-    return chosen, ~inner

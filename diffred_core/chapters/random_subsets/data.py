@@ -27,7 +27,7 @@ class ProbeData:
     train, validation, measured : (Tensor, Tensor)
         The probe is fitted on the first and its regulariser chosen on the second; the third is only ever scored.
     moments : FeatureMoments
-        Of the training rows, with class sums.
+        Of the training rows, with class sums and without fourth moments.
     n_classes : int
     """
 
@@ -54,8 +54,8 @@ class ProbeData:
         scale = features.splits["train"][0].double().std(dim=0, correction=0)
         scale = torch.where(scale > 0, scale, 1.0).float() if standardize else torch.ones(())
         rows = {name: (X / scale.to(X), y) for name, (X, y) in features.splits.items()}
-        found = moments.from_features(*rows["train"], n_classes=features.n_classes)
-        return cls(rows["train"], rows["validation"], rows[split], found, features.n_classes)
+        of_train = moments.from_features(*rows["train"], n_classes=features.n_classes, quartic=False)
+        return cls(rows["train"], rows["validation"], rows[split], of_train, features.n_classes)
 
     @property
     def scored(self) -> Tensor:

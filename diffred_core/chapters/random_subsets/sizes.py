@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffred_core import subsets
+from diffred_core.chapters.random_subsets.names import REPORTED_DELTAS
 from diffred_core.errors import InputError
 
 # ResNet50, "main" and "morefracs" together (Nanda et al. 2023, reference scripts); 1 is the full layer
@@ -15,8 +16,6 @@ PUBLISHED_FRACTIONS: tuple[float, ...] = (
     *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075),
     *(0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.8, 0.9, 1.0),
 )
-# read off most often; the published curve does not hold the last three
-REPORTED_DELTAS: tuple[float, ...] = (0.8, 0.9, 0.95, 0.99)
 # 20 points up to 0.8 and 10 from there to 1 (the authors' notebooks), with the reported ones among them
 DELTAS: tuple[float, ...] = tuple(
     np.unique(np.round([*np.linspace(0, 0.8, 20), *np.linspace(0.8, 1, 10), *REPORTED_DELTAS], 6)).tolist()
@@ -62,6 +61,11 @@ class SizeGrid:
         """Return the part of the grid that keeps at most `size` features."""
         kept = sum(k <= size for k in self.sizes)
         return SizeGrid(self.fractions[:kept], self.sizes[:kept])
+
+    def from_size(self, size: int) -> SizeGrid:
+        """Return the part of the grid that keeps at least `size` features."""
+        left_out = sum(k < size for k in self.sizes)
+        return SizeGrid(self.fractions[left_out:], self.sizes[left_out:])
 
     def nearest(self, fractions: Sequence[float]) -> SizeGrid:
         """Return the points of the grid that lie nearest to `fractions`."""

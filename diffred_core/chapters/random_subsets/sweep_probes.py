@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from diffred_core import results
-from diffred_core.chapters.random_subsets import comparators
-from diffred_core.chapters.random_subsets.curve_rows import Bootstrap, family_rows
-from diffred_core.chapters.random_subsets.curves import LOGISTIC_L2, RIDGE_L2
+from diffred_core.chapters.random_subsets import comparators, names
+from diffred_core.chapters.random_subsets.curves import (
+    LOGISTIC_L2,
+    RIDGE_L2,
+    Curve,
+    full_selection,
+    logistic,
+    ridge,
+    sgd,
+)
 from diffred_core.chapters.random_subsets.data import ProbeData
-from diffred_core.chapters.random_subsets.families import logistic_family, ridge_family, sgd_family
+from diffred_core.chapters.random_subsets.probe_rows import Bootstrap, family_rows
 from diffred_core.chapters.random_subsets.sizes import DELTAS, PUBLISHED_FRACTIONS, SizeGrid
 from diffred_core.errors import InputError
 from diffred_core.results.rows import Cell
@@ -24,7 +31,7 @@ LOGISTIC_FRACTIONS: tuple[float, ...] = (0.05, 0.2)
 GAP_FRACTIONS: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)
 
 
-def subset_probes(
+def probes(
     features: TaskFeatures,
     *,
     fractions: Sequence[float] = PUBLISHED_FRACTIONS,
@@ -32,7 +39,7 @@ def subset_probes(
     n_projections: int = 2,
     seed: int = 1,
     split: str = "test",
-    methods: Sequence[str] = comparators.METHODS,
+    methods: Sequence[str] = tuple(comparators.COMPARATORS),
     logistic_fractions: Sequence[float] = LOGISTIC_FRACTIONS,
     sgd_fractions: Sequence[float] = (),
     gap_fractions: Sequence[float] = GAP_FRACTIONS,
@@ -65,7 +72,7 @@ def subset_probes(
     split : str, default="test"
         Rows on which accuracy is measured.
     methods : sequence of str
-        Ways to keep features, from `comparators.METHODS`; ``random`` must be among them.
+        Ways to keep features, from `comparators.COMPARATORS`; ``random`` must be among them.
     logistic_fractions, sgd_fractions, gap_fractions : sequence of float
         Where the slower probes run, and where the gap to the full layer gets its interval: moved to the nearest of
         `fractions`, empty for nowhere.
@@ -83,8 +90,9 @@ def subset_probes(
     Returns
     -------
     DataFrame
-        A results table with metrics accuracy, class_accuracy, l2_at_edge, accuracy_gap(_low, _high),
-        diffused_redundancy_first and _nearest, gini and coefficient_of_variation (each also ``_by_seed``).
+        A results table with metrics accuracy, class_accuracy, l2_at_edge (one row a draw), accuracy_gap (over draws,
+        with low and high), diffused_redundancy_first and _nearest, gini and coefficient_of_variation (each of the
+        mean over draws, column `repeat` empty, and of every draw).
 
     Raises
     ------
@@ -94,18 +102,52 @@ def subset_probes(
     for name, number, least in (("n_seeds", n_seeds, 2), ("n_projections", n_projections, 2)):
         if number < least:
             raise InputError(f"{name} must be at least {least}, since an interval needs repeats, got {number}")
-    if "random" not in methods:
+    if names.RANDOM not in methods:
         raise InputError(f"methods must hold 'random', what the others are compared with, got {list(methods)}")
     data = ProbeData.of(features, split=split, standardize=standardize)
     grid = SizeGrid.of(features.n_features, fractions)
     seeds = range(seed, seed + n_seeds)
-    cell = Cell.of(features, experiment="subset_probes", split=split, layer=layer)
-    families = [ridge_family(data, methods, seeds, grid, n_projections=n_projections, l2=ridge_l2)]
+    families = [_ridge(data, methods, seeds, grid, n_projections=n_projections, l2=ridge_l2)]
     if logistic_fractions:
-        families.append(logistic_family(data, seeds, grid.nearest(logistic_fractions), l2=logistic_l2))
+        families.append(_logistic(data, seeds, grid.nearest(logistic_fractions), l2=logistic_l2))
     if sgd_fractions:
-        families.append(sgd_family(data, seeds, grid.nearest(sgd_fractions)))
+        families.append(_sgd(data, seeds, grid.nearest(sgd_fractions)))
     bootstrap = Bootstrap(grid.nearest(gap_fractions).fractions if gap_fractions else (), level, n_boot, seed)
-    y = data.measured[1]
-    rows = [row for family in families for row in family_rows(family, y, features.classes, deltas, bootstrap)]
+    options = {"classes": features.classes, "deltas": deltas, "bootstrap": bootstrap}
+    rows = [row for family in families for row in family_rows(family, data.measured[1], **options)]
+    cell = Cell.of(features, experiment="subset_probes", split=split, layer=layer)
     return results.as_table(cell.rows(rows))
+
+
+Family = list[list[Curve]]
+"""Of one probe: the full layer, then the draws of every method."""
+
+
+def _ridge(
+    data: ProbeData,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    grid: SizeGrid,
+    *,
+    n_projections: int,
+    l2: Sequence[float],
+) -> Family:
+    """Return ridge curves of every method."""
+    family = [[ridge(data, *full_selection(data.moments.n_features), l2=l2)]]
+    for method in methods:
+        draws = comparators.draw(method, data.moments, seeds=seeds, n_projections=n_projections)
+        family.append([ridge(data, draw, grid.up_to(len(draw.order)), l2=l2) for draw in draws])
+    return family
+
+
+def _logistic(data: ProbeData, seeds: Sequence[int], grid: SizeGrid, *, l2: Sequence[float]) -> Family:
+    """Return logistic curves of random subsets."""
+    everything, whole = full_selection(data.moments.n_features)
+    draws = list(comparators.draw(names.RANDOM, data.moments, seeds=seeds))
+    return [logistic(data, [everything], whole, l2=l2), logistic(data, draws, grid, l2=l2)]
+
+
+def _sgd(data: ProbeData, seeds: Sequence[int], grid: SizeGrid) -> Family:
+    """Return curves of the published SGD recipe on random subsets."""
+    draws = comparators.draw(names.RANDOM, data.moments, seeds=seeds)
+    return [[sgd(data, *full_selection(data.moments.n_features))], [sgd(data, draw, grid) for draw in draws]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from diffred_core import cka, results, subsets
 from diffred_core import moments as feature_moments
+from diffred_core.chapters.random_subsets import names
 from diffred_core.chapters.random_subsets.sizes import PUBLISHED_FRACTIONS, SizeGrid
 from diffred_core.errors import InputError
 from diffred_core.moments import FeatureMoments
@@ -20,19 +22,19 @@ from diffred_core.results.rows import Cell, Row
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
-INTERVAL_FRACTIONS: tuple[float, ...] = (0.1, 0.2, 0.5)
+Limits = Mapping[tuple[int, int], Row]
 N_BLOCKS = 10  # of rows, left out one at a time: half the usual number at half the cost
 TELLING = 1e-5  # share of its biased self-similarity below which the debiased one of a feature is rounding
 
 
-def subset_similarity(
+def similarity(
     features: TaskFeatures,
     *,
     fractions: Sequence[float] = PUBLISHED_FRACTIONS,
     n_seeds: int = 5,
     seed: int = 1,
     split: str = "test",
-    interval_fractions: Sequence[float] = INTERVAL_FRACTIONS,
+    interval_fractions: Sequence[float] = names.SIMILARITY_FRACTIONS,
     level: float = 0.95,
     layer: str = "penultimate",
 ) -> pd.DataFrame:
@@ -61,7 +63,7 @@ def subset_similarity(
     -------
     DataFrame
         A results table. Methods ``subset_whole`` and ``subset_subset`` (one row a draw, or a pair of draws), with
-        metrics cka_debiased and cka_biased, the first at some sizes with _low and _high. Methods ``diagonal_null``
+        metrics cka_debiased and cka_biased, the first at some sizes with low and high. Methods ``diagonal_null``
         and ``diagonal_null_pairs``, metric cka: the value that uncorrelated features of the same variances would
         give, since the two share features. Method ``permutation_null``: the mean of subset against layer over
         permutations of rows (0 if debiased).
@@ -75,16 +77,19 @@ def subset_similarity(
         raise InputError(f"n_seeds must be at least 2, since pairs need two draws, got {n_seeds}; the paper has 5")
     if split not in features.splits:
         raise InputError(f"split must be one of {', '.join(features.splits)}, got {split!r}; name one")
-    grid = SizeGrid.of(features.n_features, fractions)
-    moments = feature_moments.from_features(features.splits[split][0])
-    draws = [_Draw(repeat, s, moments, grid) for repeat, s in enumerate(range(seed, seed + n_seeds))]
+    grid, X = SizeGrid.of(features.n_features, fractions), features.splits[split][0]
+    moments = feature_moments.from_features(X)
+    own = cka.similarity_matrix(moments).diagonal()
+    tells = (own > TELLING * moments.gram.diagonal().square()).cpu()
+    draws = [_Draw.of(repeat, s, tells, grid) for repeat, s in enumerate(range(seed, seed + n_seeds))]
+    nearest = grid.nearest(interval_fractions) if interval_fractions else SizeGrid((), ())
+    limits = _limits(X, draws, nearest, level=level)
+    rows = [*_whole_rows(moments, draws, limits), *_pair_rows(moments, draws, grid)]
     cell = Cell.of(features, experiment="subset_similarity", split=split, layer=layer)
-    rows = [*_whole_rows(moments, draws), *_pair_rows(moments, draws, grid)]
-    if interval_fractions:
-        rows += _interval_rows(features.splits[split][0], draws, grid.nearest(interval_fractions), level=level)
     return results.as_table(cell.rows(rows))
 
 
+@dataclass(frozen=True, eq=False)
 class _Draw:
     """The nested subsets of one seed that have a similarity at all.
 
@@ -92,70 +97,66 @@ class _Draw:
     so debiased CKA is 0/0. Small subsets of a layer with rectified units can hold nothing else; they are left out.
     """
 
-    def __init__(self, repeat: int, seed: int, moments: FeatureMoments, grid: SizeGrid):
-        order = subsets.random_order(moments.n_features, seed=seed)
-        telling = cka.similarity_matrix(moments).diagonal() > TELLING * moments.gram.diagonal().square()
-        first = int(telling.cpu()[order].int().argmax()) + 1
-        self.repeat, self.seed = repeat, seed
-        self.points = [(f, k) for f, k in zip(grid.fractions, grid.sizes, strict=True) if k >= first]
-        self.masks = subsets.prefix_masks(order, [k for _, k in self.points])
+    repeat: int
+    seed: int
+    grid: SizeGrid
+    masks: Tensor
+
+    @classmethod
+    def of(cls, repeat: int, seed: int, tells: Tensor, grid: SizeGrid) -> _Draw:
+        """Draw an order of features; `tells (n_features,)` says which of them have a similarity."""
+        order = subsets.random_order(len(tells), seed=seed)
+        grid = grid.from_size(int(tells[order].int().argmax()) + 1)
+        return cls(repeat, seed, grid, subsets.prefix_masks(order, grid.sizes))
 
     def rows(self, method: str, metric: str, values: Tensor) -> Iterator[Row]:
         """Yield one row a size."""
-        who = {"method": method, "repeat": self.repeat, "seed": self.seed, "metric": metric}
-        for (fraction, size), value in zip(self.points, values.tolist(), strict=True):
-            yield who | {"fraction": fraction, "n_selected": size, "value": value}
+        of_draw = {"method": method, "repeat": self.repeat, "seed": self.seed, "metric": metric}
+        for fraction, size, value in zip(self.grid.fractions, self.grid.sizes, values.tolist(), strict=True):
+            yield of_draw | {"fraction": fraction, "n_selected": size, "value": value}
 
     def mask(self, size: int) -> Tensor | None:
         """Return the mask of the subset of `size`, or None if it was left out."""
-        sizes = [k for _, k in self.points]
-        return self.masks[sizes.index(size)] if size in sizes else None
+        return self.masks[self.grid.sizes.index(size)] if size in self.grid.sizes else None
 
 
-def _whole_rows(moments: FeatureMoments, draws: Sequence[_Draw]) -> Iterator[Row]:
+def _whole_rows(moments: FeatureMoments, draws: Sequence[_Draw], limits: Limits) -> Iterator[Row]:
     """Yield the similarity of every subset with the layer, and its two references."""
     for draw in draws:
         masks = draw.masks
         permuted = cka.permutation_null_mean(moments, moments, masks=masks)
-        yield from draw.rows("subset_whole", "cka_debiased", cka.subset_cka(moments, masks))
-        yield from draw.rows("subset_whole", "cka_biased", cka.subset_cka(moments, masks, debiased=False))
-        yield from draw.rows("diagonal_null", "cka", cka.diagonal_null(moments, masks))
-        yield from draw.rows("permutation_null", "cka_biased", permuted)
-        yield from draw.rows("permutation_null", "cka_debiased", torch.zeros_like(permuted))
+        for row in draw.rows(names.WHOLE, names.CKA, cka.subset_cka(moments, masks)):
+            yield row | limits.get((draw.repeat, row["n_selected"]), {})
+        yield from draw.rows(names.WHOLE, names.BIASED, cka.subset_cka(moments, masks, debiased=False))
+        yield from draw.rows(names.WHOLE_NULL, names.NULL, cka.diagonal_null(moments, masks))
+        yield from draw.rows(names.PERMUTED, names.BIASED, permuted)
+        yield from draw.rows(names.PERMUTED, names.CKA, torch.zeros_like(permuted))
 
 
-def _interval_rows(X: Tensor, draws: Sequence[_Draw], grid: SizeGrid, *, level: float) -> Iterator[Row]:
-    """Yield the limits, over rows, of the similarity of a subset with the layer."""
-    points = [(draw, fraction, k) for draw in draws for fraction, k in zip(grid.fractions, grid.sizes, strict=True)]
-    points = [point for point in points if point[0].mask(point[2]) is not None]
-    masks = torch.stack([draw.mask(k) for draw, _, k in points])
-    found = cka.subset_cka_interval(X, masks, level=level, n_blocks=N_BLOCKS)
-    for (draw, fraction, k), low, high in zip(points, found.low.tolist(), found.high.tolist(), strict=True):
-        who = {
-            "method": "subset_whole",
-            "repeat": draw.repeat,
-            "seed": draw.seed,
-            "fraction": fraction,
-            "n_selected": k,
-        }
-        yield who | {"metric": "cka_debiased_low", "value": low}
-        yield who | {"metric": "cka_debiased_high", "value": high}
+def _limits(X: Tensor, draws: Sequence[_Draw], grid: SizeGrid, *, level: float) -> Limits:
+    """Return the limits, over rows, of the similarity of a subset with the layer, by repeat and size."""
+    masks = {(draw.repeat, k): draw.mask(k) for draw in draws for k in grid.sizes if draw.mask(k) is not None}
+    if not masks:
+        return {}
+    interval = cka.subset_cka_interval(X, torch.stack(list(masks.values())), level=level, n_blocks=N_BLOCKS)
+    ends = zip(masks, interval.low.tolist(), interval.high.tolist(), strict=True)
+    return {at: {"low": low, "high": high} for at, low, high in ends}
 
 
 def _pair_rows(moments: FeatureMoments, draws: Sequence[_Draw], grid: SizeGrid) -> Iterator[Row]:
     """Yield the similarity of the subsets of equal size of every pair of draws, and its reference."""
     for fraction, size in zip(grid.fractions, grid.sizes, strict=True):
-        drawn = [(draw.seed, mask) for draw in draws if (mask := draw.mask(size)) is not None]
-        if len(drawn) < 2:
+        with_mask = [(draw.seed, mask) for draw in draws if (mask := draw.mask(size)) is not None]
+        if len(with_mask) < 2:
             continue
-        masks = torch.stack([mask for _, mask in drawn])
+        masks = torch.stack([mask for _, mask in with_mask])
         for method, metric, values in (
-            ("subset_subset", "cka_debiased", cka.subset_cka(moments, masks, masks)),
-            ("subset_subset", "cka_biased", cka.subset_cka(moments, masks, masks, debiased=False)),
-            ("diagonal_null_pairs", "cka", _shared_null(moments, masks)),
+            (names.PAIR, names.CKA, cka.subset_cka(moments, masks, masks)),
+            (names.PAIR, names.BIASED, cka.subset_cka(moments, masks, masks, debiased=False)),
+            (names.PAIR_NULL, names.NULL, _shared_null(moments, masks)),
         ):
-            for repeat, (a, b) in enumerate(combinations(range(len(drawn)), 2)):
-                point = {"fraction": fraction, "n_selected": size, "repeat": repeat, "seed": drawn[a][0]}
+            for repeat, (a, b) in enumerate(combinations(range(len(with_mask)), 2)):
+                point = {"fraction": fraction, "n_selected": size, "repeat": repeat, "seed": with_mask[a][0]}
                 yield point | {"method": method, "metric": metric, "value": float(values[a, b])}
 
 
