@@ -21,8 +21,7 @@ def measured(metric, mean, *, reach=0.01, **where):
     if "fraction" in where:
         where["n_selected"] = round(1000 * where["fraction"])
     sd = reach / 1.966 * N**0.5
-    values = {metric: mean, f"{metric}_sd": sd, f"{metric}_n": N}
-    return [SHARED | where | {"metric": name, "value": number} for name, number in values.items()]
+    return [SHARED | where | {"metric": metric, "value": mean, "sd": sd, "n": N}]
 
 
 def table(*parts):
@@ -171,7 +170,7 @@ def whole(task="t", recipes=None):
         masks(0.05, **cell),
         masks(-0.05, **cosine),
     ]
-    parts += [masks(gain, label=f"{recipe}, original") for recipe, gain in (recipes or {}).items()]
+    parts += [masks(gain, recipe=recipe) for recipe, gain in (recipes or {}).items()]
     return table(*parts).assign(task=task)
 
 
@@ -218,7 +217,7 @@ def test_shots_alone_stand_in_where_there_are_no_views():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: rows[rows["method"] != "oracle_all"], "expected a table of sweeps.few_shot"),
+        (lambda rows: rows[rows["method"] != "oracle_all"], "expected a table of few_shots.episodes"),
         (lambda rows: rows[rows["fraction"] != 0.01], "expected gain at fraction 0.01, got no such row"),
     ],
 )
@@ -237,50 +236,63 @@ def test_a_table_without_the_rows_is_refused(change, message):
 )
 def test_augmentations_differ_only_where_both_are_clearly_ahead(first, second, verdict):
     both = pd.concat([whole("a", first), whole("b", second)], ignore_index=True)
-    claim = few_shots.across.augmentations_differ(both)
+    claim = few_shots.claims.augmentations_differ(few_shots.across.crop_gains(both))
     assert claim.verdict == verdict
     assert "mild on a (+10.0 points, +10.0 on the next)" in claim.evidence
-    leads = sorted(abs(gains["mild"] - gains["wild"]) for gains in (first, second))
-    assert claim.value == pytest.approx(leads[0])
+    lead = min(abs(gains["mild"] - gains["wild"]) for gains in (first, second))
+    assert claim.value == pytest.approx(-lead if verdict == "fails" else lead)
     assert claim.high - claim.value == pytest.approx(0.01 * 2**0.5, rel=0.01)
     assert "over 400 episodes" in claim.evidence
 
 
 def test_one_task_or_one_recipe_says_nothing_about_augmentations():
-    assert few_shots.across.augmentations_differ(whole("a", {"mild": 0.1, "wild": 0.0})) is None
-    assert few_shots.across.augmentations_differ(pd.concat([whole("a"), whole("b")])) is None
+    one_task = whole("a", {"mild": 0.1, "wild": 0.0})
+    for table in (one_task, pd.concat([whole("a"), whole("b")])):
+        assert few_shots.claims.augmentations_differ(few_shots.across.crop_gains(table)) is None
 
 
 def test_the_summary_holds_every_claim_of_every_task_with_its_interval():
     both = pd.concat([whole("a", {"x": 0.1, "y": 0.0}), whole("b", {"x": 0.0, "y": 0.1})], ignore_index=True)
-    summary = few_shots.across.summary_table(both)
-    values = summary[~summary["metric"].str.endswith(("_low", "_high"))]
-    assert len(values) == 2 * 9 + 1
+    cells = few_shots.across.claims_by_cell(both)
+    summary = few_shots.across.summary(both, cells)
+    assert len(summary) == 2 * 9 + 1
     first = few_shots.claims.every(whole("a"))[0]
-    row = summary[(summary["task"] == "a") & (summary["metric"] == "claim_c1_top_1_percent_recovers_low")]
-    assert row["value"].item() == pytest.approx(first.low)
-    assert values.set_index(["task", "metric"]).loc[("a", "claim_c1_top_1_percent_recovers"), "label"] == first.verdict
+    row = summary[(summary["task"] == "a") & (summary["method"] == "C1 top 1 % recovers")].iloc[0]
+    assert (row["metric"], row["label"]) == ("claim", first.verdict)
+    assert row["low"] == pytest.approx(first.low)
+    verdicts = few_shots.across.verdicts.summary(summary).set_index("claim")
+    assert verdicts.loc["C1 top 1 % recovers", "a, m"] == first.verdict
+    assert verdicts.loc["C10 best augmentation differs", "all tasks, m"] == "holds"
+    assert verdicts.loc["C10 best augmentation differs", "a, m"] == ""
+    named = few_shots.across.in_full(cells)
+    assert named[0].name == "m on a, C1 top 1 % recovers"
+    assert named[0].evidence == first.evidence
 
 
-def theory_tables(*, simulated=0.1, approximated=0.1, both=0.05, mask=0.02, helps=1.0):
+def test_the_table_of_crops_says_where_nothing_is_compared():
+    table = few_shots.across.crop_table()
+    rows = table.summary(whole("a", {"x": 0.1, "y": 0.0}))
+    assert rows.set_index("recipe")["mean"].to_dict() == pytest.approx({"x": 10.0, "y": 0.0})
+    assert "mask 'importance'" in table.caption(rows)
+    assert "No table compares augmentations" in table.caption(table.summary(whole("a")))
+
+
+def theory_table(*, simulated=0.1, approximated=0.1, both=0.05, mask=0.02, helps=1.0):
     """Two worlds at one number of shots: a second dimension that lowers the error to `both`, and masks."""
-    shared = {"n_shot": 20, "simulated_se": 0.001, "exact_se": 0.001}
-    rows = [
-        {
-            "method": "first",
-            "label": "d",
-            "n_selected": 1,
-            "exact": 0.1,
-            "simulated": simulated,
-            "approximated": approximated,
-        },
-        {"method": "both", "label": "d", "n_selected": 2, "exact": both, "simulated": both, "approximated": both},
-        {"method": "mask_theory", "label": "", "n_selected": 9, "exact": mask, "simulated": mask, "approximated": mask},
-        {"method": "top", "label": "", "n_selected": 9, "exact": 0.03, "simulated": 0.03, "approximated": 0.03},
-    ]
-    errors = pd.DataFrame([shared | row for row in rows])
-    errors["deviation"] = (errors["simulated"] - errors["exact"]) / (2 * 0.001**2) ** 0.5
-    return errors, pd.DataFrame([{"label": "d", "n_shot": 20, "value": helps}])
+    errors = {
+        ("first", "d", 1): (simulated, 0.1, approximated),
+        ("both", "d", 2): (both, both, both),
+        ("mask_theory", None, 9): (mask, mask, mask),
+        ("top", None, 9): (0.03, 0.03, 0.03),
+    }
+    shared = SHARED | {"n_shot": 20}
+    rows = [shared | {"method": "both", "label": "d", "metric": "helps", "value": helps}]
+    for (method, label, size), values in errors.items():
+        for kind, value in zip(("simulated", "exact", "approximated"), values, strict=True):
+            drawn = {} if kind == "approximated" else {"sd": 0.1, "n": 10_000}
+            where = {"method": method, "label": label, "n_selected": size}
+            rows.append(shared | where | drawn | {"metric": f"error_{kind}", "value": value})
+    return table(rows)
 
 
 @pytest.mark.parametrize(
@@ -295,5 +307,5 @@ def theory_tables(*, simulated=0.1, approximated=0.1, both=0.05, mask=0.02, help
     ],
 )
 def test_each_formula_fails_where_it_is_wrong(change, failed):
-    verdicts = {claim.name[:3]: claim.verdict for claim in few_shots.claims.theory(*theory_tables(**change))}
+    verdicts = {claim.name[:3]: claim.verdict for claim in few_shots.claims.theory(theory_table(**change))}
     assert verdicts == {name: "fails" if name == failed else "holds" for name in ("(5)", "(6)", "(7)", "(8)")}

@@ -13,43 +13,31 @@ import torch
 from matplotlib.text import Text
 from synthetic_task import make_task
 
-from diffred_core import results
 from diffred_core.chapters import few_shots
 from diffred_core.errors import InputError
 
-NAMES = ("orders", "masks", "gains", "agreement", "bridge", "peaks", "theory")
-PLOTS = {name: getattr(few_shots.figures, f"plot_{name}") for name in NAMES}
+FIGURES = few_shots.figures
+NAMES = ("accuracy", "masks", "gains_by_shots", "gains_by_ways", "agreement", "bridge", "peaks", "theory")
+DRAWN = {name: few_shots.across.peaks if name == "peaks" else getattr(FIGURES, name) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
 def summaries():
     task = make_task(n_samples=(80, 40, 40))
-    pool = few_shots.few_shot_pool(task, n_per_class=14, least=6)
+    pool = few_shots.draw_pool(task, n_per_class=14, least=6)
     X, _ = pool.data
     views = X[:, None] + torch.randn(len(X), 2, X.shape[1], generator=torch.Generator().manual_seed(0))
-    options = {"n_way": 3, "n_query": 5, "n_episodes": 20, "n_head_episodes": 8}
-    table = few_shots.few_shot(pool, views=views, more_shots=(1, 8), ways=(2, 4), **options)
-    head = table[(table["split"] == "pool") & (table["n_way"] == 3) & (table["n_shot"] == 1)]
-    head = head[head["probe"] == "centroid_euclidean"]
-    masked = head["method"].str.startswith(("mask_", "simple"))
-    ranks = table[table["metric"].str.startswith("rank_correlation") & ~table["method"].str.startswith("kind_")]
-    curves = head[~masked & (head["method"] != "no_mask")]
-    return {
-        "orders": results.summarize_episodes(curves, ["method", "fraction"], metric="accuracy"),
-        "masks": results.summarize_episodes(head[masked], ["method", "label"], metric="gain"),
-        "gains": few_shots.across.gains_along(table, x="n_shot"),
-        "agreement": results.summarize_episodes(ranks, ["method", "n_shot"], metric="rank_correlation"),
-        "bridge": few_shots.across.bridge(task, table, n_seeds=2),
-        "peaks": few_shots.across.peaks(table),
-        "theory": few_shots.theory_errors(few_shots.few_shot_theory(n_trials=500, shots=(1, 5))),
-    }
+    options = {"n_way": 3, "n_query": 5, "n_episodes": 20, "n_head_episodes": 8, "n_subsets": 2}
+    table = few_shots.episodes(pool, views={"noise": views}, more_shots=(1, 8), ways=(2, 4), **options)
+    theory = few_shots.theory(n_trials=500, shots=(1, 5))
+    return {name: figure.summary(theory if name == "theory" else table) for name, figure in DRAWN.items()}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plot_draws_on_the_axes_it_is_given_and_leaves_its_summary_alone(name, summaries):
     before = summaries[name].copy()
     figure, ax = plt.subplots()
-    assert PLOTS[name](summaries[name], ax=ax) is ax
+    assert DRAWN[name].plot(summaries[name], ax=ax) is ax
     assert plt.get_fignums() == [figure.number]
     assert ax.lines or ax.collections
     assert ax.get_xlabel()
@@ -58,7 +46,7 @@ def test_a_plot_draws_on_the_axes_it_is_given_and_leaves_its_summary_alone(name,
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_new_figure_is_white_named_and_keeps_its_texts_inside(name, summaries):
-    ax = PLOTS[name](summaries[name])
+    ax = DRAWN[name].plot(summaries[name])
     assert matplotlib.colors.to_hex(ax.figure.get_facecolor()) == "#ffffff"
     assert ax.get_title(loc="left")
     ax.figure.canvas.draw()
@@ -76,15 +64,15 @@ def test_a_new_figure_is_white_named_and_keeps_its_texts_inside(name, summaries)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plot_refuses_an_empty_summary_and_one_without_a_column(name, summaries):
-    with pytest.raises(InputError, match=f"plot_{name} needs at least one row"):
-        PLOTS[name](summaries[name].iloc[:0])
-    with pytest.raises(InputError, match=f"plot_{name} needs the column"):
-        PLOTS[name](summaries[name][["n_shot"] if name == "theory" else ["n"]])
+    with pytest.raises(InputError, match="needs at least one row"):
+        DRAWN[name].plot(summaries[name].iloc[:0])
+    with pytest.raises(InputError, match="needs the column"):
+        DRAWN[name].plot(summaries[name][["n_shot"] if name == "theory" else ["n"]])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
-    describe = getattr(few_shots.figures, f"describe_{name}")
+    describe = DRAWN[name].words
     words = describe(summaries[name])
     assert re.search(r"\d", words)
     assert words.endswith(".")
@@ -94,8 +82,8 @@ def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
 
 
 def test_lines_are_the_means_and_the_dashed_line_is_all_dimensions(summaries):
-    ax = few_shots.figures.plot_orders(summaries["orders"])
-    oracle = summaries["orders"].query("method == 'oracle_all'")
+    ax = FIGURES.accuracy.plot(summaries["accuracy"])
+    oracle = summaries["accuracy"].query("method == 'oracle_all'")
     (line,) = (line for line in ax.lines if line.get_label() == "oracle")
     np.testing.assert_allclose(line.get_ydata(), oracle["mean"])
     (whole,) = (line for line in ax.lines if line.get_label() == "all dimensions")
@@ -103,8 +91,16 @@ def test_lines_are_the_means_and_the_dashed_line_is_all_dimensions(summaries):
     assert "20 episodes" in ax.get_title(loc="left")
 
 
+def test_a_name_that_no_list_knows_is_drawn_and_said(summaries):
+    strange = summaries["accuracy"].replace({"method": {"top_variance": "new_order"}})
+    assert "new order" in {line.get_label() for line in FIGURES.accuracy.plot(strange).lines}
+    assert "new order" in FIGURES.accuracy.words(strange)
+    strange = summaries["agreement"].replace({"method": {"oracle_all": "new_order"}})
+    assert "new order" in [text.get_text() for text in FIGURES.agreement.plot(strange).get_yticklabels()]
+
+
 def test_masks_stand_at_their_gain_on_their_row(summaries):
-    ax = few_shots.figures.plot_masks(summaries["masks"])
+    ax = FIGURES.masks.plot(summaries["masks"])
     names = [text.get_text() for text in ax.get_yticklabels()]
     assert "1 / spread (control), views" in names
     plain = summaries["masks"].query("label == 'original' and method == 'mask_sqrt_views'")["mean"].item()
@@ -114,19 +110,19 @@ def test_masks_stand_at_their_gain_on_their_row(summaries):
 
 
 def test_a_mixture_of_settings_is_refused(summaries):
-    mixed = pd.concat([summaries["orders"].assign(n_shot=1), summaries["orders"].assign(n_shot=5)])
-    with pytest.raises(InputError, match="plot_orders draws one n_shot, got 1, 5"):
-        few_shots.figures.plot_orders(mixed)
+    mixed = pd.concat([summaries["accuracy"].assign(n_shot=1), summaries["accuracy"].assign(n_shot=5)])
+    with pytest.raises(InputError, match=r"figures\.accuracy draws one n_shot, got 1, 5"):
+        FIGURES.accuracy.plot(mixed)
 
 
 def test_the_two_ends_of_the_bridge_are_both_drawn(summaries):
-    labels = {line.get_label() for line in few_shots.figures.plot_bridge(summaries["bridge"]).lines}
+    labels = {line.get_label() for line in FIGURES.bridge.plot(summaries["bridge"]).lines}
     assert {"random, all training rows", "top by an oracle, 1 shot", "top by an oracle, 5 shots"} <= labels
 
 
 def test_peaks_of_tasks_from_folders_are_drawn_too(summaries):
     peaks = summaries["peaks"].assign(task="folder:/a/long/way/" + summaries["peaks"]["task"])
-    ax = few_shots.figures.plot_peaks(peaks)
+    ax = few_shots.across.peaks.plot(peaks)
     drawn = [value for bars in ax.containers for value in bars.lines[0].get_ydata()]
     assert len(drawn) == len(peaks)
     assert np.isfinite(np.asarray(drawn, float)).all()

@@ -17,9 +17,12 @@ from diffred_core import few_shot, results
 from diffred_core.chapters import few_shots
 from diffred_core.chapters.few_shots import agreement as _importance
 from diffred_core.chapters.few_shots import harm as _harm
+from diffred_core.chapters.few_shots import names
+from diffred_core.chapters.random_subsets.sweep_probes import subset_probes
 from diffred_core.errors import InputError
 
 QUICK = {"n_way": 3, "n_query": 5, "n_episodes": 12, "n_head_episodes": 6, "more_shots": (1, 2, 8), "ways": (2, 4, 9)}
+QUICK |= {"n_subsets": 0}
 FRACTIONS = (0.05, 0.2, 0.5, 1.0)
 
 
@@ -30,7 +33,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def pool(task):
-    return few_shots.few_shot_pool(task, n_per_class=14, least=6)
+    return few_shots.draw_pool(task, n_per_class=14, least=6)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def views(pool):
 
 @pytest.fixture(scope="module")
 def table(pool, views):
-    return few_shots.few_shot(pool, views=views, fractions=FRACTIONS, **QUICK)
+    return few_shots.episodes(pool, views={"crops": views}, fractions=FRACTIONS, **QUICK | {"n_subsets": 2})
 
 
 def rows(table, **values):
@@ -51,8 +54,8 @@ def rows(table, **values):
     return table
 
 
-def value(table, **values):
-    found = rows(table, **values)["value"]
+def value(table, column="value", **values):
+    found = rows(table, **values)[column]
     assert len(found) == 1, values
     return found.item()
 
@@ -92,9 +95,9 @@ def test_oracle_rows_equal_centroids_fitted_episode_by_episode(pool, table):
     assert value(table, **where, fraction=0.2, metric="accuracy") == pytest.approx(np.mean(kept))
     gain = np.array(kept) - np.array(whole)
     assert value(table, **where, fraction=0.2, metric="gain") == pytest.approx(gain.mean())
-    assert value(table, **where, fraction=0.2, metric="gain_sd") == pytest.approx(gain.std(ddof=1))
-    assert value(table, **where, fraction=0.2, metric="gain_n") == 12
-    assert value(table, **where, fraction=0.2, metric="accuracy_n") == 12
+    assert value(table, "sd", **where, fraction=0.2, metric="gain") == pytest.approx(gain.std(ddof=1))
+    assert value(table, "n", **where, fraction=0.2, metric="gain") == 12
+    assert value(table, "n", **where, fraction=0.2, metric="accuracy") == 12
 
 
 def test_masks_multiply_support_and_query(pool, views, table):
@@ -134,23 +137,23 @@ def test_prototypes_of_views_are_compared_with_no_mask_at_the_same_prototypes(po
     gain = np.array(found) - plain
     where["metric"] = "gain"
     assert value(table, **where, label="views") == pytest.approx(gain.mean())
-    assert value(table, **where | {"metric": "gain_sd"}, label="views") == pytest.approx(gain.std(ddof=1))
+    assert value(table, "sd", **where, label="views") == pytest.approx(gain.std(ddof=1))
 
 
 def test_mask_and_prototypes_are_told_apart_two_by_two(table):
-    where = {"probe": "centroid_euclidean", "n_shot": 1, "n_way": 3, "split": "pool"}
-    found = few_shots.across.mask_by_prototypes(rows(table, **where))
-    assert list(zip(found["mask"], found["prototypes"], strict=True)) == [
+    shown = few_shots.tables.mask_by_prototypes.summary
+    four = shown(table)
+    assert list(zip(four["mask"], four["prototypes"], strict=True)) == [
         *(("none", "plain"), ("none", "of views")),
         *(("importance", "plain"), ("importance", "of views")),
     ]
-    plain, moved, masked, both = found["accuracy"]
-    assert math.isnan(found["gain"][0])
-    assert found["gain"][1:].tolist() == pytest.approx([moved - plain, masked - plain, both - moved])
+    plain, moved, masked, both = four["accuracy"]
+    assert math.isnan(four["gain"][0])
+    assert four["gain"][1:].tolist() == pytest.approx([moved - plain, masked - plain, both - moved])
     assert moved != plain
-    assert ((found["low"] < found["gain"]) & (found["gain"] < found["high"]))[1:].all()
-    alone = rows(table, **where, method="no_mask", label="original")
-    assert len(few_shots.across.mask_by_prototypes(alone)) == 1
+    assert ((four["low"] < four["gain"]) & (four["gain"] < four["high"]))[1:].all()
+    alone = table[(table["method"] == "oracle_all") | ((table["method"] == "no_mask") & (table["label"] == "original"))]
+    assert len(shown(alone)) == 1
 
 
 def test_linear_heads_run_on_the_first_episodes_on_rows_of_length_one(pool, table):
@@ -166,7 +169,7 @@ def test_linear_heads_run_on_the_first_episodes_on_rows_of_length_one(pool, tabl
         lead.append((head.predict(X[query]) == truth).mean() - (centroid == truth).mean())
     where = {"probe": "logistic", "label": "centroid_cosine", "n_shot": 5}
     assert value(table, **where, metric="over_centroid") == pytest.approx(np.mean(lead))
-    assert value(table, **where, metric="over_centroid_n") == 6
+    assert value(table, "n", **where, metric="over_centroid") == 6
 
 
 def test_interval_is_the_one_over_single_episodes(pool, table):
@@ -174,7 +177,7 @@ def test_interval_is_the_one_over_single_episodes(pool, table):
     order = torch.arange(40)
     single = few_shot.centroid_curve(X, episodes_of(pool.data, 5), order, [40])[:, 0].numpy()
     full = rows(table, method="random", probe="centroid_euclidean", n_shot=5, split="pool", fraction=1.0)
-    found = results.summarize_episodes(full, ["fraction"], metric="accuracy", level=0.9).iloc[0]
+    found = results.summarize(full, ["fraction"], metric="accuracy", level=0.9).iloc[0]
     low, high = stats.t.interval(0.9, 11, single.mean(), stats.sem(single))
     assert found["mean"] == pytest.approx(single.mean())
     assert (found["low"], found["high"], found["n"]) == (pytest.approx(low), pytest.approx(high), 12)
@@ -211,27 +214,28 @@ def test_every_order_ends_in_the_full_layer_and_the_oracle_beats_its_reverse(tab
 def test_without_signal_only_the_oracle_that_sees_the_queries_gains():
     """Labels cut from features: what an oracle finds in the queries is chance, but it fits these very queries."""
     task = make_task(n_samples=(80, 40, 40), shuffled=True)
-    pool = few_shots.few_shot_pool(task, n_per_class=14, least=6)
+    pool = few_shots.draw_pool(task, n_per_class=14, least=6)
     options = {**QUICK, "n_episodes": 300, "heads": (), "more_shots": (), "ways": (), "masks": ("importance",)}
-    table = few_shots.few_shot(pool, fractions=FRACTIONS, shots=(5,), **options)
+    table = few_shots.episodes(pool, fractions=FRACTIONS, shots=(5,), **options)
     curves = rows(table, probe="centroid_euclidean", split="pool", fraction=0.2)
-    found = results.summarize_episodes(curves, ["method"], metric="accuracy").set_index("method")
+    found = results.summarize(curves, ["method"], metric="accuracy").set_index("method")
     assert found.loc["oracle_disjoint", "low"] < 1 / 3 < found.loc["oracle_disjoint", "high"] + 0.01
     assert found.loc["oracle_all", "low"] > found.loc["oracle_disjoint", "high"]
 
 
 def test_settings_that_the_rows_do_not_allow_are_left_out(pool, table):
+    table = table[table["split"] != "test"]
     settings = set(zip(table["split"], table["n_way"], table["n_shot"], strict=True))
     assert ("pool", 3, 8) in settings
     assert ("all", 4, 1) in settings  # 9 ways of 4 classes are 4
     assert max(n_way for _, n_way, _ in settings) == 4
-    more = few_shots.few_shot(pool, **QUICK | {"more_shots": (12, 30, 36), "ways": ()}, shots=(5,), heads=(), masks=())
+    more = few_shots.episodes(pool, **QUICK | {"more_shots": (12, 30, 36), "ways": ()}, shots=(5,), heads=(), masks=())
     wide = {(split, n_shot) for split, _, n_shot in zip(more["split"], more["n_way"], more["n_shot"], strict=True)}
     assert wide == {("pool", 5), ("all", 12), ("all", 30)}  # 14 and 40 rows a class, 5 of them queries
 
 
 def test_without_views_importance_is_estimated_from_two_shots_on(pool):
-    table = few_shots.few_shot(pool, fractions=FRACTIONS, **QUICK | {"more_shots": (), "ways": ()}, heads=())
+    table = few_shots.episodes(pool, fractions=FRACTIONS, **QUICK | {"more_shots": (), "ways": ()}, heads=())
     estimated = table[table["method"].str.startswith(("estimated", "mask")) & ~table["method"].str.endswith("oracle")]
     assert set(estimated["n_shot"]) == {5}
     assert not estimated["method"].str.contains("views").any()
@@ -241,7 +245,7 @@ def test_views_of_the_images_themselves_change_no_order(pool):
     """Three copies of every image are no new information: the same means, the same order of spreads."""
     X, _ = pool.data
     options = {**QUICK, "more_shots": (), "ways": (), "shots": (5,), "heads": (), "masks": ()}
-    table = few_shots.few_shot(pool, views=X[:, None].expand(-1, 3, -1), fractions=FRACTIONS, **options)
+    table = few_shots.episodes(pool, views={"copies": X[:, None].expand(-1, 3, -1)}, fractions=FRACTIONS, **options)
     curve = rows(table, probe="centroid_euclidean", metric="accuracy")
     views, shots = (
         rows(curve, method=name).set_index("fraction")["value"] for name in ("estimated_views", "estimated_shots")
@@ -251,23 +255,30 @@ def test_views_of_the_images_themselves_change_no_order(pool):
 
 def test_other_recipes_have_rows_of_their_own(pool, views):
     options = {**QUICK, "more_shots": (), "ways": (), "shots": (1,), "heads": (), "masks": ("importance",)}
-    table = few_shots.few_shot(pool, views=views, crop_views={"mild": views, "wild": 3 * views}, **options)
-    masks = rows(table, method="mask_importance_views", metric="gain", probe="centroid_euclidean", n_way=3)
-    assert {"original", "mild, original", "wild, original"} <= set(masks["label"])
-    assert value(masks, label="mild, original") == value(masks, label="original")
-    assert value(masks, label="wild, original") != value(masks, label="original")
+    table = few_shots.episodes(pool, views={"mild": views, "wild": 3 * views}, **options)
+    masks = rows(table, method="mask_importance_views", metric="gain", probe="centroid_euclidean", label="original")
+    assert set(masks["recipe"]) == {"mild", "wild"}
+    alone = few_shots.episodes(pool, views={"wild": 3 * views}, **options)
+    where = {"method": "mask_importance_views", "metric": "gain", "probe": "centroid_euclidean", "label": "original"}
+    assert value(masks, recipe="wild") == value(alone, **where)
+    assert value(masks, recipe="wild") != value(masks, recipe="mild")
     assert set(few_shots.across.crop_gains(table)["recipe"]) == {"mild", "wild"}
+    assert few_shots.across.crop_gains(alone).empty
+    drawn = few_shots.figures.masks.summary(table).set_index(["method", "label"])
+    assert drawn.loc[("mask_importance_views", "original"), "mean"].item() == value(masks, recipe="mild")
+    duplicated = table.duplicated([c for c in table.columns if c not in ("value", "sd", "n")])
+    assert not duplicated.any()
 
 
 def test_pool_takes_as_many_rows_of_every_class_and_knows_the_rest(task):
-    pool = few_shots.few_shot_pool(task, n_per_class=14, least=6)
+    pool = few_shots.draw_pool(task, n_per_class=14, least=6)
     X, y = task.together
     assert y[pool.rows].bincount().tolist() == [14] * 4
     assert sorted([*pool.rows.tolist(), *pool.others.tolist()]) == list(range(160))
     assert torch.equal(pool.data[0], X[pool.rows])
-    other = few_shots.few_shot_pool(task, n_per_class=14, least=6, seed=1)
+    other = few_shots.draw_pool(task, n_per_class=14, least=6, seed=1)
     assert not torch.equal(other.rows, pool.rows)
-    everything = few_shots.few_shot_pool(task, n_per_class=99, least=6)
+    everything = few_shots.draw_pool(task, n_per_class=99, least=6)
     assert len(everything.rows) == 160
     assert len(everything.others) == 0
 
@@ -275,7 +286,7 @@ def test_pool_takes_as_many_rows_of_every_class_and_knows_the_rest(task):
 def test_small_classes_take_no_part(task):
     X, y = task.splits["train"]
     lonely = replace(task, splits={**task.splits, "train": (X[y != 3], y[y != 3])})
-    pool = few_shots.few_shot_pool(lonely, n_per_class=30, least=22)
+    pool = few_shots.draw_pool(lonely, n_per_class=30, least=22)
     assert pool.n_classes == 3
     assert pool.smallest_class == 30
     assert not (pool.rest[1] == 3).any()
@@ -290,7 +301,7 @@ def test_small_classes_take_no_part(task):
 )
 def test_a_bad_pool_is_refused(task, change, message):
     with pytest.raises(InputError, match=message):
-        few_shots.few_shot_pool(task, **change)
+        few_shots.draw_pool(task, **change)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +309,7 @@ def test_a_bad_pool_is_refused(task, change, message):
     [
         ({"shots": ()}, "shots must name at least one"),
         ({"n_episodes": 2}, "n_episodes must be at least 4"),
-        ({"views": torch.zeros(3, 2, 40)}, r"views must have shape \(56, n_views, 40\), got \(3, 2, 40\)"),
+        ({"views": {"crops": torch.zeros(3, 2, 40)}}, r"views must have shape \(56, n_views, 40\), got \(3, 2, 40\)"),
         ({"n_way": 9}, "n_way"),
         ({"fractions": (0.0, 0.5)}, r"fractions in \(0, 1\]"),
         ({"heads": ("logit",)}, "heads must be among ridge, logistic, got 'logit'; did you mean 'logistic'"),
@@ -307,7 +318,7 @@ def test_a_bad_pool_is_refused(task, change, message):
 )
 def test_bad_arguments_are_refused(pool, change, message):
     with pytest.raises(InputError, match=message):
-        few_shots.few_shot(pool, **{**QUICK, **change})
+        few_shots.episodes(pool, **{**QUICK, **change})
 
 
 def test_rank_correlation_is_spearmans_with_ties():
@@ -334,15 +345,15 @@ def test_a_planted_confounder_is_found_by_theory_and_by_leaving_it_out(task):
         return torch.cat([X[:, :32], 10 * torch.randn(len(X), 4, generator=draw)], 1)
 
     planted = replace(task, splits={name: (noisy(X), y) for name, (X, y) in task.splits.items()})
-    pool = few_shots.few_shot_pool(planted, n_per_class=40, least=6)
+    pool = few_shots.draw_pool(planted, n_per_class=40, least=6)
     options = {**QUICK, "n_episodes": 60, "more_shots": (), "ways": (), "shots": (1,), "heads": (), "masks": ()}
-    table = few_shots.few_shot(pool, **options)
-    left_out = results.summarize_episodes(rows(table, method="left_out"), "label", metric="gain").set_index("label")
-    assert left_out["mean"].idxmax() == _harm.CONFOUNDERS
-    assert left_out.loc[_harm.CONFOUNDERS, "low"] > 0.02
+    table = few_shots.episodes(pool, **options)
+    left_out = results.summarize(rows(table, method="left_out"), "label", metric="gain").set_index("label")
+    assert left_out["mean"].idxmax() == names.CONFOUNDERS
+    assert left_out.loc[names.CONFOUNDERS, "low"] > 0.02
     unhelpful = rows(table, method="theory")
     unhelpful = unhelpful[unhelpful["metric"].str.endswith("_share")].groupby("label")["value"].sum()
-    assert unhelpful[_harm.CONFOUNDERS] > 0.5 > unhelpful["spread high, distance high"]
+    assert unhelpful[names.CONFOUNDERS] > 0.5 > unhelpful["spread high, distance high"]
 
 
 def test_dimensions_that_hardly_vary_are_in_no_cell():
@@ -352,7 +363,7 @@ def test_dimensions_that_hardly_vary_are_in_no_cell():
 
 
 def test_theory_agrees_with_simulation_and_its_table_with_itself():
-    table = few_shots.few_shot_theory(n_trials=4000, shots=(1, 20))
+    table = few_shots.theory(n_trials=4000, shots=(1, 20))
     errors = few_shots.theory_errors(table)
     assert errors["deviation"].abs().max() < 4.5
     assert (errors["approximated"] - errors["exact"]).abs().max() < 0.07
@@ -360,33 +371,59 @@ def test_theory_agrees_with_simulation_and_its_table_with_itself():
     mask, every = (wide[wide["method"] == name].set_index("n_shot")["exact"] for name in ("mask_theory", "mask_scaled"))
     assert (mask <= every + 0.01).all()  # 400 draws of prototypes
     assert mask[20] < every[20] - 0.005
+    drawn = rows(table, metric="error_exact")
+    assert set(drawn["n"]) == {4000, 400}
+    single = drawn.iloc[0]
+    row = rows(errors, **{name: single[name] for name in ("method", "label", "n_selected", "n_shot")})
+    assert row["exact_se"].item() == pytest.approx(single["sd"] / single["n"] ** 0.5)
     crossing = rows(table, metric="helps", label="distance 0.2, spread 1").set_index("n_shot")["value"]
     assert (crossing[20], crossing[100]) == (0.0, 1.0)
 
 
-def test_bridge_puts_full_data_and_few_shots_side_by_side(task, pool, views, table):
-    ends = few_shots.across.bridge(task, table, n_seeds=2)
-    assert set(ends["method"]) == {"random", "top"}
-    assert ends["n_shot"].isna().any()
+def test_bridge_puts_full_data_and_few_shots_side_by_side(task, table):
+    ends = few_shots.figures.bridge.summary(table)
+    assert set(ends["method"]) == {"random", "oracle_no_query"}
     assert set(ends["n_shot"].dropna()) == {1, 5}
-    few = ends[(ends["method"] == "top") & (ends["n_shot"] == 5) & (ends["fraction"] == 0.2)]["mean"].item()
+    few = rows(ends, method="oracle_no_query", n_shot=5, fraction=0.2)["mean"].item()
     where = {"method": "oracle_no_query", "probe": "ridge", "n_shot": 5, "fraction": 0.2, "metric": "gain"}
     assert few == pytest.approx(value(table, **where))
+    full = ends[ends["n_shot"].isna()]
+    assert set(full["n"]) == {2}
+    options = {"fractions": (0.2,), "logistic_fractions": (), "gap_fractions": ()}
+    probes = rows(subset_probes(task, methods=("random",), n_seeds=2, **options), metric="accuracy")
+    of = probes.groupby("method")["value"].mean()
+    assert rows(full, fraction=0.2)["mean"].item() == pytest.approx(of["random"] - of["full"])
+
+
+def test_without_subsets_the_bridge_has_one_end(pool):
+    table = few_shots.episodes(pool, fractions=FRACTIONS, **QUICK)
+    assert "test" not in set(table["split"])
+    assert few_shots.figures.bridge.summary(table)["n_shot"].notna().all()
+
+
+def test_two_classes_are_one_pair_without_an_interval(task):
+    X, y = zip(*task.splits.values(), strict=True)
+    two = {name: (a[b < 2], b[b < 2]) for name, a, b in zip(task.splits, X, y, strict=True)}
+    pool = few_shots.draw_pool(replace(task, splits=two), n_per_class=14, least=6)
+    options = QUICK | {"n_way": 2, "more_shots": (), "ways": (), "heads": ()}
+    theory = rows(few_shots.episodes(pool, fractions=FRACTIONS, **options), method="theory")
+    assert set(theory["n"]) == {1}
+    assert theory["sd"].isna().all()
 
 
 def test_gains_follow_the_axis(table):
-    shots = few_shots.across.gains_along(table, x="n_shot")
-    assert set(shots["method"]) == {"oracle_all", "mask_importance", "mask_scaled", "mask_inverse_spread"}
+    shots = few_shots.figures.gains_by_shots.summary(table)
+    assert set(shots["method"]) == {"oracle_all", "importance", "scaled", "inverse_spread"}
     assert sorted(shots.loc[shots["method"] == "oracle_all", "n_shot"]) == [1, 2, 8]
-    ways = few_shots.across.gains_along(table, x="n_way")
+    ways = few_shots.figures.gains_by_ways.summary(table)
     assert sorted(ways.loc[ways["method"] == "oracle_all", "n_way"]) == [2, 3, 4]
 
 
 def test_the_kept_episodes_are_those_that_were_measured(pool, table, tmp_path, monkeypatch):
     monkeypatch.setenv("DIFFRED_RUNS", str(tmp_path))
-    kept = few_shots.few_shot_episodes(pool, n_way=3, shots=[1, 5], n_query=5, n_episodes=12, seed=1)
+    kept = few_shots.drawn_episodes(pool, n_way=3, shots=[1, 5], n_query=5, n_episodes=12, seed=1)
     assert len(kept) == 2 * 12 * 3
-    read = pd.read_csv(few_shots.write_few_shot_episodes(kept, "t", "m")).query("n_shot == 5")
+    read = pd.read_csv(few_shots.write_episodes(kept, "t", "m")).query("n_shot == 5")
     X, y = (part.numpy() for part in pool.features.together)
     correct = []
     for _, episode in read.groupby("episode"):
@@ -397,5 +434,5 @@ def test_the_kept_episodes_are_those_that_were_measured(pool, table, tmp_path, m
         assert [set(y[rows]) for rows in places["query"]] == [{label} for label in episode["label"]]
     where = {"method": "oracle_all", "probe": "centroid_euclidean", "n_shot": 5, "n_way": 3, "split": "pool"}
     assert value(table, **where, fraction=1.0, metric="accuracy") == pytest.approx(np.mean(correct))
-    other = few_shots.few_shot_episodes(pool, n_way=3, shots=[1, 5], n_query=5, n_episodes=12, seed=2)
+    other = few_shots.drawn_episodes(pool, n_way=3, shots=[1, 5], n_query=5, n_episodes=12, seed=2)
     assert not other["query"].equals(kept["query"])

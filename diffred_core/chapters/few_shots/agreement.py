@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from diffred_core import few_shot, soft_mask
-from diffred_core.chapters.few_shots.curves import EUCLIDEAN
-from diffred_core.chapters.few_shots.orders import by_importance
-from diffred_core.chapters.few_shots.setting import REFERENCE, Setting, episode_rows
+from diffred_core.chapters.few_shots.names import EUCLIDEAN, WITHOUT_QUERIES
+from diffred_core.chapters.few_shots.setting import Setting, by_importance, episode_row
 from diffred_core.results.rows import Row
 from diffred_core.soft_mask import ImportanceKind
 
@@ -26,31 +25,31 @@ def agreement_rows(setting: Setting) -> Iterator[Row]:
 
     A chance order has correlation 0 and an overlap of the share itself.
     """
-    found = {who: setting.importance(who) for who in setting.knowing if who != REFERENCE}
+    ranked = {(who, who): setting.importance(who) for who in setting.knowing if who != WITHOUT_QUERIES}
     for who in setting.estimates:
-        found[f"{who}_shrunk"] = soft_mask.importance(setting.statistics(who), shrinkage=SHRINKAGE)
-    reference = setting.importance(REFERENCE)
+        ranked[who, f"{who}_shrunk"] = soft_mask.importance(setting.statistics(who), shrinkage=SHRINKAGE)
+    reference = setting.importance(WITHOUT_QUERIES)
     ranks = centred_ranks(reference)
-    for name, R in found.items():
-        point = setting.point | {"method": name}
-        yield from episode_rows(point, "rank_correlation", correlation(centred_ranks(R), ranks))
+    for (who, name), R in ranked.items():
+        point = setting.point_of(who) | {"method": name}
+        yield episode_row(point, "rank_correlation", correlation(centred_ranks(R), ranks))
         for fraction in OVERLAPS:
             size = setting.size(fraction)
             here = point | {"fraction": fraction, "n_selected": size}
-            yield from episode_rows(here, "overlap", overlap(R, reference, size))
+            yield episode_row(here, "overlap", overlap(R, reference, size))
 
 
 def kind_rows(setting: Setting) -> Iterator[Row]:
     """Yield, for every way to go from pairs to many classes, its agreement with the mean and the gain of its top."""
-    found = {kind: soft_mask.importance(setting.statistics(REFERENCE), kind=kind) for kind in KINDS}
+    by_kind = {kind: soft_mask.importance(setting.statistics(WITHOUT_QUERIES), kind=kind) for kind in KINDS}
     width, size = setting.sizes[-1], setting.size(KIND_FRACTION)
-    ranks = centred_ranks(found["mean_pair"])
-    for kind, R in found.items():
+    ranks = centred_ranks(by_kind["mean_pair"])
+    for kind, R in by_kind.items():
         point = setting.point | {"method": f"kind_{kind}", "probe": EUCLIDEAN}
-        yield from episode_rows(point, "rank_correlation", correlation(centred_ranks(R), ranks))
+        yield episode_row(point, "rank_correlation", correlation(centred_ranks(R), ranks))
         accuracy = few_shot.centroid_curve(setting.source.X, setting.episodes, by_importance(R), [size, width])
         here = point | {"fraction": KIND_FRACTION, "n_selected": size}
-        yield from episode_rows(here, "gain", accuracy[:, 0] - accuracy[:, 1])
+        yield episode_row(here, "gain", accuracy[:, 0] - accuracy[:, 1])
 
 
 def overlap(a: Tensor, b: Tensor, size: int) -> Tensor:

@@ -1,77 +1,77 @@
-"""C10: which augmentation serves importance best, and whether that differs by task."""
+"""C10, which augmentation serves importance best, and how any claim about a mean over episodes is judged and said."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import pandas as pd
 
-from diffred_core import results
-from diffred_core.chapters.few_shots.claims_reading import difference
-from diffred_core.results.claims import Claim
+from diffred_core.results.claims import Claim, Side, judge, percent
 
-KEYS = ["task", "model"]
+Measurement = Mapping[str, float]  # mean, low, high, n, level
 
 
-def crop_gains(tables: pd.DataFrame, *, kind: str = "importance", level: float = 0.95) -> pd.DataFrame:
-    """Return what a mask gains with importance from views of several recipes, by task.
-
-    Returns
-    -------
-    DataFrame
-        Columns task, model, recipe, mean, low, high, n, level; no row where no table compares recipes.
-    """
-    rows = tables[(tables["method"] == f"mask_{kind}_views") & tables["label"].fillna("").str.contains(", ")]
-    if rows.empty:
-        return pd.DataFrame(columns=[*KEYS, "recipe", "mean", "low", "high", "n", "level"])
-    found = results.summarize_episodes(rows, [*KEYS, "label"], metric="gain", level=level)
-    found["recipe"] = found.pop("label").str.removesuffix(", original")
-    return found[[*KEYS, "recipe", "mean", "low", "high", "n", "level"]]
-
-
-def augmentations_differ(tables: pd.DataFrame, *, level: float = 0.95) -> Claim | None:
+def augmentations_differ(gains: pd.DataFrame) -> Claim | None:
     """Return C10, that the best augmentation is not the same for all tasks; None if fewer than two tasks compare some.
 
-    It holds where two tasks have different best recipes, each ahead of the other task's by more than the intervals
-    of both (disjoint, so strict); it fails where one recipe is ahead so in all tasks; else it is undecided. The value
-    is the second clearest lead of a task's best recipe over its next, as the claim needs two tasks; its interval takes
-    the two gains as independent, which is too wide for gains on the same episodes.
+    The lead of a task is what its best recipe gains on its next one. Judged is the smaller lead of two tasks with
+    different best recipes, of all such pairs the clearest; and where one recipe is best for all tasks, the least clear
+    lead, as evidence against. The intervals take gains of two recipes as independent, which is too wide for gains on
+    the same episodes.
+
+    Parameters
+    ----------
+    gains : DataFrame
+        From `across.crop_gains`, one model.
     """
-    gains = crop_gains(tables, level=level).groupby("task").filter(lambda rows: len(rows) > 1)
+    gains = gains.groupby("task").filter(lambda rows: len(rows) > 1)
     if gains["task"].nunique() < 2:
         return None
-    ahead = {task: _ahead(rows) for task, rows in gains.groupby("task")}
-    leads = {task: _lead(rows) for task, rows in gains.groupby("task")}
-    best = gains.loc[gains.groupby("task")["mean"].idxmax()]
-    named = "; ".join(
-        f"{row.recipe} on {row.task} ({100 * row.mean:+.1f} points, {100 * leads[row.task]['mean']:+.1f} on the next)"
-        for row in best.itertuples()
+    best = {task: rows.loc[rows["mean"].idxmax()] for task, rows in gains.groupby("task")}
+    leads = {
+        task: difference(*(row for _, row in rows.nlargest(2, "mean").iterrows()))
+        for task, rows in gains.groupby("task")
+    }
+    course = "; ".join(
+        f"{row['recipe']} on {task} ({points(row['mean'])}, {100 * leads[task]['mean']:+.1f} on the next)"
+        for task, row in best.items()
     )
-    clear = {recipe for recipe in ahead.values() if recipe}
-    said = "holds" if len(clear) > 1 else "fails" if len(clear) == 1 and all(ahead.values()) else "undecided"
-    second = sorted(leads.values(), key=lambda lead: lead["low"])[-2]
-    return Claim(
-        name="C10 best augmentation differs",
-        statement="the augmentation that serves importance best differs by task.",
-        evidence=(
-            f"Best: {named}; clearly ahead in {sum(map(bool, ahead.values()))} of {len(ahead)} tasks. The second "
-            f"clearest of these leads: {100 * second['mean']:+.1f} points, {100 * level:g} % interval "
-            f"{100 * second['low']:+.1f} to {100 * second['high']:+.1f} over {int(second['n']):,} episodes."
-        ),
-        value=second["mean"],
-        low=second["low"],
-        high=second["high"],
-        limit=0.0,
-        verdict=said,
+    clear = sum(lead["low"] > 0 for lead in leads.values())
+    by_lead = sorted(leads, key=lambda task: leads[task]["low"], reverse=True)
+    other = next((task for task in by_lead if best[task]["recipe"] != best[by_lead[0]]["recipe"]), None)
+    lead, sign = (leads[by_lead[-1]], -1) if other is None else (leads[other], 1)
+    which = (
+        "One is best for all; their least clear lead, against the claim" if other is None else "The lead that decides"
+    )
+    low, high = sorted((sign * lead["low"], sign * lead["high"]))
+    return judged(
+        "C10 best augmentation differs",
+        "the augmentation that serves importance best differs by task.",
+        f"Best: {course}; clearly ahead in {clear} of {len(leads)} tasks. {which}",
+        {**lead, "mean": sign * lead["mean"], "low": low, "high": high},
     )
 
 
-def _ahead(rows: pd.DataFrame) -> str | None:
-    """Return the recipe whose interval lies above all others', if there is one."""
-    ordered = rows.sort_values("mean", ascending=False)
-    first, others = ordered.iloc[0], ordered.iloc[1:]
-    return str(first["recipe"]) if len(others) and (others["high"] < first["low"]).all() else None
+def difference(a: Measurement, b: Measurement) -> Measurement:
+    """Return a - b of independent means with the interval of the root of both squared half-widths."""
+    reach = math.hypot(a["high"] - a["mean"], b["high"] - b["mean"])
+    mean, n = a["mean"] - b["mean"], min(a["n"], b["n"])
+    return {"mean": mean, "low": mean - reach, "high": mean + reach, "n": n, "level": a["level"]}
 
 
-def _lead(rows: pd.DataFrame) -> pd.Series:
-    """Return what the best recipe gains on the next, with its interval."""
-    first, second = (row for _, row in rows.nlargest(2, "mean").iterrows())
-    return difference(first, second)
+def judged(
+    name: str, statement: str, measured: str, row: Measurement, *, limit: float = 0.0, side: Side = "above"
+) -> Claim:
+    """Return the claim about a mean over episodes; `measured` says what it is of."""
+    evidence = (
+        f"{measured}: {points(row['mean'])}, {percent(row['level'])} interval {100 * row['low']:+.1f} to "
+        f"{100 * row['high']:+.1f} over {int(row['n']):,} episodes."
+    )
+    numbers = {"value": row["mean"], "low": row["low"], "high": row["high"], "limit": limit}
+    return judge(name=name, statement=statement, evidence=evidence, **numbers, side=side)
+
+
+def points(share: float) -> str:
+    """Return a difference of accuracies in words."""
+    return f"{100 * share:+.1f} points"

@@ -5,22 +5,23 @@ from __future__ import annotations
 import pandas as pd
 from scipy import stats
 
-from diffred_core.results.claims import Claim
+from diffred_core.chapters.few_shots.reading import theory_errors, where
+from diffred_core.results.claims import Claim, judge
 
 CLOSE = 0.06  # the error that the approximation is said to keep below
 SIGNAL = 3.0  # standard errors from which a difference of two errors counts as one
 
 
-def theory(errors: pd.DataFrame, helps: pd.DataFrame) -> list[Claim]:
+def theory(table: pd.DataFrame) -> list[Claim]:
     """Return the verdicts on formulas (5) to (8) of the page on theory.
 
     Parameters
     ----------
-    errors : DataFrame
-        From `sweeps.theory_errors`.
-    helps : DataFrame
-        The rows of metric ``helps`` of the same table.
+    table : DataFrame
+        Of `few_shots.theory`.
     """
+    errors = theory_errors(table)
+    helps = where(table, metric="helps").set_index(["label", "n_shot"])["value"]
     return [_exact(errors), _approximation(errors), _criterion(errors, helps), _mask(errors)]
 
 
@@ -48,15 +49,13 @@ def _approximation(errors: pd.DataFrame) -> Claim:
     )
 
 
-def _criterion(errors: pd.DataFrame, helps: pd.DataFrame) -> Claim:
-    wide = errors[errors["label"] != ""].pivot(
-        index=["label", "n_shot"], columns="method", values=["exact", "exact_se"]
-    )
+def _criterion(errors: pd.DataFrame, helps: pd.Series) -> Claim:
+    pairs = errors[errors["label"] != ""]
+    wide = pairs.pivot(index=["label", "n_shot"], columns="method", values=["exact", "exact_se"])
     gain = wide["exact", "first"] - wide["exact", "both"]
     # conservative: both errors are averages over the same prototypes
     clear = gain.abs() > SIGNAL * (wide["exact_se", "first"] ** 2 + wide["exact_se", "both"] ** 2) ** 0.5
-    said = helps.set_index(["label", "n_shot"])["value"].reindex(gain.index) > 0
-    wrong = int(((gain > 0) != said)[clear].sum())
+    wrong = int(((gain > 0) != (helps.reindex(gain.index) > 0))[clear].sum())
     return _below(
         "(7) which dimensions help",
         "the criterion names the dimensions that lower the error.",
@@ -70,8 +69,8 @@ def _mask(errors: pd.DataFrame) -> Claim:
     wide = errors[errors["label"] == ""]
     lost = []
     for _, rows in wide.groupby("n_shot"):
-        best = rows[rows["method"] != "mask_theory"]
-        lost.append(float(rows.loc[rows["method"] == "mask_theory", "exact"].item() - best["exact"].min()))
+        mask = rows["method"] == "mask_theory"
+        lost.append(float(rows.loc[mask, "exact"].item() - rows.loc[~mask, "exact"].min()))
     tolerance = SIGNAL * float(wide["exact_se"].max())
     return _below(
         "(8) best mask",
@@ -84,5 +83,5 @@ def _mask(errors: pd.DataFrame) -> Claim:
 
 
 def _below(name: str, statement: str, evidence: str, value: float, limit: float) -> Claim:
-    said = "holds" if value <= limit else "fails"
-    return Claim(name, statement, evidence, value, value, value, limit, said)
+    numbers = {"value": value, "low": value, "high": value, "limit": limit}
+    return judge(name=name, statement=statement, evidence=evidence, **numbers, side="below")

@@ -1,16 +1,192 @@
-"""Figures of the chapter: every ``plot_*`` draws a finished summary, ``describe_*`` says it in words."""
+"""The figures of a model and task, each beside its words: here those along an axis."""
 
-from diffred_core.chapters.few_shots.figures_curves import plot_bridge as plot_bridge
-from diffred_core.chapters.few_shots.figures_curves import plot_gains as plot_gains
-from diffred_core.chapters.few_shots.figures_curves import plot_orders as plot_orders
-from diffred_core.chapters.few_shots.figures_rows import plot_agreement as plot_agreement
-from diffred_core.chapters.few_shots.figures_rows import plot_masks as plot_masks
-from diffred_core.chapters.few_shots.figures_rows import plot_peaks as plot_peaks
-from diffred_core.chapters.few_shots.figures_theory import describe_theory as describe_theory
-from diffred_core.chapters.few_shots.figures_theory import plot_theory as plot_theory
-from diffred_core.chapters.few_shots.figures_words import describe_agreement as describe_agreement
-from diffred_core.chapters.few_shots.figures_words import describe_bridge as describe_bridge
-from diffred_core.chapters.few_shots.figures_words import describe_gains as describe_gains
-from diffred_core.chapters.few_shots.figures_words import describe_masks as describe_masks
-from diffred_core.chapters.few_shots.figures_words import describe_orders as describe_orders
-from diffred_core.chapters.few_shots.figures_words import describe_peaks as describe_peaks
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+import diffred_core.chapters.few_shots.names as names
+from diffred_core import results
+from diffred_core.chapters.few_shots.figures_rows import agreement as agreement
+from diffred_core.chapters.few_shots.figures_rows import gain_in_words
+from diffred_core.chapters.few_shots.figures_rows import masks as masks
+from diffred_core.chapters.few_shots.figures_theory import theory as theory
+from diffred_core.chapters.few_shots.names import mask_method, plural
+from diffred_core.chapters.few_shots.reading import all_shots, at_first_recipe, headline, n_way, where
+from diffred_core.drawing import Figure, Look, looks
+from diffred_core.drawing.style import (
+    GREY,
+    axes_or_new,
+    finish,
+    interval_name,
+    line,
+    one_value,
+    percent_axis,
+    percent_ticks,
+    require,
+)
+
+SHARE = 0.05  # of the dimensions, that words speak of: the upper end of the published 1 to 5 %
+ORDERS = {
+    names.ORACLE: Look(names.IMPORTANCES[names.ORACLE], "#000000", "o"),
+    names.WITHOUT_QUERIES: Look(names.IMPORTANCES[names.WITHOUT_QUERIES], "#0072B2", "s"),
+    names.DISJOINT: Look(names.IMPORTANCES[names.DISJOINT], "#56B4E9", "D"),
+    names.BY_VIEWS: Look(names.IMPORTANCES[names.BY_VIEWS], "#D55E00", "^"),
+    names.BY_SHOTS: Look(names.IMPORTANCES[names.BY_SHOTS], "#E69F00", "v"),
+    names.RANDOM: Look("random", "#009E73", "P"),
+    names.TOP_VARIANCE: Look("top variance", "#CC79A7", "X"),
+    names.BOTTOM: Look("oracle, reversed", GREY, "", ":"),
+}
+GAINS = {names.ORACLE: Look("best share, by an oracle", "#000000", "o")} | {
+    kind: Look(f"mask {names.MASKS[kind]}", colour, marker)
+    for kind, colour, marker in zip(names.ALONG, ("#0072B2", "#D55E00", "#009E73"), "s^v", strict=True)
+}
+AXES = {"n_shot": ("shots a class", "shots"), "n_way": ("classes", "classes")}
+CHOSEN = {names.RANDOM: "random", names.WITHOUT_QUERIES: "top by an oracle"}
+BRIDGE = {  # who chose, and place among the numbers of shots, 0 for all training rows: colour, dash
+    (names.RANDOM, 0): ("#0072B2", "-"),
+    (names.RANDOM, 2): ("#56B4E9", "-"),
+    (names.RANDOM, 1): ("#56B4E9", ":"),
+    (names.WITHOUT_QUERIES, 2): ("#D55E00", "-"),
+    (names.WITHOUT_QUERIES, 1): ("#D55E00", ":"),
+}
+
+
+def _accuracy(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the accuracy by order and share at the headline setting, with the Euclidean centroid."""
+    rows = headline(table, probe=names.EUCLIDEAN)
+    rows = rows[rows["label"].isna()]  # orders have none, masks have one
+    return results.summarize(rows, ["n_way", "n_shot", "method", "fraction"], metric="accuracy")
+
+
+def _plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the accuracy of episodes against the share of dimensions kept, one line an order, the full layer dashed."""
+    require(summary, ("method", "fraction", "mean", "low", "high", "n"), what="figures.accuracy")
+    for column in ("n_way", "n_shot"):
+        one_value(summary, column, what="figures.accuracy")
+    ax = axes_or_new(ax, size=(5.8, 5.0))
+    for method, look in looks(ORDERS, summary["method"]).items():
+        line(ax, where(summary, method=method), x="fraction", look=look)
+    full = where(summary, fraction=1.0)["mean"].iloc[0]
+    ax.axhline(full, color=GREY, linestyle="--", linewidth=1.4, label="all dimensions")
+    percent_axis(ax, summary["fraction"])
+    percent_ticks(ax)
+    title = f"bands: {interval_name(summary, over='episodes')}"
+    return finish(ax, title=title, x="dimensions kept (%, log scale)", y="accuracy (%)")
+
+
+def _accuracy_in_words(summary: pd.DataFrame) -> str:
+    parts = []
+    for method, look in looks(ORDERS, summary["method"]).items():
+        rows = where(summary, method=method)
+        near, best = _nearest(rows), rows.loc[rows["mean"].idxmax()]
+        parts.append(f"{look.words} {_percent(near)} at {_share(near)}, at most {_percent(best)} at {_share(best)}")
+    return (
+        "Line chart of few-shot accuracy against the share of dimensions kept. All dimensions reach "
+        f"{_percent(where(summary, fraction=1.0).iloc[0])}. By order: {'; '.join(parts)}."
+    )
+
+
+def _gains(table: pd.DataFrame, *, x: str) -> pd.DataFrame:
+    """Return the gain of the best share of dimensions, and of masks, along n_shot or n_way.
+
+    The other number is that of the headline. Masks are by views where there are some, else by the shots alone.
+    """
+    other = {"n_way": n_way(table)} if x == "n_shot" else {"n_shot": all_shots(table)[0]}
+    rows = where(at_first_recipe(table), probe=names.EUCLIDEAN, **other)
+    oracle = where(rows, method=names.ORACLE, split=names.ALL)
+    parts = [results.summarize(oracle, ["method", x, "fraction"], metric="peak_gain")]
+    plain = where(rows, split=names.POOL, label=names.ORIGINAL)
+    for kind in names.ALONG:
+        by_estimate = (where(plain, method=mask_method(kind, who)) for who in names.ESTIMATES)
+        masked = next((part for part in by_estimate if len(part)), None)
+        if masked is not None:
+            parts.append(results.summarize(masked, [x], metric="gain").assign(method=kind))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _plot_gains(summary: pd.DataFrame, *, x: str, ax: Axes | None = None) -> Axes:
+    """Draw gains against the number of shots or of classes: of the best share of dimensions, and of masks."""
+    require(summary, ("method", x, "mean", "low", "high", "n"), what=f"figures.gains along {x}")
+    ax = axes_or_new(ax)
+    for method, look in looks(GAINS, summary["method"]).items():
+        line(ax, where(summary, method=method).astype({x: float}), x=x, look=look)
+    ax.axhline(0, color=GREY, linewidth=1)
+    ax.set_xscale("log")
+    ax.set_xticks(sorted(summary[x].astype(float).unique()))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_locator(NullLocator())
+    percent_ticks(ax)
+    title = f"bands: {interval_name(summary, over='episodes')}"
+    return finish(ax, title=title, x=f"{AXES[x][0]} (log scale)", y="gain (points of accuracy)", columns=1)
+
+
+def _gains_in_words(summary: pd.DataFrame, *, x: str) -> str:
+    parts = []
+    for method, look in looks(GAINS, summary["method"]).items():
+        rows = where(summary, method=method).sort_values(x)
+        parts.append(f"{look.words} " + ", ".join(f"{100 * r['mean']:+.1f} at {r[x]}" for _, r in rows.iterrows()))
+    return f"Line chart of gains in points of accuracy against the number of {AXES[x][1]}: {'; '.join(parts)}."
+
+
+def _bridge(table: pd.DataFrame) -> pd.DataFrame:
+    """Return accuracy less that of all dimensions: random ones at full data, and chosen ones at few shots.
+
+    All by ridge probes, those of the episodes at the fewest and the most shots: at a fixed regulariser, those of full
+    data at one chosen on validation rows. Intervals are over episodes for the first and over draws of the dimensions
+    for the second. The task with all rows has all its classes, an episode has few: compare shapes.
+    """
+    rows = table[(table["probe"] == names.RIDGE) & table["method"].isin(CHOSEN)]
+    shots = rows["n_shot"]
+    rows = rows[shots.isna() | shots.isin([shots.min(), shots.max()])]
+    return results.summarize(rows, ["method", "n_shot", "fraction"], metric="gain")
+
+
+def _plot_bridge(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw accuracy relative to all dimensions: random subsets at full data beside chosen ones at few shots."""
+    require(summary, ("method", "n_shot", "fraction", "mean", "low", "high", "n"), what="figures.bridge")
+    ax = axes_or_new(ax, size=(5.8, 5.0))
+    places = {int(n_shot): place for place, n_shot in enumerate(sorted(summary["n_shot"].dropna().unique()), start=1)}
+    named = {0: "all training rows"} | {place: plural(n_shot, "shot") for n_shot, place in places.items()}
+    at = summary["n_shot"].map(places).fillna(0)
+    for (method, place), (colour, dash) in BRIDGE.items():
+        rows = summary[(summary["method"] == method) & (at == place)]
+        if len(rows):
+            line(ax, rows, x="fraction", look=Look(f"{CHOSEN[method]}, {named[place]}", colour, "o", dash))
+    ax.axhline(0, color=GREY, linestyle="--", linewidth=1.4, label="all dimensions")
+    percent_axis(ax, summary["fraction"])
+    percent_ticks(ax)
+    axes = {"x": "dimensions kept (%, log scale)", "y": "accuracy less that of all (points)"}
+    return finish(ax, title="ridge probes; bands: 95 % intervals", **axes, columns=1)
+
+
+def _bridge_in_words(summary: pd.DataFrame) -> str:
+    parts = []
+    for (method, n_shot), rows in summary.groupby(["method", "n_shot"], dropna=False, sort=False):
+        near, data = _nearest(rows), "all training rows" if pd.isna(n_shot) else plural(n_shot, "shot")
+        parts.append(f"{CHOSEN[str(method)]} with {data} {gain_in_words(near)} at {_share(near)}")
+    return f"Line chart of accuracy less that of all dimensions, in points, by the share kept: {'; '.join(parts)}."
+
+
+def _nearest(rows: pd.DataFrame) -> pd.Series:
+    return rows.loc[(rows["fraction"] - SHARE).abs().idxmin()]
+
+
+def _percent(row: pd.Series) -> str:
+    return f"{100 * row['mean']:.1f} %"
+
+
+def _share(row: pd.Series) -> str:
+    return f"{100 * row['fraction']:g} %"
+
+
+def _along(x: str) -> Figure:
+    return Figure(partial(_gains, x=x), partial(_plot_gains, x=x), partial(_gains_in_words, x=x))
+
+
+accuracy = Figure(_accuracy, _plot_accuracy, _accuracy_in_words)
+gains_by_shots, gains_by_ways = _along("n_shot"), _along("n_way")
+bridge = Figure(_bridge, _plot_bridge, _bridge_in_words)

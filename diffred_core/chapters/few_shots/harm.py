@@ -9,13 +9,10 @@ import torch
 from torch import Tensor
 
 from diffred_core import few_shot, soft_mask
-from diffred_core.chapters.few_shots.curves import EUCLIDEAN
-from diffred_core.chapters.few_shots.setting import Setting, episode_rows
+from diffred_core.chapters.few_shots.names import CELLS, EUCLIDEAN
+from diffred_core.chapters.few_shots.setting import Setting, episode_row
 from diffred_core.results.rows import Row
 
-LEVELS = ("low", "middle", "high")
-CELLS = tuple(f"spread {spread}, distance {distance}" for spread in LEVELS for distance in LEVELS)
-CONFOUNDERS = "spread high, distance low"  # as the abstract describes them (Luo et al. 2023)
 IDLE = 1e-3  # the dimensions of least variance that hold this share of it together take no part
 
 
@@ -27,26 +24,26 @@ def harm_rows(setting: Setting) -> Iterator[Row]:
     spread, and of those a third by the distance of the class means. Dimensions that hardly vary (`IDLE`), such as
     units that a task never wakes, neither help nor harm a distance and are in no cell.
     """
-    found = soft_mask.class_statistics(setting.source.X, setting.source.y)
+    classes = soft_mask.class_statistics(setting.source.X, setting.source.y)
     active = _active(setting.source.X)
     shares: dict[tuple[str, str], list[Tensor]] = {}
-    for a, b in combinations(range(len(found.mean)), 2):
-        gap, spread = (found.mean[a] - found.mean[b]).abs(), _common(found.spread[[a, b]])
+    for a, b in combinations(range(len(classes.mean)), 2):
+        gap, spread = (classes.mean[a] - classes.mean[b]).abs(), _common(classes.spread[[a, b]])
         roles = few_shot.harm(gap, spread, n_shot=setting.episodes.n_shot)
         for cell, members in _cells(spread, gap, active).items():
             for role in ("few_shot", "metric"):
                 shares.setdefault((cell, role), []).append(roles[role][members].double().mean())
     for (cell, role), values in shares.items():
         point = setting.point | {"method": "theory", "label": cell}
-        yield from episode_rows(point, f"{role}_share", torch.stack(values))
+        yield episode_row(point, f"{role}_share", torch.stack(values))
 
 
 def left_out_rows(setting: Setting) -> Iterator[Row]:
     """Yield the gain of leaving the dimensions of a cell out, over episodes; cells by the means over classes."""
     X, width = setting.source.X, setting.source.X.shape[1]
-    found = soft_mask.class_statistics(X, setting.source.y)
-    gaps = [(found.mean[a] - found.mean[b]).abs() for a, b in combinations(range(len(found.mean)), 2)]
-    cells = _cells(_common(found.spread), torch.stack(gaps).mean(0), _active(X))
+    classes = soft_mask.class_statistics(X, setting.source.y)
+    gaps = [(classes.mean[a] - classes.mean[b]).abs() for a, b in combinations(range(len(classes.mean)), 2)]
+    cells = _cells(_common(classes.spread), torch.stack(gaps).mean(0), _active(X))
     masks = torch.ones(len(cells) + 1, width, dtype=X.dtype, device=X.device)
     for mask, members in zip(masks[1:], cells.values(), strict=True):
         mask[members] = 0
@@ -55,7 +52,7 @@ def left_out_rows(setting: Setting) -> Iterator[Row]:
     for (cell, members), values in zip(cells.items(), others, strict=True):
         left = width - len(members)
         point = setting.point | {"method": "left_out", "probe": EUCLIDEAN, "label": cell, "n_selected": left}
-        yield from episode_rows(point, "gain", values - plain)
+        yield episode_row(point, "gain", values - plain)
 
 
 def _common(spread: Tensor) -> Tensor:

@@ -1,13 +1,17 @@
-"""The images that episodes are drawn from, and the rest of the task beside them."""
+"""The images that episodes are drawn from, the rest of the task beside them, and the list of the episodes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import torch
 from torch import Tensor
 
+from diffred_core import few_shot, files
 from diffred_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,7 +67,7 @@ class Pool:
         return X[rows], y[rows]
 
 
-def few_shot_pool(features: TaskFeatures, *, n_per_class: int = 40, least: int = 16, seed: int = 0) -> Pool:
+def draw_pool(features: TaskFeatures, *, n_per_class: int = 40, least: int = 16, seed: int = 0) -> Pool:
     """Return at most `n_per_class` rows of every class, so that what views of them cost is bounded.
 
     Rows come from all splits: nothing here is trained on any of them but the support of an episode, and the frozen
@@ -103,3 +107,39 @@ def few_shot_pool(features: TaskFeatures, *, n_per_class: int = 40, least: int =
         chosen[members[torch.randperm(len(members), generator=draw)[:n_per_class]]] = True
     others = torch.isin(y, torch.tensor(labels)) & ~chosen
     return Pool(features, chosen.nonzero().flatten(), others.nonzero().flatten())
+
+
+def drawn_episodes(
+    pool: Pool,
+    *,
+    n_way: int = 5,
+    shots: Sequence[int] = (1, 5),
+    n_query: int = 15,
+    n_episodes: int = 600,
+    seed: int = 1,
+) -> pd.DataFrame:
+    """Return the episodes that the sweep draws from the pool with the same arguments: which images they label and ask.
+
+    Two models of one task have the same pool, and so the same episodes.
+
+    Returns
+    -------
+    DataFrame
+        One row an episode, number of shots and class: ``n_shot, episode, label, support, query``, the last two as
+        places in ``features.together`` separated by spaces.
+    """
+    y, rows = pool.data[1], []
+    for n_shot in shots:
+        numbers = {"n_way": n_way, "n_shot": n_shot, "n_query": n_query, "n_episodes": n_episodes}
+        drawn = few_shot.sample_episodes(y, **numbers, seed=seed)
+        parts = drawn.classes, pool.rows[drawn.support], pool.rows[drawn.query]
+        for i, (label, support, query) in enumerate(zip(*(p.flatten(0, 1).tolist() for p in parts), strict=True)):
+            rows.append((n_shot, i // n_way, label, " ".join(map(str, support)), " ".join(map(str, query))))
+    return pd.DataFrame(rows, columns=["n_shot", "episode", "label", "support", "query"])
+
+
+def write_episodes(episodes: pd.DataFrame, task: str, model: str) -> Path:
+    """Write the table of `drawn_episodes` beside the results of the task and model, whole or not at all."""
+    path = files.table_path(task, model, "few_shot")
+    text = episodes.to_csv(index=False, lineterminator="\n")
+    return files.write_text(path.with_name("few_shot.episodes.csv"), text)

@@ -1,32 +1,84 @@
-"""Episodes of one number of classes and shots, what is known of their classes, and rows that tell of them."""
+"""Rows that episodes are drawn from, episodes of one number of classes and shots, what is known of their classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
+import diffred_core.chapters.few_shots.names as names
 from diffred_core import few_shot, soft_mask, subsets
-from diffred_core.chapters.few_shots.source import Source
+from diffred_core.chapters.few_shots.pool import Pool
 from diffred_core.few_shot import Episodes
 from diffred_core.results.rows import Row
 from diffred_core.soft_mask import ClassStatistics
 
 # 1 % and 1 to 5 % are the published landmarks (Luo et al. 2023, abstracts of both versions); the rest is our grid
-FEW_SHOT_FRACTIONS: tuple[float, ...] = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+FRACTIONS: tuple[float, ...] = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 
-ORACLE = "oracle_all"  # the published oracle
-REFERENCE = "oracle_no_query"  # the same without the images that it is tested on
-DISJOINT = "oracle_disjoint"  # of other images of the same classes
-ORACLES = (ORACLE, REFERENCE, DISJOINT)
-ESTIMATES = ("estimated_views", "estimated_shots")
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Rows that episodes are drawn from.
+
+    Attributes
+    ----------
+    X, y : Tensor (n_rows, n_features), (n_rows,)
+    rest : (Tensor, Tensor)
+        Features and labels of other rows of the same classes; maybe none.
+    split : str
+        ``pool`` or ``all``: which rows these are, for tables.
+    views : Tensor (n_rows, n_views, n_features) or None
+        Features of augmented views of the rows.
+    recipe : str or None
+        How the views were made, for tables.
+    """
+
+    X: Tensor
+    y: Tensor
+    rest: tuple[Tensor, Tensor]
+    split: str
+    views: Tensor | None = None
+    recipe: str | None = None
+
+    @classmethod
+    def pool(cls, pool: Pool) -> Source:
+        """Return the pool."""
+        return cls(*pool.data, pool.rest, names.POOL)
+
+    @classmethod
+    def all(cls, pool: Pool) -> Source:
+        """Return all rows of the classes of the pool."""
+        X, y = pool.every
+        return cls(X, y, (X[:0], y[:0]), names.ALL)
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether every class has two rows beyond those that the episodes are drawn from."""
+        labels, counts = self.rest[1].unique(return_counts=True)
+        return len(labels) == len(self.y.unique()) and int(counts.min()) >= 2
+
+    def normalised(self) -> Source:
+        """Return the same rows, each divided by its length."""
+        views = None if self.views is None else _unit(self.views)
+        return replace(self, X=_unit(self.X), rest=(_unit(self.rest[0]), self.rest[1]), views=views)
+
+    def holds(self, *, n_way: int, n_rows: int) -> bool:
+        """Return whether there are `n_way` classes, and `n_rows` rows of every class."""
+        counts = self.y.unique(return_counts=True)[1]
+        return n_way <= len(counts) and n_rows <= int(counts.min())
+
+
+def _unit(X: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(X, dim=-1)
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """Episodes of one number of classes and shots, and the sizes to keep.
+    """Episodes of one number of classes and shots, and the sizes to keep; what is computed of them is kept.
 
     Attributes
     ----------
@@ -44,11 +96,16 @@ class Setting:
     fractions: tuple[float, ...]
     sizes: tuple[int, ...]
     _statistics: dict[str, ClassStatistics] = field(default_factory=dict, repr=False)
+    _importance: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def point(self) -> Row:
         """Columns that all rows of the setting share."""
         return {"n_way": self.episodes.n_way, "n_shot": self.episodes.n_shot, "split": self.source.split}
+
+    def point_of(self, who: str) -> Row:
+        """Columns that the rows share which rest on what `who` knows: the recipe of the views, if on them."""
+        return self.point | ({"recipe": self.source.recipe} if who == names.BY_VIEWS else {})
 
     def at(self, j: int) -> Row:
         """Columns of size number `j`."""
@@ -61,18 +118,26 @@ class Setting:
     @cached_property
     def unit(self) -> Setting:
         """The same episodes of rows of length 1."""
-        return replace(self, source=self.source.normalised(), _statistics={})
+        return replace(self, source=self.source.normalised(), _statistics={}, _importance={})
+
+    def first(self, n: int) -> Setting:
+        """Return the setting of the first `n` episodes, with what is known of them already."""
+        every = self.episodes
+        episodes = Episodes(every.support[:n], every.query[:n], every.classes[:n], every.seed)
+        known = {who: statistics.of(slice(n)) for who, statistics in self._statistics.items()}
+        ranked = {who: R[:n] for who, R in self._importance.items()}
+        return replace(self, episodes=episodes, _statistics=known, _importance=ranked)
 
     @property
     def estimates(self) -> tuple[str, ...]:
         """Who estimates from the support: with views where there are some, from the rows alone at two shots or more."""
         there = (self.source.views is not None, self.episodes.n_shot > 1)
-        return tuple(name for name, is_there in zip(ESTIMATES, there, strict=True) if is_there)
+        return tuple(name for name, is_there in zip(names.ESTIMATES, there, strict=True) if is_there)
 
     @property
     def knowing(self) -> tuple[str, ...]:
         """Who knows something of the classes of an episode: oracles, and estimates from the support."""
-        oracles = ORACLES if self.source.has_rest else (ORACLE, REFERENCE)
+        oracles = names.ORACLES if self.source.has_rest else (names.ORACLE, names.WITHOUT_QUERIES)
         return oracles + self.estimates
 
     def statistics(self, who: str) -> ClassStatistics:
@@ -83,16 +148,34 @@ class Setting:
 
     def importance(self, who: str) -> Tensor:
         """Return the importance of the features by what `who` knows, (n_episodes, n_features)."""
-        return soft_mask.importance(self.statistics(who))
+        if who not in self._importance:
+            self._importance[who] = soft_mask.importance(self.statistics(who))
+        return self._importance[who]
+
+    def order(self, name: str) -> Tensor:
+        """Return one order of the features for all episodes, (n_features,), or one for each, (n_episodes, n_features).
+
+        ``random`` is another permutation in every episode, ``bottom`` the reverse of the published oracle, and
+        ``top_variance`` looks at all rows but at no label. Every other name is somebody of `knowing`.
+        """
+        if name == names.RANDOM:
+            draw = torch.Generator().manual_seed(self.episodes.seed)
+            shape = len(self.episodes), self.source.X.shape[1]
+            return torch.rand(shape, generator=draw).argsort(dim=-1)
+        if name == names.TOP_VARIANCE:
+            return self.source.X.double().var(0).argsort(descending=True, stable=True)
+        if name == names.BOTTOM:
+            return by_importance(self.importance(names.ORACLE)).flip(-1)
+        return by_importance(self.importance(name))
 
     def _measured(self, who: str) -> ClassStatistics:
         source, episodes = self.source, self.episodes
-        if who == DISJOINT:
+        if who == names.DISJOINT:
             return soft_mask.oracle_statistics(*source.rest, episodes)
-        if who in ORACLES:
-            without = "queries" if who == REFERENCE else "nothing"
+        if who in names.ORACLES:
+            without = "queries" if who == names.WITHOUT_QUERIES else "nothing"
             return soft_mask.oracle_statistics(source.X, source.y, episodes, without=without)
-        views = source.views if who == "estimated_views" else None
+        views = source.views if who == names.BY_VIEWS else None
         return soft_mask.episode_statistics(source.X, episodes, views=views)
 
 
@@ -112,10 +195,22 @@ class Draw:
         """Return the episodes of `n_way` classes and `n_shot` shots of `source`."""
         numbers = {"n_way": n_way, "n_shot": n_shot, "n_query": self.n_query, "n_episodes": self.n_episodes}
         episodes = few_shot.sample_episodes(source.y, **numbers, seed=self.seed)
-        return Setting(source, episodes, *kept(source.X.shape[1], self.fractions))
+        return Setting(source, episodes, *_kept(source.X.shape[1], self.fractions))
 
 
-def kept(n_features: int, fractions: Sequence[float]) -> tuple[tuple[float, ...], tuple[int, ...]]:
+def by_importance(R: Tensor) -> Tensor:
+    """Return the dimensions by falling importance; of equally important ones the first comes first."""
+    return R.argsort(dim=-1, descending=True, stable=True)
+
+
+def episode_row(point: Row, metric: str, values: Tensor) -> Row:
+    """Return the mean of `values` (n_episodes,) as a row, with what its interval needs."""
+    values = values.double()
+    spread = {"sd": float(values.std())} if len(values) > 1 else {}
+    return point | {"metric": metric, "value": float(values.mean()), "n": len(values)} | spread
+
+
+def _kept(n_features: int, fractions: Sequence[float]) -> tuple[tuple[float, ...], tuple[int, ...]]:
     """Return fractions and their sizes (`subsets.top_size`), the full layer last, every size once.
 
     Of fractions that keep equally many features the smallest stays.
@@ -125,11 +220,3 @@ def kept(n_features: int, fractions: Sequence[float]) -> tuple[tuple[float, ...]
         first.setdefault(subsets.top_size(n_features, fraction), fraction)
     first[n_features] = 1.0
     return tuple(first.values()), tuple(first)
-
-
-def episode_rows(point: Row, metric: str, values: Tensor) -> Iterator[Row]:
-    """Yield the mean of `values` (n_episodes,) and what its interval needs, for `results.summarize_episodes`."""
-    values = values.double()
-    yield point | {"metric": metric, "value": float(values.mean())}
-    yield point | {"metric": f"{metric}_sd", "value": float(values.std())}
-    yield point | {"metric": f"{metric}_n", "value": float(len(values))}

@@ -10,51 +10,53 @@ from torch import Tensor
 
 from diffred_core import results
 from diffred_core.chapters.few_shots.agreement import agreement_rows, kind_rows
-from diffred_core.chapters.few_shots.curves import HEADS, curve_rows, oracle_rows
+from diffred_core.chapters.few_shots.curves import curve_rows, oracle_rows
 from diffred_core.chapters.few_shots.harm import harm_rows, left_out_rows
-from diffred_core.chapters.few_shots.masks import CONTROL, MASKS, estimate_rows, mask_rows, transform_rows
+from diffred_core.chapters.few_shots.masks import estimate_rows, mask_rows, transform_rows
+from diffred_core.chapters.few_shots.names import ALONG, FULL_DATA, HEADS, MASKS, NO_MASK, RANDOM
 from diffred_core.chapters.few_shots.pool import Pool
-from diffred_core.chapters.few_shots.setting import FEW_SHOT_FRACTIONS, Draw
-from diffred_core.chapters.few_shots.source import Source
+from diffred_core.chapters.few_shots.setting import FRACTIONS, Draw, Source
+from diffred_core.chapters.random_subsets.sweep_probes import subset_probes
 from diffred_core.errors import InputError, near_names
 from diffred_core.results.rows import Cell, Row
 
 MORE_SHOTS: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100)
 WAYS: tuple[int, ...] = (2, 5, 10, 20, 50)
-ALONG = ("importance", "scaled", CONTROL)  # masks that are followed over shots and ways
+FULL_DATA_FRACTIONS: tuple[float, ...] = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 
 
-def few_shot(
+def episodes(
     pool: Pool,
     *,
-    views: Tensor | None = None,
+    views: Mapping[str, Tensor] | None = None,
     n_way: int = 5,
     shots: Sequence[int] = (1, 5),
     n_query: int = 15,
     n_episodes: int = 600,
     seed: int = 1,
-    fractions: Sequence[float] = FEW_SHOT_FRACTIONS,
+    fractions: Sequence[float] = FRACTIONS,
     more_shots: Sequence[int] = MORE_SHOTS,
     ways: Sequence[int] = WAYS,
-    masks: Sequence[str] = MASKS,
+    masks: Sequence[str] = tuple(MASKS),
     heads: Sequence[str] = HEADS,
     n_head_episodes: int = 200,
-    crop_views: Mapping[str, Tensor] | None = None,
+    n_subsets: int = 5,
     layer: str = "penultimate",
 ) -> pd.DataFrame:
     """Return accuracy of few-shot episodes against the kept dimensions and under masks, and what explains it.
 
-    All that is compared runs on the same episodes. Thousands of episodes are three rows a measurement: the mean over
-    episodes, under ``..._sd`` the standard deviation and under ``..._n`` the number, so that intervals over episodes
-    are exact (`results.summarize_episodes`) and a table stays small. Differences are taken episode by episode before.
+    All that is compared runs on the same episodes. Thousands of episodes are one row a measurement: the mean over
+    episodes, in column sd their standard deviation and in column n their number, so that intervals over episodes
+    are exact (`results.summarize`) and a table stays small. Differences are taken episode by episode before.
 
     Parameters
     ----------
     pool : Pool
-        From `few_shot_pool`: what episodes are drawn from, and the other rows of the task.
-    views : Tensor (n_pool, n_views, n_features), optional
-        Features of augmented views of the pool, from `features.load_views`. Without them importance is estimated only
-        where there are two shots or more.
+        From `draw_pool`: what episodes are drawn from, and the other rows of the task.
+    views : mapping of str to Tensor (n_pool, n_views, n_features), optional
+        Features of augmented views of the pool, from `features.load_views`, by how they were made (column recipe). The
+        first serve everything; the others are compared with them at the first of `shots`. Without views importance is
+        estimated only where there are two shots or more.
     n_way, shots, n_query, n_episodes
         Classes of an episode; shots at which everything is measured; queries of a class; episodes of a setting.
     seed : int
@@ -71,8 +73,8 @@ def few_shot(
         Linear heads, among ridge and logistic; empty for none.
     n_head_episodes : int
         The first episodes, on which linear heads run, and the importances by other formulas: both are slow.
-    crop_views : mapping of str to Tensor, optional
-        Views of other recipes by their names, to compare augmentations at the first of `shots`.
+    n_subsets : int
+        Random subsets of every size with all training rows, the bridge to part I: at least 2, or 0 for none of it.
     layer : str
         Name of the layer, for the table.
 
@@ -80,47 +82,70 @@ def few_shot(
     -------
     DataFrame
         A results table. Column probe: ``centroid_euclidean``, ``centroid_cosine``, ``ridge`` or ``logistic``; split:
-        ``pool`` or ``all`` rows. Metrics accuracy; gain (over the full layer, for masks over no mask, for prototypes of
-        views over plain ones); shortfall (against the oracle that does not see the queries); peak_gain and peak_rise of
-        the best size (over the full layer, and over the smallest size); win_rate and over_control of masks;
-        rank_correlation and overlap of importances; few_shot_share and metric_share of the theory; over_centroid of the
-        linear heads.
+        ``pool`` or ``all`` rows, or ``test`` for probes trained on all training rows, one row a draw; label: of masks,
+        what prototypes are the mean of, ``original`` images or their ``views``. Metrics accuracy; gain (over the full
+        layer, for masks over no mask, for prototypes of views over plain ones); shortfall (against the oracle that
+        does not see the queries); peak_gain and peak_rise of the best size (over the full layer, and over the smallest
+        size); win_rate and over_control of masks; rank_correlation and overlap of importances; few_shot_share and
+        metric_share of the theory; over_centroid of the linear heads.
 
     Raises
     ------
     InputError
         If an argument is out of range or the pool does not hold enough classes or rows.
     """
+    views = views or {}
     _check(pool, views, shots, heads, n_episodes)
-    draw = Draw(n_query, n_episodes, seed, tuple(fractions))
-    plan = _Plan(Source.pool(pool, views), Source.all(pool), draw, n_way, tuple(shots))
-    rows = [*plan.headline(masks, heads, n_head_episodes), *plan.along(more_shots, ways), *plan.crops(crop_views or {})]
+    plan = _Plan(Source.pool(pool), views, Source.all(pool), Draw(n_query, n_episodes, seed, fractions), n_way, shots)
+    rows = [*plan.headline(masks, heads, n_head_episodes), *plan.along(more_shots, ways), *plan.other_recipes()]
     cell = Cell.of(pool.features, experiment="few_shot", split="pool", layer=layer)
-    return results.as_table(cell.rows(rows))
+    return results.as_table(cell.rows([*rows, *full_data_rows(pool, n_subsets)]))
+
+
+def full_data_rows(pool: Pool, n_subsets: int) -> Iterator[Row]:
+    """Yield the accuracy of ridge probes on random dimensions with all training rows, and its gain over all dimensions.
+
+    As in part I: one row a draw, the regulariser chosen on validation rows, all classes of the task.
+    """
+    if not n_subsets:
+        return
+    options = {"fractions": FULL_DATA_FRACTIONS, "logistic_fractions": (), "gap_fractions": (), "deltas": (0.9,)}
+    table = subset_probes(pool.features, methods=(RANDOM,), n_seeds=n_subsets, split=FULL_DATA, **options)
+    table = table[table["metric"] == "accuracy"].drop(columns=["experiment", "layer"])
+    full = float(table.loc[table["method"] == "full", "value"].iloc[0])
+    for record in table.to_dict("records"):
+        row = {column: value for column, value in record.items() if pd.notna(value)}
+        yield row
+        if row["method"] == RANDOM:
+            yield row | {"metric": "gain", "value": row["value"] - full}
 
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    pool: Source
+    plain: Source
+    views: Mapping[str, Tensor]
     every: Source
     draw: Draw
     n_way: int
-    shots: tuple[int, ...]
+    shots: Sequence[int]
+
+    @property
+    def pool(self) -> Source:
+        """The pool with the views that serve everything, if there are any."""
+        return next((replace(self.plain, views=views, recipe=name) for name, views in self.views.items()), self.plain)
 
     def headline(self, masks: Sequence[str], heads: Sequence[str], n_head_episodes: int) -> Iterator[Row]:
         """Yield everything at the headline settings."""
-        fewer = replace(self.draw, n_episodes=min(n_head_episodes, self.draw.n_episodes))
         for n_shot in self.shots:
             setting = self.draw.setting(self.pool, n_way=self.n_way, n_shot=n_shot)
-            few = fewer.setting(self.pool, n_way=self.n_way, n_shot=n_shot)
-            yield from curve_rows(setting, heads, few=few)
+            yield from curve_rows(setting, heads, n_head_episodes=n_head_episodes)
             yield from mask_rows(setting, kinds=masks)
             yield from transform_rows(setting)
             yield from agreement_rows(setting)
             yield from harm_rows(setting)
             yield from left_out_rows(setting)
             if n_shot == self.shots[0]:
-                yield from kind_rows(few)
+                yield from kind_rows(setting.first(n_head_episodes))
 
     def along(self, more_shots: Sequence[int], ways: Sequence[int]) -> Iterator[Row]:
         """Yield oracle curves and some masks against the number of shots and of classes."""
@@ -135,15 +160,17 @@ class _Plan:
             if self.pool.holds(**need) and not seen:
                 yield from estimate_rows(self.draw.setting(self.pool, n_way=n_way, n_shot=n_shot), kinds=ALONG)
 
-    def crops(self, views: Mapping[str, Tensor]) -> Iterator[Row]:
-        """Yield masks by views of other recipes."""
-        for name, found in views.items():
-            source = replace(self.pool, views=found)
+    def other_recipes(self) -> Iterator[Row]:
+        """Yield masks by views of the further recipes."""
+        for name, views in [*self.views.items()][1:]:
+            source = replace(self.plain, views=views, recipe=name)
             setting = self.draw.setting(source, n_way=self.n_way, n_shot=self.shots[0])
-            yield from estimate_rows(setting, kinds=ALONG, label=name)
+            yield from (row for row in estimate_rows(setting, kinds=ALONG) if row["method"] != NO_MASK)
 
 
-def _check(pool: Pool, views: Tensor | None, shots: Sequence[int], heads: Sequence[str], n_episodes: int) -> None:
+def _check(
+    pool: Pool, views: Mapping[str, Tensor], shots: Sequence[int], heads: Sequence[str], n_episodes: int
+) -> None:
     if not shots:
         raise InputError("shots must name at least one number of shots, got none; (1, 5) is usual")
     for head in heads:
@@ -152,8 +179,9 @@ def _check(pool: Pool, views: Tensor | None, shots: Sequence[int], heads: Sequen
     if n_episodes < 4:
         raise InputError(f"n_episodes must be at least 4, since each half needs an interval, got {n_episodes}")
     shape = (len(pool.rows), pool.features.n_features)
-    if views is not None and (views.ndim != 3 or (len(views), views.shape[2]) != shape):
-        raise InputError(
-            f"views must have shape ({shape[0]}, n_views, {shape[1]}), got {tuple(views.shape)}; pass "
-            "features.load_views(..., rows=pool.rows)"
-        )
+    for tensor in views.values():
+        if tensor.ndim != 3 or (len(tensor), tensor.shape[2]) != shape:
+            raise InputError(
+                f"views must have shape ({shape[0]}, n_views, {shape[1]}), got {tuple(tensor.shape)}; pass "
+                "features.load_views(..., rows=pool.rows)"
+            )

@@ -20,7 +20,7 @@ KEPT = (3, 8, 26, 64, 128, 256)
 SHOTS = (1, 5, 20, 100)
 
 
-def few_shot_theory(*, n_trials: int = 40_000, seed: int = 0, shots: Sequence[int] = SHOTS) -> pd.DataFrame:
+def theory(*, n_trials: int = 40_000, seed: int = 0, shots: Sequence[int] = SHOTS) -> pd.DataFrame:
     """Return errors of the nearest centroid on two Gaussian classes: simulated, exact given prototypes, approximated.
 
     Two worlds. In the first a second dimension joins a good one (method ``first`` or ``both``, the second dimension in
@@ -38,8 +38,8 @@ def few_shot_theory(*, n_trials: int = 40_000, seed: int = 0, shots: Sequence[in
     Returns
     -------
     DataFrame
-        A results table with metrics error_simulated (_se, its standard error), error_exact (_se; the exact formula
-        averaged over drawn prototypes), error_approximated, and helps, 1 where the criterion says so.
+        A results table with metrics error_simulated, error_exact (the exact formula averaged over drawn prototypes),
+        each with sd and n of its draws; error_approximated; and helps, 1 where the criterion says so.
 
     Raises
     ------
@@ -97,29 +97,7 @@ def _error_rows(
     exact = few_shot.averaged_errors(gap, spread, n_trials=fewer, seed=seed + 1, **options)
     approximated = few_shot.approximate_error(masks * gap, masks * spread, n_shot=n_shot)
     for i, name in enumerate(names):
-        values = {
-            "error_simulated": simulated[0][i],
-            "error_simulated_se": simulated[1][i],
-            "error_exact": exact[0][i],
-            "error_exact_se": exact[1][i],
-            "error_approximated": approximated[i],
-        }
-        for metric, value in values.items():
-            yield point | name | {"metric": metric, "value": float(value)}
-
-
-def theory_errors(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the errors of a few_shot_theory table side by side.
-
-    Returns
-    -------
-    DataFrame
-        Columns method, label, n_selected, n_shot, simulated, simulated_se, exact, exact_se, approximated, deviation
-        (of simulated from exact, in standard errors of the difference).
-    """
-    keys = ["method", "label", "n_selected", "n_shot"]
-    rows = table[table["metric"].str.startswith("error_")]
-    wide = rows.assign(metric=rows["metric"].str.removeprefix("error_"), label=rows["label"].fillna(""))
-    wide = wide.pivot(index=keys, columns="metric", values="value").rename_axis(columns=None)
-    error = (wide["simulated_se"] ** 2 + wide["exact_se"] ** 2).map(math.sqrt)
-    return wide.assign(deviation=(wide["simulated"] - wide["exact"]) / error).reset_index()
+        for metric, (mean, error), n in (("error_simulated", simulated, n_trials), ("error_exact", exact, fewer)):
+            drawn = {"value": float(mean[i]), "sd": float(error[i]) * math.sqrt(n), "n": n}
+            yield point | name | {"metric": metric} | drawn
+        yield point | name | {"metric": "error_approximated", "value": float(approximated[i])}
