@@ -2,22 +2,31 @@
 
 The way of the data; nothing flows back::
 
-    image --datasets--> backbones --features.extract--> feature store        X (n_samples, n_features), y (n_samples,)
-    X, y --moments--> n, mean, X'X, (X*X)'(X*X), class sums                  one pass, memory n_features^2
-    moments, subsets --cka, linear_probe, redundancy--> values               every subset from the same moments
-    layers --linear_probe, tunnel, geometry--> values                        every layer, in the order it runs
-    values --sweeps, results--> one tidy row a measurement, with provenance
-    rows --figures--> axes --notebooks, runner, staging--> the book
+    image -> features -> X, y -> numbers -> rows -> table -> summary -> figure -> page
 
-Four layers, each importing only from those before it:
+with X of shape (n_samples, n_features) and y of shape (n_samples,), integer class indices. Each step has its rooms,
+from the ground floor up, and a room imports only from what stands before it; a test parses the imports:
 
-1. arrays: `subsets` `moments` `cka` `similarity` `linear_probe` `redundancy` `intervals` `few_shot` `soft_mask`
-   `tunnel` `geometry` (tensors in, tensors out)
-2. world: `datasets` `backbones` `features` `small_networks` (models, images, files)
-3. tables: `sweeps` `results` `tunnel_statistics` (loops over seeds in, rows out)
-4. drawing and running: `figures` `estimators` `runner` `staging` `cli`
+words
+    `errors` `checks` `subsets` `intervals` `redundancy` `precision`; `files` `provenance`
+arrays (torch, numpy, scipy and nothing else): tensors in, tensors out
+    `moments` `cka` `similarity` `linear_probe` `few_shot` `soft_mask` `tunnel` `geometry`
+world: images, networks, files
+    `datasets` `backbones` `features` `small_networks`
+results
+    One schema: a row is a measurement, facts are columns. Writing, reading, summaries, claims and their verdicts, and
+    the numbers that others published.
+drawing
+    The style of figures, and one way to show a figure with its words, a table, or claims.
+chapters: one folder a chapter of the book
+    `random_subsets` `few_shots` `depth` `tunnel_paper`. Each has `names` (methods, metrics), sweeps (rows out),
+    `claims` (published claims held against a table), `figures` (each beside its words), `tables`, and `across` where
+    it reads all models and tasks. No chapter imports another, `random_subsets` aside.
+running, staging, cli
+    Parameters, records and the grid; the source of the book; the command line. `estimators` is scikit-learn's
+    interface.
 
-`errors` and `paths` stand before them all. Importing `diffred_core` alone loads none of timm, matplotlib or pandas.
+Importing `diffred_core` alone loads none of torch, timm, matplotlib or pandas.
 """
 
 __version__ = "0.1.0"

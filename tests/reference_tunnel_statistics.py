@@ -1,4 +1,4 @@
-"""Slow, obvious twins of what `tunnel_statistics` computes, and a table of its form with invented values."""
+"""Slow, obvious twins of what `tunnel_paper` computes, and a table of its form with invented values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from math import factorial
 import numpy as np
 
 from diffred_core.chapters.tunnel_paper import table as _table
-from diffred_core.chapters.tunnel_paper.networks import N_OOD, PREDICTORS, networks
+from diffred_core.chapters.tunnel_paper.names import N_OOD, PREDICTORS
+from diffred_core.chapters.tunnel_paper.networks import networks
 
 
 def cliffs_delta_by_pairs(before, after):
@@ -76,7 +77,7 @@ def invented_file(seed=0):
 
 
 def invented_table(folder, seed=0):
-    """Return `tunnel_statistics.read` of an invented file."""
+    """Return `tunnel_paper.read` of an invented file."""
     path = folder / "experiments_results.csv"
     invented_file(seed).to_csv(path, index=False)
     return _table.read(path)

@@ -9,6 +9,9 @@ from reference_tunnel_statistics import invented_file, invented_table
 
 from diffred_core.chapters import tunnel_paper
 from diffred_core.chapters.tunnel_paper import file as _file
+from diffred_core.chapters.tunnel_paper import names
+from diffred_core.chapters.tunnel_paper.networks import networks
+from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows
 from diffred_core.errors import InputError
 from diffred_core.results import published
 
@@ -86,8 +89,7 @@ def test_values_stay_with_their_rows(tmp_path):
 
 
 def test_the_order_of_architectures_differs_between_resolutions():
-    networks = tunnel_paper.networks()
-    full = networks[(networks["id_set"] == "ImageNet-100") & networks["network"].isin(tunnel_paper.CROSSED)]
+    full = networks().query("id_set == 'ImageNet-100' and network in @names.CROSSED")
     first = {r: list(dict.fromkeys(full.loc[full["resolution"] == r, "network"])) for r in (32, 64)}
     assert first == {32: ["VGGm-17", "ResNet-18", "ViT-T+"], 64: ["VGGm-17", "ViT-T+", "ResNet-18"]}
 
@@ -140,9 +142,9 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
 def test_published_numbers_name_what_can_be_recomputed():
     numbers = published.tunnel_numbers()
     assert not numbers.duplicated(["quantity", "subject", "side", "metric"]).any()
-    assert set(numbers["metric"]) == {*tunnel_paper.METRICS, ""}
+    assert set(numbers["metric"]) == {*names.MEASURES, ""}
     slopes = numbers["quantity"].str.startswith("slope")
-    assert set(numbers.loc[slopes, "subject"]) == set(tunnel_paper.PREDICTORS)
+    assert set(numbers.loc[slopes, "subject"]) == set(names.PREDICTORS)
     shares = numbers[numbers["quantity"] == "slope_share"]["value"].abs().groupby(numbers["metric"]).sum()
     assert shares.between(0.95, 1.05).all()  # eight rounded shares of one
 
@@ -150,15 +152,28 @@ def test_published_numbers_name_what_can_be_recomputed():
 def test_published_accuracies_are_of_networks_of_the_table():
     accuracies = published.tunnel_accuracies()
     keys = ["network", "augmentation", "resolution"]
-    known = tunnel_paper.networks().query("id_set == 'ImageNet-100'")
+    known = networks().query("id_set == 'ImageNet-100'")
     assert len(accuracies.merge(known, on=keys)) == len(accuracies) == 28
     assert list(accuracies.columns[8:10]) == ["Pets", "CIFAR"]  # as printed, unlike tables 5 to 7
 
 
 def test_strength_follows_the_mean_over_sets(tmp_path):
     table = invented_table(tmp_path)
-    found = tunnel_paper.strengths(table)
-    means = table.groupby("block")["retained"].mean()
-    expected = pd.cut(means, [0, 80, 90, 95, 101], right=False, labels=["strong", "medium", "weak", "negligible"])
-    assert list(found["strength"]) == list(expected)
-    assert found["strength"].nunique() > 1
+    rows = as_results(list(average_rows(table)))
+    means = table.groupby("name")["retained"].mean()
+    stored = rows.query("metric == 'mean' and label == 'retained'").set_index("method")["value"]
+    pd.testing.assert_series_equal(stored[means.index], means, check_names=False)
+    labels = ["strong", "medium", "weak", "negligible"]
+    expected = pd.cut(means, [0, 80, 90, 95, 101], right=False, labels=labels).value_counts()
+    counts = rows[rows["metric"] == "networks"].set_index("method")["value"]
+    assert counts.to_dict() == expected.to_dict()
+    assert (counts > 0).sum() > 1
+    shown = tunnel_paper.tables.strengths.summary(rows)
+    assert shown[labels].sum().to_dict() == expected.to_dict()
+
+
+def test_every_network_has_a_name_of_its_own():
+    assert networks()["name"].is_unique
+    printed = published.tunnel_numbers().query("quantity == 'mean' and subject.str.contains('augmentation, ')")
+    assert len(printed) == 28
+    assert set(printed["subject"]) <= set(networks()["name"])

@@ -10,13 +10,17 @@ from scipy import stats
 
 from diffred_core import results
 from diffred_core.chapters import tunnel_paper
-from diffred_core.chapters.tunnel_paper import replay as _replay
-from diffred_core.chapters.tunnel_paper import rounding as _rounding
-from diffred_core.chapters.tunnel_paper.networks import OOD_CLASSES
+from diffred_core.chapters.tunnel_paper import printed, rounding
+from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, RESOLUTION_STEPS, VARIANTS, pairs
+from diffred_core.chapters.tunnel_paper.effects import cliffs_delta, effect_rows, paired_p
+from diffred_core.chapters.tunnel_paper.headings import residual_rows
+from diffred_core.chapters.tunnel_paper.names import MEASURES, OOD_CLASSES
+from diffred_core.chapters.tunnel_paper.networks import networks
+from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows
 from diffred_core.errors import InputError
 from diffred_core.results import published
 
-BY_NAME = {c.name: c for c in (*tunnel_paper.COMPARISONS, *tunnel_paper.VARIANTS)}
+BY_NAME = {c.name: c for c in (*COMPARISONS, *VARIANTS)}
 
 
 @pytest.fixture(scope="module")
@@ -24,55 +28,75 @@ def table(tmp_path_factory):
     return invented_table(tmp_path_factory.mktemp("tunnel"))
 
 
-@pytest.fixture(scope="module")
-def effects(table):
-    return tunnel_paper.effects(table, n_boot=500)
+def framed(table, comparisons=COMPARISONS, **options):
+    return printed.comparison_frame(as_results(list(effect_rows(table, comparisons, **options))), comparisons)
 
 
 @pytest.fixture(scope="module")
-def replay(table, effects):
+def rows(table):
+    """Return a results table with invented slopes and explained variance: those of the paper, but for one."""
     numbers = published.tunnel_numbers()
-    slopes = numbers[numbers["quantity"] == "slope"].rename(columns={"subject": "variable", "value": "slope"})
-    explained = pd.DataFrame({"metric": tunnel_paper.METRICS, "in_sample": (0.62, 0.74, 0.5)})
-    return tunnel_paper.replay(
-        table,
-        effects=effects,
-        pairings=tunnel_paper.resolution_pairings(table),
-        explained=explained,
-        slopes=slopes.assign(share=0.0),
-    )
+    regression = numbers[numbers["quantity"].isin(("slope", "slope_share"))]
+    names = {"quantity": "metric", "subject": "method", "metric": "label", "value": "value"}
+    slopes = regression[list(names)].rename(columns=names).to_dict("records")
+    explained = [
+        {"method": "regression", "label": measure, "metric": metric, "value": value, **limits}
+        for measure, value in zip(MEASURES, (0.62, 0.74, 0.5), strict=True)
+        for metric, limits in (
+            ("r2", {}),
+            ("r2_held_out", {"low": 0.1, "high": 0.9, "n": 2, "recipe": "3 folds"}),
+            ("r2_of_cell_means", {"n": 62}),
+        )
+    ]
+    shares = [
+        {"method": name, "label": "retained", "metric": "variance_share", "value": value, "n": 28}
+        for name, value in (("networks", 0.63), ("ood_sets", 0.25), ("rest", 0.12))
+    ]
+    measured = effect_rows(table, (*COMPARISONS, *VARIANTS), n_boot=500)
+    residuals = residual_rows(table, published.tunnel_accuracies())
+    return as_results([*measured, *residuals, *slopes, *explained, *shares, *average_rows(table)])
+
+
+@pytest.fixture(scope="module")
+def effects(rows):
+    return printed.comparison_frame(rows, COMPARISONS)
+
+
+@pytest.fixture(scope="module")
+def replay(rows):
+    return tunnel_paper.replay(rows)
 
 
 @pytest.mark.parametrize(("n", "m", "digits"), [(7, 7, 1), (1, 9, 0), (12, 5, 3)])
 def test_cliffs_delta_equals_the_double_loop(n, m, digits):
     rng = np.random.default_rng(n)
     before, after = rng.normal(size=n).round(digits), (rng.normal(size=m) + 0.5).round(digits)
-    assert tunnel_paper.cliffs_delta(before, after) == pytest.approx(cliffs_delta_by_pairs(before, after))
-    assert tunnel_paper.cliffs_delta(after, before) == -tunnel_paper.cliffs_delta(before, after)
+    assert cliffs_delta(before, after) == pytest.approx(cliffs_delta_by_pairs(before, after))
+    assert cliffs_delta(after, before) == -cliffs_delta(before, after)
 
 
 def test_cliffs_delta_is_one_without_overlap_and_knows_ranks_only():
     before, after = np.array([1.0, 2, 3]), np.array([2.5, 4, 5])
-    assert tunnel_paper.cliffs_delta(before, before + 10) == 1
-    assert tunnel_paper.cliffs_delta(before, before) == 0
-    moved = tunnel_paper.cliffs_delta(np.exp(before), np.exp(after))
-    assert moved == tunnel_paper.cliffs_delta(before, after)
-    assert tunnel_paper.cliffs_delta(-before, after) != moved  # the control: order changed
+    assert cliffs_delta(before, before + 10) == 1
+    assert cliffs_delta(before, before) == 0
+    moved = cliffs_delta(np.exp(before), np.exp(after))
+    assert moved == cliffs_delta(before, after)
+    assert cliffs_delta(-before, after) != moved  # the control: order changed
     with pytest.raises(InputError, match="values on both sides of Cliff's delta, got 3 and 0"):
-        tunnel_paper.cliffs_delta(before, [])
+        cliffs_delta(before, [])
 
 
 def test_p_is_scipys_and_one_without_any_difference():
     rng = np.random.default_rng(0)
     before, after = rng.normal(size=30), rng.normal(size=30) + 0.4
-    assert tunnel_paper.paired_p(before, after) == stats.wilcoxon(before, after).pvalue
-    assert tunnel_paper.paired_p(before, before) == 1
+    assert paired_p(before, after) == stats.wilcoxon(before, after).pvalue
+    assert paired_p(before, before) == 1
 
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_pairs_share_what_matches_and_differ_in_the_factor(name, table):
-    before, after = tunnel_paper.pairs(table, BY_NAME[name])
-    names = tunnel_paper.networks().set_index("block")
+    before, after = pairs(table, BY_NAME[name])
+    names = networks().set_index("block")
     for column in set(BY_NAME[name].match):
         np.testing.assert_array_equal(names.loc[before["block"], column], names.loc[after["block"], column])
     assert not (before["block"] == after["block"]).any()
@@ -93,11 +117,11 @@ def test_comparisons_have_the_published_number_of_cells(name, n, effects):
 def test_rows_that_do_not_pair_off_are_refused(table):
     halved = table.drop(table.index[table["block"] == 0][:1])
     with pytest.raises(InputError, match=r"comparison 'augmentation' to pair off by network, .* got 255 and 256 rows"):
-        tunnel_paper.pairs(halved, BY_NAME["augmentation"])
+        pairs(halved, BY_NAME["augmentation"])
 
 
-def test_an_effect_is_rewritten_in_plain_pandas(table, effects):
-    found = effects.query("comparison == 'depth' and metric == 'retained'").iloc[0]
+def test_an_effect_is_rewritten_in_plain_pandas(table, rows, effects):
+    found = effects.query("comparison == 'depth' and measure == 'retained'").iloc[0]
     full = table[(table["id_set"] == "ImageNet-100") & table["resolution"].isin((32, 224))]
     keys = ["spatial_reduction", "resolution", "augmentation"]
     sides = [
@@ -105,7 +129,8 @@ def test_an_effect_is_rewritten_in_plain_pandas(table, effects):
         for depth in (11, 17)
     ]
     gain = (sides[1] - sides[0]).groupby(level=keys).mean()
-    assert found["before"] == pytest.approx(sides[0].mean())
+    before = rows.query("method == 'depth' and label == 'retained' and metric == 'mean' and split == 'before'")
+    assert before["value"].item() == pytest.approx(sides[0].mean())
     assert found["gain"] == pytest.approx(gain.mean())
     assert found["delta"] == pytest.approx(cliffs_delta_by_pairs(sides[0], sides[1]))
     assert found["positive"] == (gain > 0).sum()
@@ -128,16 +153,16 @@ def test_cells_of_one_network_do_not_count_as_experiments(table):
     own = table.assign(retained=50 + rng.normal(0, 10, len(table)))  # the control: independent cells
     shares = []
     for values in (shared, own):
-        rows = tunnel_paper.effects(values, n_boot=500).query("metric == 'retained'").dropna(subset="low")
+        rows = framed(values, n_boot=500).query("measure == 'retained'").dropna(subset="low")
         shares.append(((rows["p_value"] < 0.05).mean(), ((rows["low"] > 0) | (rows["high"] < 0)).mean()))
     assert shares[0][0] > 0.5
     assert shares[0][1] < shares[0][0]
     assert shares[1][0] < 0.3
 
 
-def test_file_order_pairs_other_architectures_where_the_order_changes(table):
-    found = tunnel_paper.resolution_pairings(table).groupby("comparison")["n_same"].first()
-    assert found.to_dict() == {
+def test_file_order_pairs_other_architectures_where_the_order_changes(rows):
+    same = rows[rows["metric"] == "same_network"].set_index("method")["value"]
+    assert same.to_dict() == {
         "resolution_32_64": 2,
         "resolution_32_128": 2,
         "resolution_32_224": 6,
@@ -147,23 +172,27 @@ def test_file_order_pairs_other_architectures_where_the_order_changes(table):
     }
 
 
-def test_pairing_matters_for_p_alone_and_only_where_the_order_changes(table):
-    rows = tunnel_paper.resolution_pairings(table)
-    same = rows["n_same"] == 6
-    np.testing.assert_allclose(rows.loc[same, "p_matched"], rows.loc[same, "p_file_order"])
-    assert not np.isclose(rows.loc[~same, "p_matched"], rows.loc[~same, "p_file_order"]).any()
+def test_pairing_matters_for_p_alone_and_only_where_the_order_changes(rows):
+    p = rows[rows["metric"] == "p_value"].pivot(index=["method", "label"], columns="split", values="value")
+    p = p.loc[[step.name for step in RESOLUTION_STEPS]]
+    same = p.index.get_level_values("method").isin(("resolution_32_224", "resolution_64_128"))
+    np.testing.assert_allclose(p.loc[same, "matched"], p.loc[same, "file_order"])
+    assert not np.isclose(p.loc[~same, "matched"], p.loc[~same, "file_order"]).any()
+    shown = tunnel_paper.tables.pairings.summary(rows)
+    assert len(shown) == 18
+    assert set(shown["blocks paired with their own network"]) == {2, 6}
 
 
 def consistent(table, *, exchange):
     """Return a table whose alignments follow from printed accuracies, its two columns exchanged or not."""
     accuracies = published.tunnel_accuracies()
     classes = np.array(list(OOD_CLASSES.values()), float)
-    printed = accuracies.iloc[:, 3:].to_numpy() / 100
+    shares = accuracies.iloc[:, 3:].to_numpy() / 100
     if not exchange:
-        printed = printed[:, [0, 1, 2, 3, 4, 6, 5, 7]]
-    above_id = np.random.default_rng(0).uniform(0.3, 0.8, (len(printed), 1))
+        shares = shares[:, [0, 1, 2, 3, 4, 6, 5, 7]]
+    above_id = np.random.default_rng(0).uniform(0.3, 0.8, (len(shares), 1))
     keys = ["network", "augmentation", "resolution"]
-    wide = pd.DataFrame(above_id * (printed - 1 / classes)).set_index(pd.MultiIndex.from_frame(accuracies[keys]))
+    wide = pd.DataFrame(above_id * (shares - 1 / classes)).set_index(pd.MultiIndex.from_frame(accuracies[keys]))
     full = table["id_set"] == "ImageNet-100"
     values = wide.rename_axis(columns="position").stack().rename("made")
     made = table.join(values, on=[*keys, "position"])["made"]
@@ -172,8 +201,8 @@ def consistent(table, *, exchange):
 
 @pytest.mark.parametrize(("exchange", "fits"), [(True, "exchanged"), (False, "same_name")])
 def test_the_reading_that_made_the_alignments_has_no_residual(table, exchange, fits):
-    residuals = tunnel_paper.label_residuals(consistent(table, exchange=exchange), published.tunnel_accuracies())
-    worst = residuals["residual"].abs().groupby(residuals["reading"]).max()
+    residuals = as_results(residual_rows(consistent(table, exchange=exchange), published.tunnel_accuracies()))
+    worst = residuals["value"].abs().groupby(residuals["method"]).max()
     assert worst.idxmin() == fits
     assert worst[fits] < 1e-12
     assert (worst.drop(fits) > 0.005).all()
@@ -183,7 +212,7 @@ def test_the_reading_that_made_the_alignments_has_no_residual(table, exchange, f
 def test_residuals_of_unknown_networks_are_refused(table):
     strange = published.tunnel_accuracies().replace({"network": {"ViT-T": "ViT-X"}})
     with pytest.raises(InputError, match=r"expected networks of the table in accuracies, got \('ViT-X', False, 32\)"):
-        tunnel_paper.label_residuals(table, strange)
+        residual_rows(table, strange)
 
 
 def test_rounding_never_moves_delta_further_than_said():
@@ -193,25 +222,32 @@ def test_rounding_never_moves_delta_further_than_said():
         for _ in range(20):
             exact = rng.normal(0, 0.5, 40), rng.normal(0.1, 0.5, 40)
             rounded = exact[0].round(digits_before), exact[1].round(digits_after)
-            slack = _rounding.delta_slack(*rounded, *halves)
-            moved = abs(tunnel_paper.cliffs_delta(*rounded) - tunnel_paper.cliffs_delta(*exact))
+            slack = rounding.delta_slack(*rounded, *halves)
+            moved = abs(cliffs_delta(*rounded) - cliffs_delta(*exact))
             assert moved <= slack + 1e-12
     assert slack < 0.1  # the control: it is no licence
-    assert _rounding.delta_slack(np.array([1.0]), np.array([2.0]), np.array([0.005]), np.array([0.005])) == 0
+    assert rounding.delta_slack(np.array([1.0]), np.array([2.0]), np.array([0.005]), np.array([0.005])) == 0
 
 
-def test_slack_of_means_is_half_a_unit_and_of_p_a_range(table):
-    keys = ["quantity", "subject", "side", "metric"]
-    slack = tunnel_paper.rounding_slack(table).set_index(keys).sort_index()
-    assert slack.loc[("mean", "depth", "before", "alignment"), "below"] == pytest.approx(0.0005)
-    assert slack.loc[("mean", "ID CIFAR-10", "", "alignment"), "above"] == pytest.approx(0.005)
-    assert slack.loc[("mean", "depth", "after", "retained"), "above"] == pytest.approx(0.005)
-    assert (slack[["below", "above"]] >= 0).all(axis=None)
-    assert slack.loc["p_value", "above"].between(0, 0.5).all()
+def test_rounding_moves_means_by_half_a_unit_and_p_over_a_range(rows):
+    by = rows.fillna({"split": ""}).set_index(["metric", "method", "split", "label"]).sort_index()
+    mean = by.loc["mean"]
+    for key, half in {
+        ("depth", "before", "alignment"): 0.0005,
+        ("ID CIFAR-10", "", "alignment"): 0.005,
+        ("depth", "after", "retained"): 0.005,
+    }.items():
+        row = mean.loc[key].iloc[0] if isinstance(mean.loc[key], pd.DataFrame) else mean.loc[key]
+        assert row["high"] - row["value"] == pytest.approx(half)
+        assert row["value"] - row["low"] == pytest.approx(half)
+    p = by.loc["p_value"]
+    assert ((p["low"] <= p["value"]) & (p["value"] <= p["high"])).all()
+    assert (p["high"] - p["low"]).between(0, 0.6).all()
+    assert (p["high"] > p["low"]).any()
 
 
 def test_a_replay_tells_equal_from_rounding_from_different(replay):
-    by = replay.set_index(["quantity", "subject", "side", "metric"]).sort_index()
+    by = replay.set_index(["quantity", "subject", "side", "measure"]).sort_index()
     assert by.loc[("r2", "", "", "retained"), "verdict"] == "equal"
     assert by.loc[("r2", "", "", "correlation"), "verdict"] == "differs"
     assert by.loc[("n_cells", "stem", "", ""), "verdict"] == "equal"
@@ -237,69 +273,83 @@ def test_a_replay_tells_equal_from_rounding_from_different(replay):
 )
 def test_one_unit_of_the_last_digit_is_seen(difference, slack, verdict):
     below, above = slack
-    row = pd.DataFrame({"difference": [difference], "digits": [2], "below": [below], "above": [above]})
-    assert list(_replay._verdicts(row)) == [verdict]
+    numbers = {"published": 1.0, "recomputed": 1 + difference, "digits": 2}
+    row = pd.DataFrame([numbers | {"low": 1 + difference - below, "high": 1 + difference + above}])
+    assert list(printed.verdicts(row)) == [verdict]
 
 
-def test_words_count_what_the_replay_found(replay):
-    counted = replay[replay["side"] != "file_order"]
-    n = counted["verdict"].value_counts()
-    words = tunnel_paper.replay_finding(replay)
-    assert words.startswith(f"Of {len(counted)} printed numbers {n['equal']} come out equal")
-    assert f"and {n['differs']} differ (" in words
-    counts = tunnel_paper.replay_counts(replay)
+def test_a_published_delta_has_no_sign(rows):
+    delta = rows["metric"] == "delta"
+    turned = rows.assign(value=rows["value"].where(~delta, -rows["value"]), low=rows["low"], high=rows["high"])
+    turned.loc[delta, ["low", "high"]] = -rows.loc[delta, ["high", "low"]].to_numpy()
+    pd.testing.assert_frame_equal(tunnel_paper.replay(turned), tunnel_paper.replay(rows))
+
+
+def test_tables_hold_every_number_with_its_verdict(rows, replay):
+    counts = tunnel_paper.tables.counts.summary(rows)
     assert counts[["equal", "rounding", "differs"]].to_numpy().sum() == len(replay)
-    shown = tunnel_paper.as_printed(replay)
+    shown = tunnel_paper.tables.numbers.summary(rows)
     assert shown.notna().all(axis=None)
     assert set(shown.loc[shown["number"].str.startswith("|Cliff"), "published"].str.len()) == {5}
     assert "slope: stem" in set(shown["number"])
+    assert len(tunnel_paper.tables.open_numbers.summary(rows)) == (replay["verdict"] != "equal").sum()
+    assert len(tunnel_paper.tables.effects.summary(rows)) == 36
+    assert len(tunnel_paper.tables.variants.summary(rows)) == 12
+    explained = tunnel_paper.tables.explained.summary(rows)
+    assert explained["R² in-sample"].tolist() == [0.62, 0.74, 0.5]
+    assert set(explained["divisions"]) == {"2 into 3 folds"}
 
 
-def test_words_of_effects_follow_their_intervals(effects):
-    rows = effects[effects["metric"] == "retained"]
-    clear = ((rows["low"] > 0) | (rows["high"] < 0)).sum()
-    assert f"interval of {clear} of {len(rows) - 1} effects" in tunnel_paper.effects_finding(effects)
-    none = effects.assign(low=effects["low"].where(effects["low"].isna(), -1.0), high=1.0, p_value=0.5)
-    assert "interval of 0 of 11 effects" in tunnel_paper.effects_finding(none)
-    assert tunnel_paper.effects_finding(none).endswith("Each of the others has p of at least 0.05 over cells, too.")
+def by_name(rows):
+    return {claim.name: claim for claim in tunnel_paper.claims.every(rows)}
 
 
-def test_words_of_checks_hold_their_numbers(table, replay):
-    residuals = tunnel_paper.label_residuals(table, published.tunnel_accuracies())
-    worst = residuals["residual"].abs().groupby(residuals["reading"]).max()
-    words = tunnel_paper.labels_finding(residuals)
-    assert all(f"{value:.4f}" in words for value in worst)
-    assert tunnel_paper.pairing_finding(replay).startswith("Of the 7 printed p-values of resolution, ")
-    variants = tunnel_paper.effects(table, tunnel_paper.VARIANTS, n_boot=200)
-    words = tunnel_paper.resolution_finding(variants)
-    gain = variants.query("comparison == 'resolution_32_224_vit' and metric == 'retained'")["gain"].item()
-    assert f"by {gain:+.1f} (the 2 pairs: " in words
+def test_the_claim_about_printed_numbers_counts_what_the_replay_gives(rows, replay):
+    counted = replay[replay["side"] != "file_order"]
+    n = counted["verdict"].value_counts()
+    claim = by_name(rows)["printed numbers"]
+    assert claim.evidence.startswith(f"Of {len(counted)} printed numbers {n['equal']} come out equal")
+    assert f"and {n['differs']} differ (" in claim.evidence
+    assert (claim.value, claim.verdict) == (n["differs"], "fails")
 
 
-def test_statistics_make_a_results_table(table, effects, replay, tmp_path):
-    explained = pd.DataFrame(
-        {
-            "metric": ["retained"],
-            "in_sample": 0.6,
-            "cross_validated": 0.5,
-            "lowest": 0.4,
-            "highest": 0.55,
-            "ceiling": 0.7,
-        }
+def test_the_claim_about_effects_follows_their_intervals(rows, effects):
+    retained = effects[effects["measure"] == "retained"]
+    clear = ((retained["low"] > 0) | (retained["high"] < 0)).sum()
+    assert f"interval of {clear} of {len(retained) - 1} effects" in by_name(rows)["networks as the unit"].evidence
+    gains, p = rows["metric"] == "gain", rows["metric"] == "p_value"
+    none = rows.assign(low=rows["low"].where(~gains | rows["low"].isna(), -1.0)).assign(
+        high=rows["high"].where(~gains | rows["high"].isna(), 100.0), value=rows["value"].where(~p, 0.5)
     )
-    rows = tunnel_paper.statistics_table(
-        effects=effects,
-        pairings=tunnel_paper.resolution_pairings(table),
-        residuals=tunnel_paper.label_residuals(table, published.tunnel_accuracies()),
-        explained=explained,
-        slopes=pd.DataFrame({"metric": ["retained"], "variable": ["stem"], "slope": [0.1], "share": [0.2]}),
-        replay=replay,
-    )
-    path = results.write(rows, tmp_path / "t.csv", provenance={})
-    again = results.read(path)
-    gain = again.query("method == 'depth' and metric == 'retained_gain_low'")["value"].item()
-    assert gain == pytest.approx(effects.query("comparison == 'depth' and metric == 'retained'")["low"].item())
-    assert again.query("method == 'classes' and metric == 'retained_gain_low'").empty
+    claim = by_name(none)["networks as the unit"]
+    assert "interval of 0 of 11 effects" in claim.evidence
+    assert claim.evidence.endswith("Each of the others has p of at least 0.05 over cells, too.")
+    assert claim.verdict == "holds"
+    assert by_name(none.assign(value=none["value"].where(~p, 0.01)))["networks as the unit"].verdict == "fails"
+
+
+def test_the_other_claims_hold_their_numbers(rows):
+    claims = by_name(rows)
+    residuals = rows[rows["metric"] == "alignment_residual"]
+    worst = residuals["value"].abs().groupby(residuals["method"]).max()
+    assert all(f"{value:.4f}" in claims["headings of table 4"].evidence for value in worst)
+    assert claims["pairs of the test"].evidence.startswith("Of the 7 printed p-values of resolution, ")
+    gain = rows.query("method == 'resolution_32_224_vit' and label == 'retained' and metric == 'gain'")["value"].item()
+    vit = claims["resolution, ViT"]
+    assert f"by {gain:+.1f} (the 2 pairs: " in vit.evidence
+    assert vit.verdict == "undecided"
+    regression = claims["explained variance"]
+    assert "0.62 in-sample, 0.62 on cells held out" in regression.evidence
+    assert "28 ImageNet-100 networks at 32 and 224 pixels, 63 % lies between networks and 25 %" in regression.evidence
+    assert regression.verdict == "undecided"
+
+
+def test_statistics_are_written_and_read_as_they_are(rows, effects, tmp_path):
+    again = results.read(results.write(rows, tmp_path / "t.csv", provenance={}))
+    gain = again.query("method == 'depth' and label == 'retained' and metric == 'gain'")
+    depth = effects.query("comparison == 'depth' and measure == 'retained'")
+    assert gain[["low", "high"]].to_numpy() == pytest.approx(depth[["low", "high"]].to_numpy())
+    assert again.query("method == 'classes' and metric == 'gain'")[["low", "high"]].isna().all(axis=None)
     assert again["n_features"].isna().all()
-    assert again.query("method == 'replay'")["value"].sum() == len(replay)
-    assert not again.duplicated(["method", "metric", "label"]).any()
+    assert not again.duplicated(["task", "model", "method", "split", "metric", "label"]).any()
+    pd.testing.assert_frame_equal(tunnel_paper.replay(again), tunnel_paper.replay(rows))

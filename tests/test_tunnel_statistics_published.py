@@ -8,12 +8,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from sklearn.metrics import r2_score
 
 from diffred_core import files
 from diffred_core.chapters import tunnel_paper
+from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, VARIANTS, select
+from diffred_core.chapters.tunnel_paper.effects import effect_rows
+from diffred_core.chapters.tunnel_paper.headings import residual_rows
+from diffred_core.chapters.tunnel_paper.printed import comparison_frame
+from diffred_core.chapters.tunnel_paper.regression import design, fit, slope_rows, variance_rows
+from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows
 from diffred_core.errors import InputError
 from diffred_core.results import published
 
@@ -51,26 +56,28 @@ def table():
 
 
 @pytest.fixture(scope="module")
-def replay(table):
-    X = tunnel_paper.design(table).to_numpy()
+def rows(table):
+    X = design(table).to_numpy()
     explained = [
         {
-            "metric": metric,
-            "in_sample": r2_score(table[metric], tunnel_paper.fit(table, metric=metric).predict(X) * scale),
+            "method": "regression",
+            "label": measure,
+            "metric": "r2",
+            "value": r2_score(table[measure], fit(table, measure=measure).predict(X) * scale),
         }
-        for metric, scale in (("retained", 100), ("correlation", 1), ("alignment", 1))
+        for measure, scale in (("retained", 100), ("correlation", 1), ("alignment", 1))
     ]
-    return tunnel_paper.replay(
-        table,
-        effects=tunnel_paper.effects(table, n_boot=100),
-        pairings=tunnel_paper.resolution_pairings(table),
-        explained=pd.DataFrame(explained),
-        slopes=tunnel_paper.slopes(table, n_seeds=1),
-    )
+    effects = effect_rows(table, (*COMPARISONS, *VARIANTS))
+    return as_results([*effects, *explained, *slope_rows(table, n_seeds=1), *average_rows(table)])
+
+
+@pytest.fixture(scope="module")
+def replay(rows):
+    return tunnel_paper.replay(rows)
 
 
 def keys(rows):
-    return set(rows[["quantity", "subject", "side", "metric"]].itertuples(index=False, name=None))
+    return set(rows[["quantity", "subject", "side", "measure"]].itertuples(index=False, name=None))
 
 
 def test_everything_printed_is_recomputed(replay):
@@ -81,17 +88,17 @@ def test_what_differs_is_known(replay):
     different = replay[replay["verdict"] == "differs"]
     slopes = different["quantity"].str.startswith("slope")
     assert keys(different[~slopes]) == DIFFERENT
-    assert set(different.loc[slopes, "metric"]) <= {"alignment"}
+    assert set(different.loc[slopes, "measure"]) <= {"alignment"}
     assert (different.loc[slopes, "difference"].abs() < 0.02).all()
 
 
 @pytest.mark.parametrize(
-    ("quantity", "metric"),
+    ("quantity", "measure"),
     [("networks", "retained"), ("mean", "retained"), ("mean", "alignment"), ("delta", "retained"), ("r2", None)],
 )
-def test_what_rounding_cannot_touch_is_equal_to_the_last_digit(replay, quantity, metric):
+def test_what_rounding_cannot_touch_is_equal_to_the_last_digit(replay, quantity, measure):
     rows = replay[replay["quantity"] == quantity]
-    rows = rows if metric is None else rows[rows["metric"] == metric]
+    rows = rows if measure is None else rows[rows["measure"] == measure]
     assert len(rows) > 2
     assert (rows["verdict"] == "equal").all()
 
@@ -104,20 +111,20 @@ def test_every_printed_p_of_resolution_comes_out_in_file_order(replay):
 
 
 def test_one_reading_of_two_headings_fits(table):
-    residuals = tunnel_paper.label_residuals(table, published.tunnel_accuracies())
-    worst = residuals["residual"].abs().groupby(residuals["reading"]).max()
+    residuals = as_results(residual_rows(table, published.tunnel_accuracies()))
+    worst = residuals["value"].abs().groupby(residuals["method"]).max()
     assert worst["exchanged"] < 0.00065
     assert worst["same_place"] == pytest.approx(0.0147, abs=5e-5)
 
 
-def test_resolution_helps_the_cnns_and_not_the_vit(table):
-    rows = tunnel_paper.effects(table, tunnel_paper.VARIANTS).query("metric == 'retained'")
-    gains = rows.set_index("comparison")[["gain", "low", "high"]]
+def test_resolution_helps_the_cnns_and_not_the_vit(rows):
+    effects = comparison_frame(rows, VARIANTS).query("measure == 'retained'")
+    gains = effects.set_index("comparison")[["gain", "low", "high"]]
     assert gains.loc["resolution_32_224_cnns"].tolist() == pytest.approx([24.2, 17.0, 34.0], abs=0.1)
     assert gains.loc["resolution_32_224_vit", "gain"] == pytest.approx(-19.1, abs=0.05)
 
 
 def test_variance_lies_between_networks(table):
-    rows = tunnel_paper.select(table, {"id_set": "ImageNet-100", "resolution": (32, 224)})
-    shares = tunnel_paper.variance_shares(rows)
-    assert (round(shares["networks"], 2), round(shares["ood_sets"], 2)) == (0.63, 0.25)
+    full = select(table, {"id_set": "ImageNet-100", "resolution": (32, 224)})
+    shares = {row["method"]: round(row["value"], 2) for row in variance_rows(full)}
+    assert (shares["networks"], shares["ood_sets"]) == (0.63, 0.25)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from reference_tunnel_statistics import invented_table, shapley_by_subsets, variance_shares_by_loops
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.metrics import r2_score
 
-from diffred_core.chapters import tunnel_paper
+from diffred_core.chapters.tunnel_paper.comparisons import select
+from diffred_core.chapters.tunnel_paper.regression import design, explained_rows, fit, slope_rows, variance_rows
+from diffred_core.chapters.tunnel_paper.shapley import shapley_values
 from diffred_core.errors import InputError
 
 
@@ -19,7 +22,13 @@ def table(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def slopes(table):
-    return tunnel_paper.slopes(table, metrics=("retained",), n_seeds=2)
+    rows = pd.DataFrame(slope_rows(table, measures=("retained",), n_seeds=2))
+    return rows.pivot(index="method", columns="metric", values=["value", "low", "high"])
+
+
+def explained(table, **options):
+    """Return the explained variance of % retained as {metric: row}."""
+    return {row["metric"]: row for row in explained_rows(table, measures=("retained",), n_splits=1, **options)}
 
 
 def fitted(n_features=5, depth=3, trees=4, seed=0):
@@ -33,14 +42,14 @@ def fitted(n_features=5, depth=3, trees=4, seed=0):
 @pytest.mark.parametrize(("depth", "n_features"), [(1, 3), (2, 4), (3, 5), (5, 4), (6, 6)])
 def test_shapley_values_equal_the_sum_over_subsets(depth, n_features):
     model, X = fitted(n_features, depth)
-    values = tunnel_paper.shapley_values(model, X)
+    values = shapley_values(model, X)
     for i in (0, 17):
         np.testing.assert_allclose(values[i], shapley_by_subsets(model, X[i]), atol=1e-12)
 
 
 def test_shapley_values_add_up_to_the_prediction():
     model, X = fitted(trees=20)
-    gap = model.predict(X) - tunnel_paper.shapley_values(model, X).sum(1)
+    gap = model.predict(X) - shapley_values(model, X).sum(1)
     assert np.ptp(gap) < 1e-12
     assert np.ptp(model.predict(X)) > 1  # the control: predictions differ
 
@@ -51,7 +60,7 @@ def test_a_feature_no_tree_uses_gets_nothing():
     again = GradientBoostingRegressor(n_estimators=4, random_state=0).fit(
         np.column_stack([X, np.zeros(len(X))]), X[:, 0]
     )
-    values = tunnel_paper.shapley_values(again, wider)
+    values = shapley_values(again, wider)
     assert not values[:, -1].any()
     assert values[:, 0].any()
 
@@ -59,18 +68,18 @@ def test_a_feature_no_tree_uses_gets_nothing():
 def test_shapley_values_of_a_constant_are_zero():
     X = np.arange(12.0).reshape(6, 2)
     model = GradientBoostingRegressor(n_estimators=3).fit(X, np.ones(6))
-    assert not tunnel_paper.shapley_values(model, X).any()
+    assert not shapley_values(model, X).any()
 
 
 @pytest.mark.parametrize("X", [np.zeros((3, 4)), np.zeros(5), np.full((2, 5), np.nan)])
 def test_shapley_values_refuse_other_columns(X):
     model, _ = fitted()
     with pytest.raises(InputError, match=r"expected finite X of shape \(n_samples, 5\), got"):
-        tunnel_paper.shapley_values(model, X)
+        shapley_values(model, X)
 
 
 def test_the_design_is_ranks_and_one_hot(table):
-    X = tunnel_paper.design(table)
+    X = design(table)
     assert X.shape == (512, 9)
     assert X["resolution"].groupby(table["resolution"]).unique().map(list).to_dict() == {
         32: [0],
@@ -83,61 +92,57 @@ def test_the_design_is_ranks_and_one_hot(table):
 
 
 def test_slopes_are_least_squares_on_ranks(table, slopes):
-    X = tunnel_paper.design(table)
-    values = tunnel_paper.shapley_values(tunnel_paper.fit(table, metric="retained"), X)
-    found = slopes.set_index("variable")
+    X = design(table)
+    values = shapley_values(fit(table, measure="retained"), X)
+    slope = slopes["value"]["slope"]
     for name in ("classes", "depth", "stem"):
         y = values[:, list(X.columns).index(name)]
         expected = np.polyfit(X[name] / X[name].max(), y, 1)[0]
-        assert found.loc[name, "slope"] == pytest.approx(expected)
+        assert slope[name] == pytest.approx(expected)
     both = values[:, -2:].sum(1)
-    assert found.loc["architecture", "slope"] == pytest.approx(np.polyfit(X["Transformer"], both, 1)[0])
+    assert slope["architecture"] == pytest.approx(np.polyfit(X["Transformer"], both, 1)[0])
 
 
 def test_shares_of_slopes_add_up_to_one_in_absolute_value(slopes):
-    assert slopes["share"].abs().sum() == pytest.approx(1)
-    assert (slopes["share_low"] <= slopes["share"]).all()
-    assert (slopes["share"] <= slopes["share_high"]).all()
-    assert np.sign(slopes["slope"]).equals(np.sign(slopes["share"]))
+    slope, share = (slopes["value"][name] for name in ("slope", "slope_share"))
+    assert share.abs().sum() == pytest.approx(1)
+    assert (slopes["low"]["slope_share"] <= share).all()
+    assert (share <= slopes["high"]["slope_share"]).all()
+    assert np.sign(slope).tolist() == np.sign(share).tolist()
 
 
 def test_slopes_find_the_factors_that_made_the_values(slopes):
-    by = slopes.set_index("variable")["share"]
+    by = slopes["value"]["slope_share"]
     assert by["classes"] == by.max()
     assert by["augmentations"] > 0.05
     assert abs(by["stem"]) < by["augmentations"]
 
 
 def test_explained_variance_is_less_on_cells_left_out(table):
-    (row,) = tunnel_paper.explained(table, metrics=("retained",), n_splits=1, n_folds=4).to_dict("records")
+    rows = explained(table, n_folds=4)
     y = table["retained"].to_numpy() / 100
-    model = tunnel_paper.fit(table, metric="retained")
-    assert row["in_sample"] == pytest.approx(r2_score(y, model.predict(tunnel_paper.design(table).to_numpy())))
-    assert row["cross_validated"] < row["in_sample"] <= row["ceiling"] < 1
-    assert row["lowest"] == row["highest"] == row["cross_validated"]
-    assert row["n_cells"] == 62
+    model = fit(table, measure="retained")
+    in_sample, held_out = rows["r2"]["value"], rows["r2_held_out"]
+    assert in_sample == pytest.approx(r2_score(y, model.predict(design(table).to_numpy())))
+    assert held_out["value"] < in_sample <= rows["r2_of_cell_means"]["value"] < 1
+    assert held_out["low"] == held_out["high"] == held_out["value"]
+    assert rows["r2_of_cell_means"]["n"] == 62
 
 
 def test_noise_is_explained_in_sample_and_not_beyond(table):
     rng = np.random.default_rng(0)
     noise = table.assign(retained=50 + table["block"].map(dict(enumerate(rng.normal(0, 10, 64)))))
-    (row,) = tunnel_paper.explained(noise, metrics=("retained",), n_splits=1, n_folds=4).to_dict("records")
-    assert row["in_sample"] > 0.5
-    assert row["cross_validated"] < 0.2
+    rows = explained(noise, n_folds=4)
+    assert rows["r2"]["value"] > 0.5
+    assert rows["r2_held_out"]["value"] < 0.2
 
 
 def test_shares_of_variance_equal_the_loops(table):
-    rows = tunnel_paper.select(table, {"id_set": "ImageNet-100", "resolution": (32, 224)})
+    rows = select(table, {"id_set": "ImageNet-100", "resolution": (32, 224)})
     cells = rows.pivot(index="block", columns="position", values="retained").to_numpy().tolist()
-    shares = tunnel_paper.variance_shares(rows)
+    shares = {row["method"]: row["value"] for row in variance_rows(rows)}
     assert (shares["networks"], shares["ood_sets"]) == pytest.approx(variance_shares_by_loops(cells))
     assert sum(shares.values()) == pytest.approx(1)
     same = rows.assign(retained=rows["position"] * 1.0)
-    assert tunnel_paper.variance_shares(same)["ood_sets"] == pytest.approx(1)  # the control
-
-
-def test_words_of_the_regression_hold_its_numbers(table):
-    explained = tunnel_paper.explained(table, metrics=("retained",), n_splits=1, n_folds=2)
-    words = tunnel_paper.regression_finding(explained, {"networks": 0.63, "ood_sets": 0.25, "rest": 0.12})
-    assert f"{explained['in_sample'].item():.2f} in-sample, {explained['cross_validated'].item():.2f} on cells" in words
-    assert "63 % lies between networks and 25 % between OOD sets" in words
+    shares = {row["method"]: row["value"] for row in variance_rows(same)}
+    assert shares["ood_sets"] == pytest.approx(1)  # the control

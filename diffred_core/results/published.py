@@ -63,7 +63,7 @@ def tunnel_numbers() -> pd.DataFrame:
     -------
     DataFrame
         Columns quantity (networks, n_cells, mean, delta, p_value, r2, slope, slope_share), subject (a comparison or
-        group of `tunnel_statistics`, a strength, a predictor, or a network), side (before or after of a comparison;
+        group of `tunnel_paper`, a strength, a predictor, or a network), side (before or after of a comparison;
         matched or file_order, the two ways to pair rows, for one printed p), metric, value, digits (printed
         decimal places), source.
 
@@ -86,5 +86,5 @@ def tunnel_accuracies() -> pd.DataFrame:
 
 
 def _table(name: str) -> pd.DataFrame:
-    with resources.files("diffred_core").joinpath(f"data/{name}").open(encoding="utf-8") as file:
+    with resources.files("diffred_core.results").joinpath(f"data/{name}").open(encoding="utf-8") as file:
         return pd.read_csv(file)

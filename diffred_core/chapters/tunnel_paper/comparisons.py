@@ -8,12 +8,10 @@ from itertools import combinations
 
 import pandas as pd
 
-from diffred_core.chapters.tunnel_paper.networks import FULL, METRICS
+from diffred_core.chapters.tunnel_paper.names import CROSSED, FULL, MEASURES, RESOLUTIONS
 from diffred_core.errors import InputError
 
 Selection = Mapping[str, object]
-CROSSED = ("VGGm-17", "ResNet-18", "ViT-T+")  # trained at all four resolutions
-RESOLUTIONS = (32, 64, 128, 224)
 _EVERY_ARCHITECTURE = {"id_set": FULL, "resolution": (32, 224)}  # every architecture was trained at these two
 _VGG, _VGG_NO_POOLING = ("VGGm-11", "VGGm-17"), ("VGGm†-11", "VGGm†-17")
 
@@ -48,6 +46,7 @@ def _resolution(low: int, high: int, networks: tuple[str, ...] = CROSSED, suffix
     return Comparison(name, title, *sides, ("network", "augmentation"))
 
 
+RESOLUTION_STEPS: tuple[Comparison, ...] = tuple(_resolution(*pair) for pair in combinations(RESOLUTIONS, 2))
 COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         "augmentation",
@@ -91,7 +90,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         {"network": "ResNet-34", **_EVERY_ARCHITECTURE},
         ("resolution", "augmentation"),
     ),
-    *(_resolution(*pair) for pair in combinations(RESOLUTIONS, 2)),
+    *RESOLUTION_STEPS,
 )
 # Not comparisons of the paper: other readings of its sentences, and parts of its selections.
 VARIANTS: tuple[Comparison, ...] = (
@@ -157,7 +156,7 @@ def pairs(table: pd.DataFrame, comparison: Comparison) -> tuple[pd.DataFrame, pd
     Returns
     -------
     before, after : DataFrame
-        Columns block and `METRICS`; equal index (the matched columns, position), sorted. The sixth position is
+        Columns block and `names.MEASURES`; equal index (the matched columns, position), sorted. The sixth position is
         CIFAR-10 for networks trained on CIFAR-100, else CIFAR-100.
 
     Raises
@@ -166,7 +165,7 @@ def pairs(table: pd.DataFrame, comparison: Comparison) -> tuple[pd.DataFrame, pd
         If the two sides do not pair off.
     """
     sides = [
-        select(table, selection).set_index([*comparison.match, "position"])[["block", *METRICS]].sort_index()
+        select(table, selection).set_index([*comparison.match, "position"])[["block", *MEASURES]].sort_index()
         for selection in (comparison.before, comparison.after)
     ]
     before, after = sides
@@ -176,3 +175,13 @@ def pairs(table: pd.DataFrame, comparison: Comparison) -> tuple[pd.DataFrame, pd
             f"set, got {len(before)} and {len(after)} rows that do not; add the column in which they differ to match"
         )
     return before, after
+
+
+def in_file_order(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return both sides of a comparison as they pair when each is left in the order of the file.
+
+    The blocks of resolutions 64 and 128 stand in another order of architectures than those of 32 and 224, so pairing
+    row by row, without names, compares ResNet-18 with ViT-T+ and the reverse. Means and Cliff's deltas do not depend on
+    the pairing.
+    """
+    return tuple(side.sort_values(["block", "position"]) for side in (before, after))

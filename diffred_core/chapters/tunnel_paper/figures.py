@@ -1,10 +1,211 @@
-"""Figures of the chapter: every ``plot_*`` draws a finished summary, ``describe_*`` says it in words."""
+"""Figures of the chapter: effects, slopes, resolutions, and the fit of two column headings, each beside its words."""
 
-from diffred_core.chapters.tunnel_paper.figures_statistics import plot_effects as plot_effects
-from diffred_core.chapters.tunnel_paper.figures_statistics import plot_label_residuals as plot_label_residuals
-from diffred_core.chapters.tunnel_paper.figures_statistics import plot_resolutions as plot_resolutions
-from diffred_core.chapters.tunnel_paper.figures_statistics import plot_slopes as plot_slopes
-from diffred_core.chapters.tunnel_paper.figures_words import describe_effects as describe_effects
-from diffred_core.chapters.tunnel_paper.figures_words import describe_label_residuals as describe_label_residuals
-from diffred_core.chapters.tunnel_paper.figures_words import describe_resolutions as describe_resolutions
-from diffred_core.chapters.tunnel_paper.figures_words import describe_slopes as describe_slopes
+from __future__ import annotations
+
+import textwrap
+from dataclasses import replace
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS
+from diffred_core.chapters.tunnel_paper.names import CROSSED, LEVEL, MEASURES, OOD_SETS, PREDICTORS, READINGS
+from diffred_core.chapters.tunnel_paper.networks import networks
+from diffred_core.chapters.tunnel_paper.printed import comparison_frame, printed_numbers
+from diffred_core.drawing import Figure, Look, looks
+from diffred_core.drawing.style import COLOURS, GREY, MARKERS, axes_or_new, finish, line, one_value, require
+from diffred_core.results.claims import percent
+
+_LOOKS = tuple(zip(COLOURS, MARKERS, strict=True))
+MEASURE_LOOKS = {name: Look(words, *_LOOKS[i]) for i, (name, words) in enumerate(MEASURES.items())}
+MEASURE_LOOKS["retained"] = replace(MEASURE_LOOKS["retained"], words="OOD performance retained (%)")
+READING_LOOKS = {name: Look(words, *_LOOKS[i]) for i, (name, words) in enumerate(READINGS.items())}
+NETWORK_LOOKS = {name: Look(name, *_LOOKS[i]) for i, name in enumerate(CROSSED)}
+EFFECT_COLUMNS = (
+    *("title", "measure", "gain", "low", "high", "least", "most", "n_cells", "n_pairs"),
+    *("delta", "p_value", "published_delta", "published_p"),
+)
+_TITLE_WIDTH = 30  # characters
+_LEAST = 1e-5  # smaller residuals are drawn here
+
+
+def summarize_effects(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what `plot_effects` draws: every comparison of the paper in % retained."""
+    return comparison_frame(table, COMPARISONS).query("measure == 'retained'")
+
+
+def plot_effects(effects: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the effect of every factor on one measure: mean difference, interval over pairs of networks, delta and p.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, there is no row, or there are several measures.
+    """
+    require(effects, EFFECT_COLUMNS, what="plot_effects")
+    measure = one_value(effects, "measure", what="plot_effects")
+    rows = effects.reset_index(drop=True)
+    ax = axes_or_new(ax, size=(7.6, 1.9 + 0.5 * len(rows)))
+    few, clear = rows["low"].isna(), (rows["low"] > 0) | (rows["high"] < 0)
+    ax.axvline(0, color=GREY, linewidth=1)
+    _bars(ax, rows[clear], ("low", "high"), Look("interval without zero", COLOURS[0], "o"))
+    _bars(ax, rows[~clear & ~few], ("low", "high"), Look("interval with zero", COLOURS[1], "s"))
+    _bars(ax, rows[few], ("least", "most"), Look("too few pairs: their range", GREY, "D"))
+    ax.set_yticks(rows.index, [textwrap.fill(title, _TITLE_WIDTH) for title in rows["title"]])
+    ax.tick_params(axis="y", labelsize=9)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    _note_cells(ax, rows)
+    title = f"bars: {percent(LEVEL)} bootstrap over pairs of networks"
+    return finish(ax, title=title, x=f"change of {MEASURE_LOOKS[str(measure)].words}", y="", columns=3)
+
+
+def describe_effects(effects: pd.DataFrame) -> str:
+    """Return `plot_effects` in words."""
+    parts = [
+        f"{row.title} {row.gain:+.3g} ({_range(row)}; Cliff's delta {row.delta:+.2f})" for row in effects.itertuples()
+    ]
+    measure = MEASURE_LOOKS[effects["measure"].iloc[0]].words
+    level = percent(LEVEL)
+    return f"Dot chart of the change of {measure} by factor, with {level} intervals over networks: {'; '.join(parts)}."
+
+
+def summarize_slopes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what `plot_slopes` draws: the normalised slopes beside the published ones, in the published order."""
+    computed = table.loc[table["metric"] == "slope_share", ["label", "method", "value", "low", "high"]]
+    computed = computed.set_axis(["measure", "predictor", "share", "low", "high"], axis=1)
+    printed = printed_numbers().query("quantity == 'slope_share'").rename(columns={"subject": "predictor"})
+    return printed[["measure", "predictor", "published"]].merge(computed, on=["measure", "predictor"])
+
+
+def plot_slopes(slopes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the normalised SHAP slope of every predictor for each measure, published beside recomputed."""
+    require(slopes, ("measure", "predictor", "share", "low", "high", "published"), what="plot_slopes")
+    ax = axes_or_new(ax, size=(6.6, 5.6))
+    place = {name: i for i, name in enumerate(slopes["predictor"].unique())}
+    ax.axvline(0, color=GREY, linewidth=1)
+    for i, (measure, look) in enumerate(looks(MEASURE_LOOKS, slopes["measure"]).items()):
+        rows = slopes[slopes["measure"] == measure]
+        y = rows["predictor"].map(place) + 0.25 * (i - 1)
+        ax.hlines(y, rows["low"], rows["high"], color=look.colour, linewidth=4, alpha=0.35)
+        ax.plot(rows["share"], y, look.marker, color=look.colour, markersize=5, label=look.words)
+        ax.plot(rows["published"], y, look.marker, color=look.colour, markersize=10, fillstyle="none")
+    ax.plot([], [], "o", color=GREY, markersize=10, fillstyle="none", label="published")
+    ax.set_yticks(range(len(place)), [PREDICTORS[name] for name in place])
+    ax.set_ylim(len(place) - 0.5, -0.5)
+    return finish(ax, title="bars: range over seeds", x="SHAP slope, share of the sum of absolute slopes", y="")
+
+
+def describe_slopes(slopes: pd.DataFrame) -> str:
+    """Return `plot_slopes` in words."""
+    sentences = []
+    for measure, rows in slopes.groupby("measure", sort=False):
+        rows = rows.reindex(rows["share"].abs().sort_values(ascending=False).index)
+        parts = [f"{PREDICTORS[r.predictor]} {r.share:+.2f} (published {r.published:+.2f})" for r in rows.itertuples()]
+        sentences.append(f"{MEASURE_LOOKS[str(measure)].words}: {', '.join(parts)}")
+    return f"Dot chart of normalised SHAP slopes by predictor. {'; '.join(sentences)}."
+
+
+def summarize_resolutions(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what `plot_resolutions` draws: the % retained of the networks that were trained at every resolution."""
+    means = table.loc[(table["metric"] == "mean") & (table["label"] == "retained"), ["method", "value"]]
+    crossed = networks().query("network in @CROSSED and id_set == @FULL")
+    columns = ["network", "augmentation", "resolution", "name"]
+    summary = crossed[columns].merge(means.set_axis(["name", "mean"], axis=1), on="name")
+    return summary.drop(columns="name").assign(low=float("nan"), high=float("nan"))
+
+
+def plot_resolutions(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the performance retained against the training resolution, a line a network, solid where it was augmented."""
+    require(summary, ("network", "augmentation", "resolution", "mean"), what="plot_resolutions")
+    ax = axes_or_new(ax)
+    for network, look in looks(NETWORK_LOOKS, summary["network"]).items():
+        for augmentation, rows in summary[summary["network"] == network].groupby("augmentation"):
+            label = f"{network}, {'augmented' if augmentation else 'not augmented'}"
+            line(ax, rows, x="resolution", look=replace(look, dash="-" if augmentation else "--"), label=label)
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(sorted(summary["resolution"].unique()))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_locator(NullLocator())
+    y = MEASURE_LOOKS["retained"].words
+    return finish(ax, title="mean over eight OOD sets", x="training resolution (pixels, log scale)", y=y)
+
+
+def describe_resolutions(summary: pd.DataFrame) -> str:
+    """Return `plot_resolutions` in words."""
+    parts = []
+    for (network, augmentation), rows in summary.groupby(["network", "augmentation"], sort=False):
+        rows = rows.sort_values("resolution")
+        first, last = rows.iloc[0], rows.iloc[-1]
+        parts.append(
+            f"{network} {'with' if augmentation else 'without'} augmentation from {first['mean']:.1f} % at "
+            f"{first['resolution']} to {last['mean']:.1f} % at {last['resolution']} pixels"
+        )
+    return f"Line chart of OOD performance retained against training resolution: {'; '.join(parts)}."
+
+
+def summarize_label_residuals(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what `plot_label_residuals` draws: one residual a reading, network and OOD set."""
+    rows = table[table["metric"] == "alignment_residual"]
+    names = {"method": "reading", "task": "ood_set", "value": "residual"}
+    return rows[list(names)].rename(columns=names).assign(position=rows["task"].map(OOD_SETS.index).astype(int))
+
+
+def plot_label_residuals(residuals: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw how far accuracy and alignment disagree in every cell, for three readings of two column headings."""
+    require(residuals, ("reading", "position", "ood_set", "residual"), what="plot_label_residuals")
+    ax = axes_or_new(ax, size=(5.8, 5.0))
+    for i, (reading, look) in enumerate(looks(READING_LOOKS, residuals["reading"]).items()):
+        rows = residuals[residuals["reading"] == reading]
+        x = rows["position"] + 0.25 * (i - 1)
+        y = rows["residual"].abs().clip(lower=_LEAST)
+        ax.plot(x, y, look.marker, color=look.colour, markersize=4, alpha=0.6, linewidth=0, label=look.words)
+    ax.axhline(0.0005, color=GREY, linestyle=":", label="half a unit of the last digit")
+    names = residuals.groupby("position")["ood_set"].first()
+    ax.set_xticks(names.index, names, rotation=35, ha="right")
+    ax.set_yscale("log")
+    return finish(ax, title="one point a network and OOD set", x="", y="|residual| (log scale)", columns=1)
+
+
+def describe_label_residuals(residuals: pd.DataFrame) -> str:
+    """Return `plot_label_residuals` in words."""
+    worst = residuals["residual"].abs().groupby(residuals["reading"]).max()
+    parts = [f"{look.words} {worst[reading]:.4f}" for reading, look in looks(READING_LOOKS, worst.index).items()]
+    return f"Scatter of residuals of the alignment by OOD set, logarithmic. Largest residual: {', '.join(parts)}."
+
+
+effects = Figure(summarize_effects, plot_effects, describe_effects)
+slopes = Figure(summarize_slopes, plot_slopes, describe_slopes)
+resolutions = Figure(summarize_resolutions, plot_resolutions, describe_resolutions)
+label_residuals = Figure(summarize_label_residuals, plot_label_residuals, describe_label_residuals)
+
+
+def _bars(ax: Axes, rows: pd.DataFrame, ends: tuple[str, str], look: Look) -> None:
+    if len(rows):
+        reach = [rows["gain"] - rows[ends[0]], rows[ends[1]] - rows["gain"]]
+        options = {"fmt": look.marker, "color": look.colour, "label": look.words}
+        ax.errorbar(rows["gain"], rows.index, xerr=reach, capsize=3, **options)
+
+
+def _note_cells(ax: Axes, rows: pd.DataFrame) -> None:
+    """Write at the right of each comparison what is told over cells: their number, Cliff's delta and p."""
+    for i, row in rows.iterrows():
+        ax.annotate(
+            f"{row['n_cells']} cells, {row['n_pairs']} pairs\n|δ| {abs(row['delta']):.3f}, p {row['p_value']:.1g}\n"
+            f"printed: {_printed(row)}",
+            xy=(1.01, i),
+            xycoords=ax.get_yaxis_transform(),
+            va="center",
+            fontsize=8,
+        )
+
+
+def _printed(row: pd.Series) -> str:
+    known = {"|δ|": (row["published_delta"], ".3f"), "p": (row["published_p"], ".3g")}
+    return ", ".join(f"{name} {value:{form}}" for name, (value, form) in known.items() if pd.notna(value)) or "–"
+
+
+def _range(row: tuple) -> str:
+    if pd.isna(row.low):
+        return f"{row.n_pairs} pairs, {row.least:+.3g} and {row.most:+.3g}"
+    return f"{row.low:+.3g} to {row.high:+.3g}"

@@ -58,7 +58,12 @@ def find_results(path: Path | str | None = None, *, source: str = SOURCE, progre
 
 def is_published(path: Path | str) -> bool:
     """Return whether the file at `path` is the table as published, line ends aside."""
-    return _digest(Path(path).read_bytes()) == SHA256
+    return digest(path) == SHA256
+
+
+def digest(path: Path | str) -> str:
+    """Return the SHA-256 of the file at `path` with line ends as published, hexadecimal."""
+    return _digest(Path(path).read_bytes())
 
 
 def _download(source: str, place: Path, *, progress: bool) -> str:
@@ -81,13 +86,8 @@ def _download(source: str, place: Path, *, progress: bool) -> str:
 def _read(source: str, *, progress: bool) -> bytes:
     with urllib.request.urlopen(source, timeout=_SECONDS) as answer:
         total = int(answer.headers.get("Content-Length") or 0) or None
-        bar = tqdm(total=total, unit="B", unit_scale=True, desc="experiments_results.csv", disable=not progress)
-        parts = []
-        with bar:
-            while part := answer.read(1 << 14):
-                parts.append(part)
-                bar.update(len(part))
-    return b"".join(parts)
+        with tqdm.wrapattr(answer, "read", total=total, desc="experiments_results.csv", disable=not progress) as body:
+            return body.read()
 
 
 def _digest(content: bytes) -> str:

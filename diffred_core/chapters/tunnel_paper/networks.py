@@ -7,65 +7,24 @@ network is checked when the table is read, and that the values are is seen in th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 
 import pandas as pd
 
-N_OOD = 8
-# Order of tables 5 to 7, number of classes. The sixth is CIFAR-10 for networks trained on CIFAR-100.
-OOD_CLASSES: dict[str, int] = {
-    "NINCO": 64,
-    "ImageNet-R": 200,
-    "CUB-200": 200,
-    "Aircraft": 100,
-    "Flowers": 102,
-    "CIFAR": 100,
-    "Pets": 37,
-    "STL-10": 10,
-}
-OOD_SETS: tuple[str, ...] = tuple(OOD_CLASSES)
-METRICS: tuple[str, ...] = ("retained", "correlation", "alignment")
-PREDICTORS: tuple[str, ...] = (
-    *("stem", "spatial_reduction", "architecture", "augmentations"),
-    *("resolution", "classes", "over_parameterisation", "depth"),
-)
-FULL = "ImageNet-100"
+from diffred_core.chapters.tunnel_paper.names import FULL
 
-
-@dataclass(frozen=True)
-class Architecture:
-    """What the predictors of a network follow from.
-
-    Attributes
-    ----------
-    family, size : str
-        ``VGGm``, ``ResNet`` or ``ViT``; the smaller or larger one of it.
-    stem, depth : int
-        Side of the first kernel or patch; layers.
-    spatial_reduction : float
-        Side after the stem, of that of the image, as coded in the table (1 for the ViTs).
-    parameters : float
-        Millions.
-    """
-
-    family: str
-    size: str
-    stem: int
-    depth: int
-    spatial_reduction: float
-    parameters: float
-
-
-ARCHITECTURES: dict[str, Architecture] = {
-    "VGGm-11": Architecture("VGGm", "small", 3, 11, 0.5, 9.46),
-    "VGGm-17": Architecture("VGGm", "large", 3, 17, 0.5, 20.08),
-    "VGGm†-11": Architecture("VGGm", "small", 3, 11, 1.0, 9.46),  # without the first two poolings
-    "VGGm†-17": Architecture("VGGm", "large", 3, 17, 1.0, 20.08),
-    "ResNet-18": Architecture("ResNet", "small", 7, 18, 0.25, 11.22),
-    "ResNet-34": Architecture("ResNet", "large", 7, 34, 0.25, 21.33),
-    "ViT-T": Architecture("ViT", "small", 8, 12, 1.0, 5.61),
-    "ViT-T+": Architecture("ViT", "large", 8, 18, 1.0, 8.39),
+# Family and which of its two sizes; side of the first kernel or patch; layers; side after the stem, of that of the
+# image, as coded in the table (1 for the ViTs); millions of parameters.
+_ATTRIBUTES = ("family", "size", "stem", "depth", "spatial_reduction", "parameters")
+ARCHITECTURES: dict[str, tuple[str, str, int, int, float, float]] = {
+    "VGGm-11": ("VGGm", "small", 3, 11, 0.5, 9.46),
+    "VGGm-17": ("VGGm", "large", 3, 17, 0.5, 20.08),
+    "VGGm†-11": ("VGGm", "small", 3, 11, 1.0, 9.46),  # without the first two poolings
+    "VGGm†-17": ("VGGm", "large", 3, 17, 1.0, 20.08),
+    "ResNet-18": ("ResNet", "small", 7, 18, 0.25, 11.22),
+    "ResNet-34": ("ResNet", "large", 7, 34, 0.25, 21.33),
+    "ViT-T": ("ViT", "small", 8, 12, 1.0, 5.61),
+    "ViT-T+": ("ViT", "large", 8, 18, 1.0, 8.39),
 }
 # Training images and classes. A subset is named by its classes and images a class.
 TRAINING: dict[str, tuple[int, int]] = {
@@ -86,11 +45,11 @@ def networks() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns block, network, family, size, id_set, augmentation (bool), resolution; and the predictors of the
-        table, by their definitions: `PREDICTORS`.
+        Columns block, name (as the paper names a network in tables 5 to 7: ``VGGm-17, augmentation, 32``, with the ID
+        set where it is not all of ImageNet-100), network, family, size, id_set, augmentation (bool), resolution; and
+        the predictors of the table, by their definitions: `names.PREDICTORS`.
     """
-    rows = [_row(block, *place) for block, place in enumerate(_order())]
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_row(block, *place) for block, place in enumerate(_order())])
 
 
 def _order() -> list[tuple[str, str, bool, int]]:
@@ -111,20 +70,18 @@ def _order() -> list[tuple[str, str, bool, int]]:
 
 
 def _row(block: int, network: str, id_set: str, augmentation: bool, resolution: int) -> dict[str, object]:
-    made, (images, classes) = ARCHITECTURES[network], TRAINING[id_set]
-    return {
+    images, classes = TRAINING[id_set]
+    row = dict(zip(_ATTRIBUTES, ARCHITECTURES[network], strict=True))
+    name = f"{network}, {'augmentation' if augmentation else 'no augmentation'}, {resolution}"
+    return row | {
         "block": block,
+        "name": name if id_set == FULL else f"{name}, {id_set}",
         "network": network,
-        "family": made.family,
-        "size": made.size,
         "id_set": id_set,
         "augmentation": augmentation,
-        "stem": made.stem,
-        "spatial_reduction": made.spatial_reduction,
-        "architecture": "Transformer" if made.family == "ViT" else "CNN",
+        "architecture": "Transformer" if row["family"] == "ViT" else "CNN",
         "augmentations": 2 * augmentation,
         "resolution": resolution,
         "classes": classes,
-        "over_parameterisation": 1e6 * made.parameters / images,
-        "depth": made.depth,
+        "over_parameterisation": 1e6 * row.pop("parameters") / images,
     }

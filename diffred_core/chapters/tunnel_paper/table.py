@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from diffred_core.chapters.tunnel_paper.networks import METRICS, N_OOD, OOD_SETS, PREDICTORS, networks
+from diffred_core.chapters.tunnel_paper.names import MEASURES, N_OOD, OOD_SETS, PREDICTORS
+from diffred_core.chapters.tunnel_paper.networks import networks
 from diffred_core.errors import InputError
 
 COLUMNS: dict[str, str] = {  # heading in the file: name here
@@ -62,8 +63,8 @@ def read(path: Path | str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        512 rows. Columns block, network, family, size, id_set, augmentation (bool); position (0 to 7) and ood_set; the
-        metrics retained (per cent), correlation and alignment; and the predictors as the file has them.
+        512 rows. Columns block, name, network, family, size, id_set, augmentation (bool); position (0 to 7) and
+        ood_set; the measures retained (per cent), correlation and alignment; and the predictors as the file has them.
 
     Raises
     ------
@@ -71,17 +72,17 @@ def read(path: Path | str) -> pd.DataFrame:
         If a column is missing or of another kind, there are not 512 rows, or a block does not hold the predictors of
         the network that stands there in the published order.
     """
-    found = _checked(path)
+    measured = _checked(path)
     names = networks()
     expected = names.loc[names.index.repeat(N_OOD)].reset_index(drop=True)
-    if len(found) != len(expected):
+    if len(measured) != len(expected):
         raise InputError(
             f"expected {len(expected)} rows in {Path(path).name} ({len(names)} networks, {N_OOD} OOD sets each), got "
-            f"{len(found)}; use the published file"
+            f"{len(measured)}; use the published file"
         )
-    _check_blocks(found, expected)
+    _check_blocks(measured, expected)
     named = expected.drop(columns=list(PREDICTORS)).assign(position=np.tile(np.arange(N_OOD), len(names)))
-    table = named.assign(ood_set=np.array(OOD_SETS)[named["position"]]).join(found[[*METRICS, *PREDICTORS]])
+    table = named.assign(ood_set=np.array(OOD_SETS)[named["position"]]).join(measured[[*MEASURES, *PREDICTORS]])
     table["ood_set"] = _named_cifar(table)
     return table
 
@@ -120,17 +121,18 @@ def _sentence(error: pa.errors.SchemaErrors, name: str) -> str:
     )
 
 
-def _check_blocks(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+def _check_blocks(measured: pd.DataFrame, expected: pd.DataFrame) -> None:
     for name in PREDICTORS:
         if name == "architecture":
-            same = (found[name] == expected[name]).to_numpy(dtype=bool)
+            same = (measured[name] == expected[name]).to_numpy(dtype=bool)
         else:
-            same = np.isclose(found[name], expected[name], rtol=_TOLERANCE, atol=0)
+            same = np.isclose(measured[name], expected[name], rtol=_TOLERANCE, atol=0)
         if not same.all():
             row = int(np.argmin(same))
             raise InputError(
                 f"expected {name} {_short(expected.loc[row, name])} in row {row}, since block {row // N_OOD} is "
-                f"{expected.loc[row, 'network']}, got {_short(found.loc[row, name])}; keep the published order of rows"
+                f"{expected.loc[row, 'network']}, got {_short(measured.loc[row, name])}; keep the published order of "
+                "rows"
             )
 
 
