@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from diffred_core.staging._docstrings import to_markdown
@@ -221,4 +222,9 @@ def _docstring(file: Path) -> str:
 
 
 def _parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
+    return _parse_text(file.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=512)  # a file is asked for its names by every module that hands some on
+def _parse_text(text: str) -> ast.Module:
+    return ast.parse(text)
