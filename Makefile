@@ -13,8 +13,8 @@ CODE := diffred_core tests benchmarks notebooks
 # Named by the content of what is installed: another checkout of the same content finds its work done.
 INSTALLED = $(VENV)/.installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d ' ' -f 1)
 # python3 first, then by name; a version manager's shim that leads nowhere answers no question and is passed over.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null \
 	&& echo $$p && break; done)
 STEP = echo "$(1)"; TIMEFORMAT="     took %0R s"; time
 
@@ -31,9 +31,10 @@ book: setup ## run what is missing of the default grid and build the book from i
 test: setup ## run the tests
 	@$(BIN)/python -m pytest -n $(CORES)
 
-lint: setup ## check style, format, and that notebooks carry no output
+lint: setup ## check style, format and types, and that notebooks carry no output
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_stripped.py
 
 lab: setup ## open the notebooks in JupyterLab
@@ -53,7 +54,7 @@ clean: ## remove the rendered book and all results; the environment stays
 	rm -rf _build runs
 
 $(INSTALLED):
-	@test -n "$(PYTHON)" || { echo "expected Python 3.11, 3.12 or 3.13 with its venv module, found none: install one" \
+	@test -n "$(PYTHON)" || { echo "expected Python 3.11 to 3.14 with its venv module, found none: install one" \
 		"(Debian, Ubuntu: apt install python3-venv) or say which: make setup PYTHON=/path/to/python"; exit 1; }
 	@test -x $(BIN)/python || { $(call STEP,1/3  $(PYTHON) -m venv $(VENV)) $(PYTHON) -m venv $(VENV); }
 	@# First the pinned pip, which installs the rest faster. Not resolved, for the lock names everything; not compiled,

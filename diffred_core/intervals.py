@@ -87,7 +87,8 @@ def jackknife_error(leave_one_out: ArrayLike) -> np.ndarray:
     v = _finite(leave_one_out, name="leave_one_out")
     if not v.ndim or len(v) < 2:
         raise InputError(f"expected at least 2 blocks, got shape {v.shape}; 20 blocks are usual")
-    return np.sqrt((len(v) - 1) / len(v) * ((v - v.mean(0)) ** 2).sum(0))
+    error: np.ndarray = np.sqrt((len(v) - 1) / len(v) * ((v - v.mean(0)) ** 2).sum(0))
+    return error
 
 
 def paired_bootstrap(
@@ -212,7 +213,8 @@ def bootstrap_means(values: ArrayLike, *, n_boot: int = 2000, seed: int | Sequen
     n, rng = values.shape[1], np.random.default_rng(seed)
     step = max(1, _CELLS // n)
     sizes = [min(step, n_boot - start) for start in range(0, n_boot, step)]
-    return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size=size) @ values.T for size in sizes]) / n
+    means: np.ndarray = np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size=size) @ values.T for size in sizes])
+    return means / n
 
 
 def _resampled_means(table: np.ndarray, n_boot: int, rng: np.random.Generator) -> np.ndarray:

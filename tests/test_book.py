@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from html.parser import HTMLParser
 
 import pytest
@@ -92,8 +93,14 @@ def test_formula_is_mathml_in_the_page(html):
 
 
 def test_named_function_leads_to_its_entry(html):
-    assert 'href="back/api.html#api-plain-double"' in (html / "start.html").read_text()
-    assert 'id="api-plain-double"' in (html / "back" / "api.html").read_text()
+    assert 'href="back/api/plain.html#diffred_core.plain.double"' in (html / "start.html").read_text()
+    assert 'id="diffred_core.plain.double"' in (html / "back" / "api" / "plain.html").read_text()
+
+
+def test_inventory_names_the_public_functions(html):
+    inventory = zlib.decompress((html / "objects.inv").read_bytes().split(b"\n", 4)[4]).decode()
+    assert "diffred_core.plain.double py:function 1 back/api/plain.html#$ -" in inventory
+    assert "diffred_core.plain.triple" not in inventory
 
 
 def test_broken_page_fails_the_build_every_time_and_a_repaired_one_passes(project, html, capfd):

@@ -31,7 +31,7 @@ def test_the_documents_name_only_targets_that_exist():
 def test_a_missing_python_is_said_in_a_sentence(tmp_path):
     result = make("setup", f"VENV={tmp_path}/venv", "PYTHON=")
     assert result.returncode != 0
-    assert "expected Python 3.11, 3.12 or 3.13 with its venv module, found none" in result.stdout
+    assert "expected Python 3.11 to 3.14 with its venv module, found none" in result.stdout
 
 
 def test_setup_installs_by_hash_and_from_this_folder(tmp_path):

@@ -173,7 +173,7 @@ def test_contents_list_the_pages_under_their_overview():
 
 def test_prose_page_links_functions_and_says_how_it_was_made():
     page = staged_text("start.md")
-    assert "[`plain.double`](#api-plain-double)" in page
+    assert "{py:obj}`plain.double <diffred_core.plain.double>`" in page
     assert "Made from [book/start.md](" in page
     assert "staged on 2026-01-01" in page
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pkgutil
+import re
 import textwrap
 
 import pytest
 import yaml
 
 from diffred_core.errors import InputError
-from diffred_core.staging._api import api_page, label, public_names
+from diffred_core.running import sources
+from diffred_core.staging._api import api_pages, public_modules, public_names
 from diffred_core.staging._docstrings import to_markdown
 from diffred_core.staging._links import link_names
 from diffred_core.staging._toc import fill_toc
@@ -40,6 +43,8 @@ def test_docstring_sections_become_definition_lists():
 
 PLAIN = '''\
 """Plain functions."""
+
+LIMIT = 3
 
 
 def double(x: int, *, times: int = 2) -> int:
@@ -79,22 +84,75 @@ def package(tmp_path):
     return folder
 
 
-def test_api_page_has_public_names_with_signature_and_line(package):
-    page = api_page(package, source_url="https://example.org/blob/abc")
-    assert "double(x: int, *, times: int=2) -> int" in page
-    assert "https://example.org/blob/abc/small/plain.py#L4" in page
-    assert "class Total\n    value: float" in page
-    assert "**`.half() -> float`**" in page
-    assert "(api-sums-total)=" in page
+def test_api_pages_have_public_names_with_signature_and_line(package):
+    pages = api_pages(package, source_url="https://example.org/blob/abc")
+    assert set(pages) == {"back/api", "back/api/plain", "back/api/sums"}
+    page = "".join(pages.values())
+    assert "{py:function} double(x: int, *, times: int=2) -> int" in page
+    assert "https://example.org/blob/abc/small/plain.py#L6" in page
+    assert "{py:class} Total(value: float)" in page
+    assert "{py:method} half() -> float" in page
+    assert "{py:module} small.sums" in page
+    assert "{py:data} LIMIT\n:value: 3\n" in page
     assert "_hidden" not in page
     assert "unlisted" not in page
-    assert public_names(package) == {("plain", "double"), ("sums", "Mean"), ("sums", "Total")}
+    assert public_names(package) == {
+        ("small", "plain"): "small.plain",
+        ("small", "sums"): "small.sums",
+        ("plain", "LIMIT"): "small.plain.LIMIT",
+        ("plain", "double"): "small.plain.double",
+        ("sums", "Mean"): "small.sums.Mean",
+        ("sums", "Total"): "small.sums.Total",
+    }
+
+
+def test_a_stub_says_which_modules_a_lazy_package_hands_on(package):
+    lazy = package / "lazy"
+    lazy.mkdir()
+    (lazy / "__init__.py").write_text('"""Lazy."""\n')
+    (lazy / "__init__.pyi").write_text("from . import shown as shown\nfrom .inner import add as add\n")
+    (lazy / "shown.py").write_text("")
+    (lazy / "inner.py").write_text('def add():\n    """Add."""\n')
+    public = {module.name: [p.name for p in module.public] for module in public_modules(package)}
+    assert public == {
+        "small.lazy": ["add"],
+        "small.lazy.shown": [],
+        "small.plain": ["LIMIT", "double"],
+        "small.sums": ["Mean", "Total"],
+    }
+
+
+def test_every_public_module_of_the_package_has_its_place_and_one_left_out_is_seen():
+    pages = api_pages(sources.PACKAGE, source_url="")
+    left_out = importable() - documented(pages)
+    assert left_out == set()
+    del pages["back/api/cka"]
+    assert importable() - documented(pages) == {"diffred_core.cka"}
+
+
+def importable() -> set[str]:
+    """Return the modules that Python finds by public names: all, of lazy packages those they hand on."""
+    found, folders = set(), [("diffred_core", sources.PACKAGE)]
+    for name, folder in folders:
+        stub = folder / "__init__.pyi"
+        for module in pkgutil.iter_modules([str(folder)]):
+            hidden = stub.is_file() and f"from . import {module.name} as" not in stub.read_text()
+            if module.name.startswith("_") or hidden:
+                continue
+            found.add(f"{name}.{module.name}")
+            if module.ispkg:
+                folders.append((f"{name}.{module.name}", folder / module.name))
+    return found
+
+
+def documented(pages: dict[str, str]) -> set[str]:
+    return set(re.findall(r"^```\{py:module\} (\S+)$", "\n".join(pages.values()), re.MULTILINE))
 
 
 def test_named_function_in_prose_links_to_the_api_and_code_blocks_stay(package):
     text = "Use `plain.double` and `torch.randperm`.\n\n```python\nuse `plain.double`\n```\n"
     linked = link_names(text, public_names(package), page="p.md")
-    assert f"[`plain.double`](#{label('plain', 'double')})" in linked
+    assert "{py:obj}`plain.double <small.plain.double>`" in linked
     assert "`torch.randperm`." in linked
     assert "use `plain.double`\n```" in linked
 
@@ -118,6 +176,12 @@ TEMPLATE = textwrap.dedent(
         analyses: [third]
     """
 )
+
+
+def test_api_pages_stand_below_the_api():
+    template = TEMPLATE.replace("file: a", "file: back/api")
+    toc = yaml.safe_load(fill_toc(template, {"first": [{"file": "f"}]}, api=["back/api/cka"]))
+    assert toc["parts"][0]["chapters"] == [{"file": "back/api", "sections": [{"file": "back/api/cka"}]}]
 
 
 def test_contents_take_chapters_in_the_order_of_the_template_and_drop_empty_parts():

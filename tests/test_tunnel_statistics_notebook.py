@@ -11,7 +11,6 @@ from test_notebooks import NOTEBOOKS, cells, shown
 
 from diffred_core import results
 from diffred_core.results import published
-from diffred_core.running.notebook_parameters import read_parameters
 
 TEMPLATE = NOTEBOOKS / "tunnel_statistics.ipynb"
 QUICK = {"n_splits": 1, "n_folds": 2, "n_seeds": 1, "n_boot": 200}
@@ -32,20 +31,6 @@ def executed(tmp_path_factory):
             kernel_name="python3",
         )
     return output, folder / "runs" / "tables" / "summary" / "summary" / "tunnel_statistics.csv"
-
-
-def test_the_template_is_stripped_and_has_defaults():
-    code = cells(TEMPLATE, "code")
-    assert len(code) <= 12
-    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
-    assert not any(re.search(r"^\s*(def|class) ", "".join(cell["source"]), re.MULTILINE) for cell in code)
-    parameters = read_parameters(TEMPLATE)
-    assert parameters["path"].default is None
-    assert all(parameter.help for parameter in parameters.values())
-    prose = "\n".join("".join(cell["source"]) for cell in cells(TEMPLATE, "markdown"))
-    assert len(re.findall(r"^# ", prose, re.MULTILINE)) == 1
-    assert "**Question.**" in prose
-    assert "**How to read it.**" in prose
 
 
 @pytest.mark.filterwarnings("ignore")  # of the machinery that starts kernels

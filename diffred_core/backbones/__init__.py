@@ -1,8 +1,11 @@
 """Frozen networks: the three that packages carry, every timm model, and local checkpoints."""
 
-from diffred_core.backbones._backbone import Backbone as Backbone
-from diffred_core.backbones._backbone import digest as digest
-from diffred_core.backbones._backbone import normalised as normalised
-from diffred_core.backbones._embedded import embedded as embedded
-from diffred_core.backbones._embedded import packaged_weights as packaged_weights
-from diffred_core.backbones._load import load as load
+from diffred_core.errors import needs
+
+with needs("images"):
+    from diffred_core.backbones._backbone import Backbone as Backbone
+    from diffred_core.backbones._backbone import digest as digest
+    from diffred_core.backbones._backbone import normalised as normalised
+    from diffred_core.backbones._embedded import embedded as embedded
+    from diffred_core.backbones._embedded import packaged_weights as packaged_weights
+    from diffred_core.backbones._load import load as load

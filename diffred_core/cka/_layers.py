@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from numpy.typing import ArrayLike
@@ -31,7 +31,7 @@ class _FeatureSide:
         self.unit = Unit.of(X[:BLOCK_ROWS], origin=column_mean(X))
         self.norms = torch.cat([block.square().sum(1, dtype=torch.float64) for block in self.blocks()])
 
-    def blocks(self):
+    def blocks(self) -> Iterator[Tensor]:
         return (self.unit.apply(block) for block in self.X.split(BLOCK_ROWS))
 
     def similarity(self, other: _FeatureSide, *, debiased: bool) -> tuple[Tensor, Tensor]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from diffred_core.drawing._show import Figure as Figure
-from diffred_core.drawing._show import Table as Table
-from diffred_core.drawing._show import picture as picture
-from diffred_core.drawing._show import png as png
-from diffred_core.drawing._show import show as show
-from diffred_core.drawing._show import show_table as show_table
-from diffred_core.drawing.style import Look as Look
-from diffred_core.drawing.style import looks as looks
+from diffred_core.errors import needs
+
+with needs("figures"):
+    from diffred_core.drawing._show import Figure as Figure
+    from diffred_core.drawing._show import Table as Table
+    from diffred_core.drawing._show import picture as picture
+    from diffred_core.drawing._show import png as png
+    from diffred_core.drawing._show import show as show
+    from diffred_core.drawing._show import show_table as show_table
+    from diffred_core.drawing.style import Look as Look
+    from diffred_core.drawing.style import looks as looks

@@ -110,7 +110,7 @@ class _Centroids:
         weighted = walk.squares(at)[:, :, None] * (prototype - centre)[:, None]
         rows = walk.rows(self.episodes.query[at].flatten(1), at, out=room)
         torch.add(prototype, centre, out=rows[:, -n_way:])
-        products = walk.products(weighted.flatten(1, 2), rows).unflatten(2, (-1, n_way))
+        products: Tensor = walk.products(weighted.flatten(1, 2), rows).unflatten(2, (-1, n_way))
         own = products[..., -n_way:].diagonal(dim1=-2, dim2=-1)[..., None]
         if self.metric == "euclidean":
             return products[..., :-n_way].sub_(own, alpha=0.5)

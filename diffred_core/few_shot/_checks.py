@@ -94,4 +94,5 @@ def episode_prototypes(prototypes: Tensor | None, X: Tensor, episodes: Episodes)
 def row_means(X: Tensor, rows: Tensor) -> Tensor:
     """Return the means of the rows ``rows (..., k)`` of X, ``(..., n_features)``, without a copy of those rows."""
     bags = rows.reshape(-1, rows.shape[-1]).to(X.device)
-    return torch.nn.functional.embedding_bag(bags, X, mode="mean").unflatten(0, rows.shape[:-1])
+    means = torch.nn.functional.embedding_bag(bags, X, mode="mean")
+    return means.reshape(*rows.shape[:-1], X.shape[1])

@@ -109,8 +109,8 @@ def sample_episodes(
         if value < bound:
             raise InputError(f"expected {name} of at least {bound}, got {value}; raise {name}")
     labels, rows, count = _rows_by_class(y, n_way=n_way, n_shot=n_shot, n_query=n_query)
-    classes, chosen = zip(*_draws(rows, count, n_way, n_shot + n_query, n_episodes, seed), strict=True)
-    chosen = torch.cat(chosen)[:n_episodes]
+    classes, draws = zip(*_draws(rows, count, n_way, n_shot + n_query, n_episodes, seed), strict=True)
+    chosen = torch.cat(draws)[:n_episodes]
     query, support = chosen[..., :n_query].contiguous(), chosen[..., n_query:].contiguous()
     return Episodes(support, query, labels[torch.cat(classes)[:n_episodes]], seed)
 

@@ -22,6 +22,7 @@ from diffred_core.linear_probe._checks import check_positive
 from diffred_core.linear_probe._factor import ridge_factor
 
 Head = Literal["ridge", "logistic"]
+Coefficients = Callable[[Tensor, int, float], tuple[Tensor, Tensor]]
 DEFAULT_MEMORY_BYTES = 2**28
 
 
@@ -69,7 +70,7 @@ def linear_head_curve(
     InputError
         As `centroid_curve`; an unknown `head`, an `l2` not above 0, or one so small that a fit does not converge.
     """
-    heads: dict[str, Callable[[Tensor, int, float], Tensor]] = {
+    heads: dict[str, Coefficients] = {
         "ridge": ridge_coefficients,
         "logistic": logistic_coefficients,
     }
@@ -85,7 +86,7 @@ def linear_head_curve(
 class _Heads:
     walk: Walk
     episodes: Episodes
-    coefficients: Callable[[Tensor, int, float], Tensor]
+    coefficients: Coefficients
     l2: float
 
     def curve(self, memory_bytes: int) -> Tensor:
@@ -112,7 +113,8 @@ class _Heads:
         rows, n_support = walk.rows(index, at, out=room), episodes.n_way * episodes.n_shot
         rows -= rows[:, :n_support].mean(1, keepdim=True)
         left = walk.squares(at)[:, :, None] * rows[:, None, :n_support]
-        return walk.products(left.flatten(1, 2), rows).unflatten(2, left.shape[1:3])
+        products: Tensor = walk.products(left.flatten(1, 2), rows).unflatten(2, left.shape[1:3])
+        return products
 
 
 def ridge_coefficients(gram: Tensor, n_way: int, l2: float) -> tuple[Tensor, Tensor]:

@@ -164,4 +164,5 @@ def check_shots(n_shot: float) -> float:
 def _upper_tail(mean: Tensor, variance: Tensor) -> Tensor:
     """Return P(T < 0) of a Gaussian T; without variance a step, 1/2 at 0."""
     score = torch.where(variance > 0, mean / variance.sqrt(), torch.sign(mean) * math.inf).nan_to_num(0.0)
-    return torch.special.ndtr(-score)
+    tail: Tensor = torch.special.ndtr(-score)
+    return tail

@@ -135,6 +135,6 @@ def shared_hits(scores: Tensor, n_query: int) -> Tensor:
     """
     n_way = scores.shape[-2]
     best = scores == scores.amax(-2, keepdim=True)
-    own = best.unflatten(-1, (n_way, n_query)).diagonal(dim1=-3, dim2=-2).mT  # (..., n_way, n_query)
-    tied = best.sum(-2, dtype=torch.int32).unflatten(-1, (n_way, n_query))
-    return (own.double() / tied).mean((-2, -1))
+    own: Tensor = best.unflatten(-1, (n_way, n_query)).diagonal(dim1=-3, dim2=-2).mT  # (..., n_way, n_query)
+    tied: Tensor = best.sum(-2, dtype=torch.int32).unflatten(-1, (n_way, n_query))
+    return own.double().div(tied).mean((-2, -1))

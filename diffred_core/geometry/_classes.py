@@ -17,17 +17,16 @@ def class_deviations(moments: FeatureMoments) -> Tensor:
     InputError
         Moments without class sums, fewer than two classes, or a class without rows.
     """
-    if moments.class_sums is None:
-        raise InputError("expected moments with class sums, got none; build them with moments.from_features(X, y)")
-    counts = moments.class_counts
+    sums, counts = moments.class_totals
     if len(counts) < 2:
         raise InputError("expected at least two classes in moments, got one; add rows of another class")
-    if (counts == 0).any():
+    empty = counts.eq(0)
+    if empty.any():
         raise InputError(
             f"expected rows of every class 0..{len(counts) - 1} in moments, got none of class "
-            f"{int((counts == 0).nonzero()[0])}; number the classes that occur 0, 1, 2, ..."
+            f"{int(empty.nonzero()[0])}; number the classes that occur 0, 1, 2, ..."
         )
-    return moments.class_sums / counts[:, None]
+    return sums / counts[:, None]
 
 
 def within_quadratic(moments: FeatureMoments, deviations: Tensor, directions: Tensor) -> Tensor:
@@ -36,13 +35,13 @@ def within_quadratic(moments: FeatureMoments, deviations: Tensor, directions: Te
     ``n S_W = G - sum_c n_c delta_c delta_c'``; the d x d matrix is never made.
     """
     total = (directions * (moments.gram @ directions)).sum(0)
-    between = moments.class_counts @ (deviations @ directions).square()
+    between = moments.class_totals[1] @ (deviations @ directions).square()
     return (total - between).clamp_min(0) / moments.n
 
 
 def frobenius_unit(matrix: Tensor, *, what: str) -> Tensor:
     """Return `matrix` over its Frobenius norm; refuse one that is 0."""
-    norm = torch.linalg.matrix_norm(matrix)
+    norm: Tensor = torch.linalg.matrix_norm(matrix)
     if not norm > 0:
         raise InputError(f"expected {what} that differ from 0, got 0 throughout; check the layer and its labels")
-    return matrix / norm
+    return matrix.div(norm)

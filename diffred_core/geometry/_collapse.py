@@ -105,6 +105,7 @@ def neural_collapse(
         return NeuralCollapse(nc1, nc2, None, None, means, None)
     weight, bias = _classifier(weight, bias, centred)
     weights = simplex_deviation(weight.T)
+    nc4: float | None
     if convention == "harun":
         nc2, nc3 = _from_simplex(weight.T @ weight), _from_simplex(centred @ weight)
         nc4 = float(torch.linalg.vector_norm((moments.mean + offset) @ weight + bias))

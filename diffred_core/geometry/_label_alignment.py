@@ -43,10 +43,11 @@ def label_alignment(moments: FeatureMoments, *, eps: float = 1e-7) -> Tensor:
     """
     if not 0 <= eps < 1:
         raise InputError(f"expected eps in [0, 1), got {eps}; leave it out for the default")
-    sums = class_deviations(moments) * moments.class_counts[:, None]
+    counts = moments.class_totals[1]
+    sums = class_deviations(moments) * counts[:, None]
     values, vectors = directions(moments)
     energy = (sums @ vectors).square().sum(0) / values
-    share = moments.class_counts / moments.n
+    share = counts / moments.n
     total = moments.n * (1 - share.square().sum())
     return torch.where(values > eps * values[0], energy, 0.0).cumsum(0) / total
 

@@ -36,7 +36,7 @@ def within_between_ratio(moments: FeatureMoments) -> float:
         As `neural_collapse`.
     """
     squares = class_deviations(moments).square().sum(1)
-    between = float(moments.class_counts @ squares)
+    between = float(moments.class_totals[1] @ squares)
     if not between > 0:
         raise InputError("expected class means that differ, got the same mean for all; check the labels")
     return max(0.0, float(moments.gram.trace()) - between) / between
@@ -88,4 +88,4 @@ def _unit_rows(rows: Tensor) -> Tensor:
         raise InputError(
             f"expected rows that differ from 0 in X, got {int((norms == 0).sum())} zero rows; cosines need a direction"
         )
-    return rows / norms
+    return rows.div(norms)

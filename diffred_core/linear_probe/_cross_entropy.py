@@ -63,8 +63,9 @@ class CrossEntropy:
     def inverse_bound(self, members: Tensor) -> Tensor:
         """Return the inverses of Boehning's (1992) bound on the curvature, ``G/(2n) + l2``, ``(m, k + 1, k + 1)``."""
         owners = self._owners(members)
-        if self._full_is_cheaper(len(set(owners)), 1):
-            return self._inverse([self._part(self.full.half, s) for s in owners], members)
+        gram = self._full_if_cheaper(len(set(owners)), 1)
+        if gram is not None:
+            return self._inverse([self._part(gram.half, s) for s in owners], members)
         half = self.l2.new_full((len(self.y),), 0.5, dtype=self.design.dtype)
         grams = {s: weighted_gram(self.design.columns(s), half) for s in set(owners)}
         return self._inverse([grams[s] for s in owners], members)
@@ -80,18 +81,22 @@ class CrossEntropy:
         for block, logp in self._log_probabilities(theta, members):
             weight[:, block] = (1 - logp.exp_().square_().sum(1)) / logp.shape[1]
         owners, levels = self._owners(members), (members % self._n_l2).tolist()
-        if not self._full_is_cheaper(len(owners), len(set(levels))):
+        gram = self._full_if_cheaper(len(owners), len(set(levels)))
+        if gram is None:
             return self._inverse(
                 [weighted_gram(self.design.columns(s), w) for s, w in zip(owners, weight, strict=True)], members
             )
         full = {
-            level: self.full(weight[[i for i, other in enumerate(levels) if other == level]].mean(0))
+            level: gram(weight[[i for i, other in enumerate(levels) if other == level]].mean(0))
             for level in set(levels)
         }
         return self._inverse([self._part(full[lv], s) for lv, s in zip(levels, owners, strict=True)], members)
 
-    def _full_is_cheaper(self, n_own: int, n_full: int) -> bool:
-        return self.full is not None and n_own * self.subsets.shape[1] ** 2 > n_full * len(self.full.mean) ** 2
+    def _full_if_cheaper(self, n_own: int, n_full: int) -> FullGram | None:
+        full = self.full
+        if full is None or n_own * self.subsets.shape[1] ** 2 <= n_full * len(full.mean) ** 2:
+            return None
+        return full
 
     def _part(self, gram: Tensor, subset: int) -> Tensor:
         kept = torch.cat([self.subsets[subset], self.subsets.new_tensor([len(gram) - 1])])  # the ones come last

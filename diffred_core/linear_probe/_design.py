@@ -21,7 +21,9 @@ _NARROW = 32  # columns of weights up to which a product waits for the features 
 class Design(Protocol):
     """Products with the features ``(k + 1, n_samples)`` of ``g`` subsets; `owners` are the subsets of the operands."""
 
-    dtype: torch.dtype
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the products."""
 
     def forward(self, weights: Tensor, owners: list[int], rows: slice) -> Tensor:
         """Return ``weights (m, n_classes, k + 1)`` times features: ``(m, n_classes, r)``."""

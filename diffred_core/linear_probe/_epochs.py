@@ -93,7 +93,11 @@ def probe_layers_by_epoch(
 
 
 def _train_group(
-    data: LayerData, group: tuple[list[int], list[int]], recipe: Recipe, seeds: tuple[int, ...], curves: dict
+    data: LayerData,
+    group: tuple[list[int], list[int]],
+    recipe: Recipe,
+    seeds: tuple[int, ...],
+    curves: dict[str, Tensor],
 ) -> None:
     """Train all seeds of the layers and targets of `group`; enter their accuracies into `curves`."""
     layers, targets = group

@@ -28,6 +28,7 @@ def ridge_factor(gram: Tensor, shift: Tensor) -> Tensor:
     """
     diagonal = gram.diagonal(dim1=-2, dim2=-1)
     diagonal += shift[..., None]
+    lower: Tensor
     lower, failed = torch.linalg.cholesky_ex(gram)
     pivots = lower.diagonal(dim1=-2, dim2=-1).square()
     singular = (pivots <= gram.shape[-1] * torch.finfo(gram.dtype).eps * diagonal).any(-1) | (failed > 0)
@@ -42,7 +43,6 @@ def ridge_factor(gram: Tensor, shift: Tensor) -> Tensor:
 
 def class_targets(moments: FeatureMoments) -> tuple[Tensor, Tensor]:
     """Return ``X'Y (n_features, n_classes)`` of centred features and one-hot labels, and the class shares."""
-    if moments.class_sums is None:
-        raise InputError("expected moments with class sums, got none; build them with moments.from_features(X, y)")
+    sums, counts = moments.class_totals
     # the columns of centred X sum to zero, so centring Y changes nothing
-    return moments.class_sums.T, moments.class_counts.double() / moments.n
+    return sums.T, counts.double() / moments.n

@@ -61,7 +61,7 @@ class LinearProbe:
             raise TypeError("one probe, not a batch, has no length")
         return self.batch_shape[0]
 
-    def __getitem__(self, index: int | tuple[int, ...]) -> LinearProbe:
+    def __getitem__(self, index: int | slice | Tensor | tuple[int | slice | Tensor, ...]) -> LinearProbe:
         """Return the problem, or the sub-batch, at `index` of the batch; padding shared by all of it is dropped."""
         if not self.batch_shape:
             raise TypeError("one probe, not a batch, cannot be indexed")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,7 +42,7 @@ class Problems:
         """Device of the indices, which is that of the data."""
         return self.subsets.device
 
-    def groups(self, bytes_a_subset, memory_bytes: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def groups(self, bytes_a_subset: Callable[[int], int], memory_bytes: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield ``(positions (g,), features (g, k))`` of subsets of one size, as many as the budget holds.
 
         `bytes_a_subset` maps a size to the memory that one subset of that size needs.
@@ -99,7 +100,12 @@ class Solution:
 
 
 def as_problems(
-    subsets: Subsets | None, l2: float | Sequence[float] | Tensor, *, n_features: int, device, positive: bool
+    subsets: Subsets | None,
+    l2: float | Sequence[float] | Tensor,
+    *,
+    n_features: int,
+    device: torch.device,
+    positive: bool,
 ) -> Problems:
     """Read `subsets` and `l2` as the public functions document them; refuse what they cannot mean."""
     padded, batched = as_subsets(subsets, n_features=n_features, device=device)
@@ -114,7 +120,7 @@ def as_problems(
     return Problems(padded, (padded >= 0).sum(1).tolist(), grid, shape, n_features)
 
 
-def as_subsets(subsets: Subsets | None, *, n_features: int, device) -> tuple[Tensor, bool]:
+def as_subsets(subsets: Subsets | None, *, n_features: int, device: torch.device) -> tuple[Tensor, bool]:
     """Return the subsets padded with -1, ``(n_subsets, k_max)``, and whether the caller gave a batch.
 
     ``None`` means all features. One index list, or one bool mask of all features, is one problem; a 2-D tensor or a
@@ -129,7 +135,7 @@ def as_subsets(subsets: Subsets | None, *, n_features: int, device) -> tuple[Ten
     return torch.nn.utils.rnn.pad_sequence(lists, batch_first=True, padding_value=-1).to(device), batched
 
 
-def _is_nested(subsets: Sequence) -> bool:
+def _is_nested(subsets: Sequence[Any]) -> bool:
     return len(subsets) == 0 or (not isinstance(subsets[0], int) and getattr(subsets[0], "ndim", 1) > 0)
 
 

@@ -16,12 +16,18 @@ Update = Callable[[Tensor, Tensor, int], None]
 class Recipe(Protocol):
     """What a training run asks of its recipe."""
 
-    epochs: int
-    batch_size: int
-    weight_decay: float
-    label_smoothing: float
-    drop_last: bool
-    reshuffle: bool
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def label_smoothing(self) -> float: ...
+    @property
+    def drop_last(self) -> bool: ...
+    @property
+    def reshuffle(self) -> bool: ...
 
     def positive(self) -> tuple[str, ...]:
         """Return the names of the options that must be above 0."""
@@ -133,7 +139,8 @@ class AdamWRecipe:
 
     def update(self) -> Update:
         """Return AdamW (Loshchilov & Hutter 2019, algorithm 2)."""
-        (beta1, beta2), averages, steps = self.betas, [], 0
+        (beta1, beta2), steps = self.betas, 0
+        averages: list[Tensor] = []
 
         def step(theta: Tensor, gradient: Tensor, _epoch: int) -> None:
             nonlocal steps

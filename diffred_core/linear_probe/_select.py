@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -131,12 +132,12 @@ def ridge_cross_validation(
         _squared_error(fit_ridge(folds.training(i), subsets=subsets, l2=l2, memory_bytes=memory_bytes), held)
         for i, held in enumerate(folds.folds)
     ]
-    return sum(errors) / sum(held.n for held in folds.folds)
+    return reduce(torch.add, errors) / sum(held.n for held in folds.folds)
 
 
 def _squared_error(probe: LinearProbe, held: FeatureMoments) -> Tensor:
     targets, share = class_targets(held)
-    spread = held.class_counts.double().sum() - held.n * share.square().sum()
+    spread = held.class_totals[1].double().sum() - held.n * share.square().sum()
     k, n_classes = probe.weight.shape[-2:]
     problems = zip(
         *(probe.subsets.reshape(-1, k), probe.weight.reshape(-1, k, n_classes), probe.bias.reshape(-1, n_classes)),

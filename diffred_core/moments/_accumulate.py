@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from diffred_core.checks import as_features, as_labels
 from diffred_core.errors import InputError
-from diffred_core.moments._blocks import BLOCK_ROWS, checked, column_mean, reblocked
+from diffred_core.moments._blocks import BLOCK_ROWS, Batches, checked, column_mean, reblocked
 from diffred_core.moments._feature_moments import FeatureMoments
 from diffred_core.moments._labels import ClassSums
 from diffred_core.moments._running import RunningSums, Unit
@@ -34,7 +34,7 @@ class LayerSums:
         with full_precision(X.device):
             x = self.unit.apply(X)
             self.sums.add(x, x)
-            if self.classes is not None:
+            if self.classes is not None and y is not None:
                 self.classes.add(x, y)
 
     def moments(self) -> FeatureMoments:
@@ -58,7 +58,7 @@ def in_features(sums: PowerSums, unit: Unit, shift: Tensor, classes: ClassSums |
     return FeatureMoments(
         n=sums.n,
         mean=unit.origin + shift / unit.scale,
-        gram=unscaled(sums.xy, 2),
+        gram=sums.xy / unit.scale**2,
         quartic=unscaled(sums.xxyy, 4),
         cubic=unscaled(sums.xxy, 3),
         class_sums=None if classes is None else unscaled(classes.sums - classes.counts[:, None] * shift, 1),
@@ -122,7 +122,7 @@ def first_and_all(blocks: Iterator[tuple[Tensor, ...]]) -> tuple[tuple[Tensor, .
     return first, chain([first], blocks)
 
 
-def labelled_blocks(batches: Iterable, block_rows: int) -> Iterator[tuple[Tensor, ...]]:
+def labelled_blocks(batches: Batches, block_rows: int) -> Iterator[tuple[Tensor, ...]]:
     """Return the checked rows of `batches` in blocks of one size, as (X,) or (X, y)."""
     pairs = checked(batches)
     return reblocked(((X,) if y is None else (X, y) for X, y in pairs), block_rows)
@@ -130,7 +130,7 @@ def labelled_blocks(batches: Iterable, block_rows: int) -> Iterator[tuple[Tensor
 
 @torch.no_grad()
 def accumulate(
-    batches: Iterable[Tensor] | Iterable[tuple[Tensor, Tensor]],
+    batches: Batches,
     *,
     n_classes: int | None = None,
     quartic: bool = True,

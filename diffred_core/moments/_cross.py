@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -45,7 +45,10 @@ class CrossMoments:
 
 @torch.no_grad()
 def accumulate_pair(
-    batches: Iterable[tuple[Tensor, Tensor]], *, quartic: bool = True, block_rows: int = BLOCK_ROWS
+    batches: Iterable[tuple[Tensor | ArrayLike, Tensor | ArrayLike]],
+    *,
+    quartic: bool = True,
+    block_rows: int = BLOCK_ROWS,
 ) -> CrossMoments:
     """Return the moments of two layers in one exact pass over batches of their rows; see `accumulate`.
 
@@ -71,9 +74,10 @@ def accumulate_pair(
     units = [Unit.of(side) for side in first]
     widths = [side.shape[1] for side in first]
     device = first[0].device
-    sides = {(0, 0): None, (1, 1): None, (0, 1): None}
-    for i, j in sides:
-        sides[i, j] = RunningSums((widths[i], widths[j]), quartic=quartic, cubic=quartic, device=device)
+    sides = {
+        (i, j): RunningSums((widths[i], widths[j]), quartic=quartic, cubic=quartic, device=device)
+        for i, j in ((0, 0), (1, 1), (0, 1))
+    }
     with full_precision(device):
         for block in blocks:
             rows = [unit.apply(side) for unit, side in zip(units, block, strict=True)]
@@ -105,7 +109,7 @@ def _one_layer(sums: RunningSums, unit: Unit) -> FeatureMoments:
     return in_features(centred, unit, shift, None)
 
 
-def _pairs(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterable[tuple[Tensor, Tensor]]:
+def _pairs(batches: Iterable[tuple[Tensor | ArrayLike, Tensor | ArrayLike]]) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield every pair of batches as features of one form."""
     form = None
     for X, Y in batches:

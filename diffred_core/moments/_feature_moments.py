@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -51,6 +51,19 @@ class FeatureMoments:
     def variance(self) -> Tensor:
         """Population variance of every feature, shape (n_features,)."""
         return self.gram.diagonal() / self.n
+
+    @property
+    def class_totals(self) -> tuple[Tensor, Tensor]:
+        """Class sums ``(n_classes, n_features)`` and class counts ``(n_classes,)``.
+
+        Raises
+        ------
+        InputError
+            If the moments were made without labels.
+        """
+        if self.class_sums is None or self.class_counts is None:
+            raise InputError("expected moments with class sums, got none; build them with moments.from_features(X, y)")
+        return self.class_sums, self.class_counts
 
     def to(self, device: torch.device | str) -> FeatureMoments:
         """Return the same moments on another device."""
@@ -127,7 +140,7 @@ class FeatureMoments:
         third = None if self.cubic is None else self.cubic.T
         return PowerSums(self.n, zero, zero, diagonal, diagonal, self.gram, self.cubic, third, self.quartic)
 
-    def _map(self, side, both=None) -> FeatureMoments:
+    def _map(self, side: Callable[[Tensor], Tensor], both: Callable[[Tensor], Tensor] | None = None) -> FeatureMoments:
         """Return a copy with `side` applied to what has features on one axis, `both` to what has them on two."""
         both = both or side
         kinds = {"mean": side, "class_sums": side, "gram": both, "quartic": both, "cubic": both}

@@ -139,13 +139,14 @@ def _turns(y: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
 
 def _same_classes(folds: list[FeatureMoments]) -> FoldMoments:
     """Return the folds with class sums of one shape, zero for classes that a fold does not have."""
-    n_classes = max(len(fold.class_counts) for fold in folds)
+    totals = [fold.class_totals for fold in folds]
+    n_classes = max(len(counts) for _, counts in totals)
     widened = (
         replace(
             fold,
-            class_sums=pad(fold.class_sums, (0, 0, 0, n_classes - len(fold.class_counts))),
-            class_counts=pad(fold.class_counts, (0, n_classes - len(fold.class_counts))),
+            class_sums=pad(sums, (0, 0, 0, n_classes - len(counts))),
+            class_counts=pad(counts, (0, n_classes - len(counts))),
         )
-        for fold in folds
+        for fold, (sums, counts) in zip(folds, totals, strict=True)
     )
     return FoldMoments(tuple(widened))

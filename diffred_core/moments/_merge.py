@@ -81,10 +81,11 @@ def _merged_classes(parts: Sequence[FeatureMoments], mean: Tensor) -> tuple[Tens
     """Return class sums about `mean` and class counts over all parts."""
     if parts[0].class_sums is None:
         return None, None
-    n_classes = max(len(part.class_counts) for part in parts)
+    totals = [part.class_totals for part in parts]
+    n_classes = max(len(class_counts) for _, class_counts in totals)
     sums, counts = [], []
-    for part in parts:
-        moved = part.class_sums + part.class_counts[:, None] * (part.mean - mean)
+    for part, (class_sums, class_counts) in zip(parts, totals, strict=True):
+        moved = class_sums + class_counts[:, None] * (part.mean - mean)
         sums.append(pad(moved, (0, 0, 0, n_classes - len(moved))))
-        counts.append(pad(part.class_counts, (0, n_classes - len(moved))))
+        counts.append(pad(class_counts, (0, n_classes - len(moved))))
     return torch.stack(sums).sum(0), torch.stack(counts).sum(0)

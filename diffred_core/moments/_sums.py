@@ -33,19 +33,19 @@ class PowerSums:
         """
         d, e, n = dx[:, None], dy[None, :], self.n
         x, y, a, b = self.x[:, None], self.y[None, :], self.xx[:, None], self.yy[None, :]
-        moved = {
+        moved: dict[str, Tensor] = {
             "x": self.x - n * dx,
             "y": self.y - n * dy,
             "xx": self.xx - 2 * dx * self.x + n * dx**2,
             "yy": self.yy - 2 * dy * self.y + n * dy**2,
             "xy": self.xy - x * e - d * y + n * d * e,
         }
-        if self.xxy is not None:
-            c, p, r = self.xy, self.xxy, self.xyy
+        c, p, r, q = self.xy, self.xxy, self.xyy, self.xxyy
+        if p is not None and r is not None and q is not None:
             moved["xxy"] = p - a * e - 2 * d * c + 2 * d * x * e + d**2 * y - n * d**2 * e
             moved["xyy"] = r - d * b - 2 * e * c + 2 * e * y * d + e**2 * x - n * e**2 * d
             moved["xxyy"] = (
-                (self.xxyy - 2 * e * p - 2 * d * r + 4 * d * e * c)
+                (q - 2 * e * p - 2 * d * r + 4 * d * e * c)
                 + (e**2 * a + d**2 * b)
                 - 2 * d * e**2 * x
                 - 2 * d**2 * e * y

@@ -9,13 +9,16 @@ Where a layer is read: a convolution's own output, before batch norm and ReLU, a
 Harun et al. (2024) does for VGG; its maps are pooled to 2 x 2.
 """
 
-from diffred_core.small_networks._cache import Network as Network
-from diffred_core.small_networks._cache import networks as networks
-from diffred_core.small_networks._images import Images as Images
-from diffred_core.small_networks._layers import convolution_features as convolution_features
-from diffred_core.small_networks._recipe import SHORT as SHORT
-from diffred_core.small_networks._recipe import Recipe as Recipe
-from diffred_core.small_networks._train import train as train
-from diffred_core.small_networks._vgg import DEPTHS as DEPTHS
-from diffred_core.small_networks._vgg import VGG as VGG
-from diffred_core.small_networks._vgg import Design as Design
+from diffred_core.errors import needs
+
+with needs("images"):
+    from diffred_core.small_networks._cache import Network as Network
+    from diffred_core.small_networks._cache import networks as networks
+    from diffred_core.small_networks._images import Images as Images
+    from diffred_core.small_networks._layers import convolution_features as convolution_features
+    from diffred_core.small_networks._recipe import SHORT as SHORT
+    from diffred_core.small_networks._recipe import Recipe as Recipe
+    from diffred_core.small_networks._train import train as train
+    from diffred_core.small_networks._vgg import DEPTHS as DEPTHS
+    from diffred_core.small_networks._vgg import VGG as VGG
+    from diffred_core.small_networks._vgg import Design as Design

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import Literal, get_args
 
 import torch
@@ -86,12 +87,12 @@ def _fisher(mean: Tensor, spread: Tensor, count: Tensor) -> Tensor:
 def _over_pairs(mean: Tensor, spread: Tensor, kind: ImportanceKind) -> Tensor:
     n_classes, pairs = mean.shape[-2], _pair_ratios(mean, spread)
     if kind == "mean_pair":
-        return sum(ratio.sum(-2) for ratio in pairs).div_(n_classes * (n_classes - 1) / 2)
+        return reduce(torch.add, (ratio.sum(-2) for ratio in pairs)).div_(n_classes * (n_classes - 1) / 2)
     if kind == "rank_mean":
         ranks = (_shares_below(ratio).sum(-2) for ratio in pairs)
-        return sum(ranks).div_(n_classes * (n_classes - 1) / 2)
-    reduce = torch.Tensor.amax if kind == "max_pair" else torch.Tensor.amin
-    return reduce(torch.stack([reduce(ratio, -2) for ratio in pairs], -2), -2)
+        return reduce(torch.add, ranks).div_(n_classes * (n_classes - 1) / 2)
+    extreme = torch.amax if kind == "max_pair" else torch.amin
+    return extreme(torch.stack([extreme(ratio, -2) for ratio in pairs], -2), -2)
 
 
 def _pair_ratios(mean: Tensor, spread: Tensor) -> Iterator[Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from diffred_core.few_shot import optimal_mask
 from diffred_core.few_shot._ratio import safe_ratio
 from diffred_core.few_shot._theory import check_shots
 
+_Value = TypeVar("_Value")
 MaskKind = Literal["importance", "sqrt", "scaled", "inverse_spread", "mmc", "theory", "hard"]
 
 
@@ -92,7 +93,14 @@ def _debiased(R: Tensor, kind: str, n_shot: int | None) -> Tensor:
     return _checked((R.square() - 2 / n).clamp_min(0).sqrt(), "importance without bias")
 
 
-def _raw_mask(R: Tensor, kind: str, spread, magnitude, n_shot, fraction) -> Tensor:
+def _raw_mask(
+    R: Tensor,
+    kind: str,
+    spread: Tensor | None,
+    magnitude: Tensor | None,
+    n_shot: int | None,
+    fraction: float | None,
+) -> Tensor:
     if kind == "importance":
         return R
     if kind == "sqrt":
@@ -127,7 +135,7 @@ def _companion(name: str, value: Tensor | None, kind: str, R: Tensor) -> Tensor:
     return value.to(R)
 
 
-def _needed(name: str, value, kind: str):
+def _needed(name: str, value: _Value | None, kind: str) -> _Value:
     if value is None:
         raise InputError(f"{name}: mask kind {kind!r} needs it, got None; pass {name}=...")
     return value

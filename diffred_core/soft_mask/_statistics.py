@@ -36,7 +36,7 @@ class ClassStatistics:
     count: Tensor
     magnitude: Tensor
 
-    def of(self, index: object) -> ClassStatistics:
+    def of(self, index: int | slice | Tensor) -> ClassStatistics:
         """Return the statistics of the tasks at `index` of the leading dimension."""
         return ClassStatistics(self.mean[index], self.spread[index], self.count[index], self.magnitude[index])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from diffred_core import files
 from diffred_core.running import Entry
-from diffred_core.staging._api import api_page, public_names
+from diffred_core.staging._api import api_pages, public_names
 from diffred_core.staging._benchmarks import benchmark_page
 from diffred_core.staging._finding import finding
 from diffred_core.staging._links import link_names
@@ -55,12 +55,15 @@ def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Pa
     runs, places = find_runs(entries), {entry.place for entry in entries}
     written = _hand_written(project)
     template = written.pop("_toc.yml").decode()
+    address = project.source("", commit=project.commit).rstrip("/")
+    api = api_pages(project.root / "diffred_core", source_url=address)
     staged = {
         **written,
         **_back_matter(project, runs),
+        **{f"{name}.md": (text + project.produced_by("diffred_core")).encode() for name, text in api.items()},
         **_run_pages(project, runs),
         **finding([run for run in runs if run.cell.place in places]),
-        "_toc.yml": fill_toc(template, _chapters(runs)).encode(),
+        "_toc.yml": fill_toc(template, _chapters(runs), api=[name for name in api if name != "back/api"]).encode(),
     }
     target = target or files.runs_root() / "book"
     write_tree(staged, target)
@@ -82,9 +85,7 @@ def _hand_written(project: Project) -> Files:
 
 
 def _back_matter(project: Project, runs: Sequence[Run]) -> Files:
-    api = api_page(project.root / "diffred_core", source_url=project.source("", commit=project.commit).rstrip("/"))
     pages = {
-        "back/api.md": (api, "diffred_core"),
         "back/grid-status.md": (status_page(runs), "workflow/grids"),
     }
     changelog = (project.root / "CHANGELOG.md").read_bytes()

@@ -1,18 +1,17 @@
-"""Links from prose to the API page, and a check that every function that prose names exists."""
+"""Links from prose to the API pages, and a check that every function that prose names exists."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from diffred_core.errors import InputError, near_names
-from diffred_core.staging._api import label
 
 _FENCE = re.compile(r"^(```|~~~)")
 _NAME = re.compile(r"(?<![`\[])`([a-z_]+)\.([A-Za-z_]\w*)`(?!`)")
 
 
-def link_names(text: str, public: Collection[tuple[str, str]], *, page: str) -> str:
+def link_names(text: str, public: Mapping[tuple[str, str], str], *, page: str) -> str:
     """Return Markdown `text` in which each inline ``module.name`` of the package links to its entry.
 
     Parameters
@@ -20,7 +19,7 @@ def link_names(text: str, public: Collection[tuple[str, str]], *, page: str) -> 
     text
         A hand-written page.
     public
-        Pairs (module, name) that the API page holds.
+        Full names of the pairs (module, name) that the API pages hold, as from `public_names`.
     page
         Name of the page, for the error.
 
@@ -39,7 +38,7 @@ def link_names(text: str, public: Collection[tuple[str, str]], *, page: str) -> 
             known = [f"{m}.{n}" for m, n in public]
             hint = near_names(f"{module}.{name}", known)
             raise InputError(f"{page} names {module}.{name}, which diffred_core does not have{hint}; correct the page")
-        return f"[{match[0]}](#{label(module, name)})"
+        return f"{{py:obj}}`{module}.{name} <{public[module, name]}>`"
 
     return "\n".join(line if code else _NAME.sub(link, line) for line, code in _lines(text))
 

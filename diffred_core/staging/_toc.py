@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -12,7 +12,7 @@ from diffred_core.errors import InputError
 Chapter = dict[str, Any]
 
 
-def fill_toc(template: str, chapters: Mapping[str, Sequence[Chapter]]) -> str:
+def fill_toc(template: str, chapters: Mapping[str, Sequence[Chapter]], *, api: Iterable[str] = ()) -> str:
     """Return the contents with the chapters of each analysis put into the part that lists it.
 
     Parameters
@@ -21,6 +21,8 @@ def fill_toc(template: str, chapters: Mapping[str, Sequence[Chapter]]) -> str:
         Text of `book/_toc.yml`: a part has either `chapters`, or `analyses`, a list of names.
     chapters
         Chapters by analysis; an analysis may have none.
+    api
+        Pages that stand below ``back/api``.
 
     Returns
     -------
@@ -41,6 +43,10 @@ def fill_toc(template: str, chapters: Mapping[str, Sequence[Chapter]]) -> str:
                 f"add it to `analyses` of its part (listed are {', '.join(listed) or 'none'})"
             )
     parts = [_part(part, chapters) for part in toc["parts"]]
+    sections = [{"file": page} for page in api]
+    for chapter in (chapter for part in parts for chapter in part["chapters"]):
+        if chapter["file"] == "back/api" and sections:
+            chapter["sections"] = sections
     toc["parts"] = [part for part in parts if part["chapters"]]
     return yaml.safe_dump(toc, sort_keys=False, allow_unicode=True, width=110)
 

@@ -99,6 +99,6 @@ def _chance(n_classes: int | Tensor | ArrayLike, like: Tensor, *, name: str) -> 
     counts = torch.as_tensor(n_classes).to(like)
     if (counts < 2).any() or not torch.equal(counts, counts.round()):
         raise InputError(
-            f"expected {name} of at least 2, whole numbers, got {n_classes}; count the classes of the task"
+            f"expected {name} of at least 2, whole numbers, got {n_classes!s}; count the classes of the task"
         )
     return 1 / counts
