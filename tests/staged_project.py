@@ -13,7 +13,7 @@ from PIL import Image
 
 from diffred_core import files
 from diffred_core.running import Entry, sources
-from diffred_core.running._records import Record
+from diffred_core.running.records import Record
 
 CHECKOUT = Path(__file__).parents[1]
 CELL = Entry(analysis="tiny", task="digits", model="a/model")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from typer.testing import CliRunner
 
 from diffred_core import files
 from diffred_core.cli import app
-from diffred_core.running._records import read_record
+from diffred_core.running.records import read_record
 
 
 @pytest.fixture
@@ -111,3 +113,40 @@ def test_bad_input_found_inside_a_notebook_is_one_sentence_and_exit_code_two(che
     assert (result.exit_code, result.stderr) == (2, "diffred: expected a, got b; pass c\n")
     write_notebook(checkout / "notebooks/hello.ipynb", "1 / 0")
     assert diffred("run", "hello", "--model", "m", "--task", "t").exit_code == 1
+
+
+def test_version_and_short_help_are_there():
+    assert diffred("--version").stdout == f"diffred {metadata.version('diffred-core')}\n"
+    assert diffred("run", "-h").stdout == diffred("run", "--help").stdout != ""
+    assert "--install-completion" in diffred("-h").stdout
+
+
+def test_notebooks_and_grids_are_listed(checkout):
+    assert diffred("notebooks").stdout == "hello\ntotal\n"
+    assert "tiny" in diffred("grids").stdout.split()
+    assert json.loads(diffred("notebooks", "--json").stdout) == ["hello", "total"]
+
+
+def test_lists_are_json_for_programs(checkout):
+    first, *_ = json.loads(diffred("parameters", "hello", "--json").stdout)
+    assert first == {"name": "model", "kind": "str", "default": "m", "help": "which network"}
+    assert "elpv" in json.loads(diffred("tasks", "--json").stdout)
+    states = json.loads(diffred("status", "tiny", "--json").stdout)
+    assert {state["state"] for state in states} == {"missing"}
+    assert len(states) == 3
+
+
+def test_status_exits_with_1_until_all_is_there(checkout):
+    (checkout / "workflow/grids/one.yml").write_text("after: {total: {}}")
+    assert diffred("status", "one").exit_code == 1
+    diffred("run", "total")
+    assert diffred("status", "one").exit_code == 0
+
+
+def test_a_device_is_a_parameter_of_the_notebook_or_refused(checkout):
+    parameters = "model: str = 'm'\ntask: str = 't'\ndevice: str = 'cpu'"
+    write_notebook(checkout / "notebooks/there.ipynb", "print('on', device)", parameters=parameters)
+    diffred("run", "there", "--device", "meta")
+    assert outputs_of(files.notebook_path("t", "m", "there")) == "on meta\n"
+    refused = diffred("run", "hello", "--device", "meta")
+    assert (refused.exit_code, "hello.ipynb has no parameter 'device'" in refused.stderr) == (2, True)

@@ -1,54 +1,48 @@
 from __future__ import annotations
 
+import json
+import logging
 import shlex
 from pathlib import Path
 
 import pytest
 from small_checkout import PROJECT, make_checkout, write_notebook
+from snakemake_interface_logger_plugins.common import LogEvent
 from typer.testing import CliRunner
 
 from diffred_core import files, running
 from diffred_core.cli import _run_commands
 from diffred_core.errors import InputError
-from diffred_core.running._jobs import JobReader, explain, progress_of
+from diffred_core.running._events import described
+from diffred_core.running._jobs import explain, progress_of, read_events
 from diffred_core.running.notebook_parameters import read_parameters
 
 GRIDS = sorted(path.stem for path in (PROJECT / "workflow" / "grids").glob("*.yml"))
-# Two jobs, as Snakemake 9.27 tells of them; the first fails.
-LOG = """\
-Job stats:
-job      count
------  -------
-cell         2
-total        2
-
-[Sat Nov 21 05:35:33 2026]
-localrule cell:
-    input: digests/t.txt, ../notebooks/t.ipynb
-    output: stamps/digits/c/t.json
-    log: logs/digits/c/t.log
-    jobid: 4
-    reason: Missing output files: stamps/digits/c/t.json
-    wildcards: task=digits, model=c, analysis=t
-    resources: tmpdir=/tmp
-[Sat Nov 21 05:35:33 2026]
-group job cells (jobs in lexicogr. order):
-
-    rule features:
-        log: logs/digits/d/features.log
-        jobid: 3
-        wildcards: task=digits, model=d
-        threads: 2
-        resources: tmpdir=/tmp
-[Sat Nov 21 05:35:37 2026]
-Error in rule cell:
-    message: None
-    jobid: 4
-    log: logs/digits/c/t.log (check log file(s) for error details)
-[Sat Nov 21 05:35:37 2026]
-Finished jobid: 3 (Rule: features)
-Finished jobid: 99 (Rule: unheard of)
-"""
+# What Snakemake 9.27 hands to a logger plugin: two jobs, of which the first fails.
+RECORDS = [
+    {"event": LogEvent.RUN_INFO, "stats": {"cell": 1, "features": 1, "total": 2}},
+    {
+        "event": LogEvent.JOB_INFO,
+        "jobid": 4,
+        "rule_name": "cell",
+        "wildcards": {"task": "digits", "model": "c", "analysis": "t"},
+        "log": ["logs/digits/c/t.log"],
+        "reason": "Missing output files: stamps/digits/c/t.json",
+    },
+    {
+        "event": LogEvent.JOB_INFO,
+        "jobid": 3,
+        "rule_name": "features",
+        "wildcards": {"task": "digits", "model": "d"},
+        "log": ["logs/digits/d/features.log"],
+        "reason": "Code has changed",
+    },
+    {"event": LogEvent.PROGRESS, "done": 0, "total": 2},
+    {},
+    {"event": LogEvent.JOB_ERROR, "jobid": 4},
+    {"event": LogEvent.JOB_FINISHED, "job_id": 3},
+    {"event": LogEvent.JOB_FINISHED, "job_id": 99},
+]
 
 
 @pytest.fixture
@@ -148,18 +142,18 @@ def test_a_stamp_holds_until_a_file_of_it_changes(checkout):
     assert running.drop_broken_stamps() == [good]
 
 
-def test_events_are_read_from_the_log_of_snakemake():
-    reader = JobReader()
-    events = [event for event in map(reader.feed, LOG.splitlines()) if event]
-    assert [(event.kind, event.job and event.job.title) for event in events] == [
-        ("total", None),
+def test_records_of_snakemake_become_events():
+    lines = [json.dumps(event) for fields in RECORDS if (event := described(logging.makeLogRecord(fields)))]
+    total, *events = read_events(lines)
+    assert total == 2
+    assert [(event.kind, event.job.title) for event in events] == [
         ("started", "cell t digits c"),
         ("started", "features digits d"),
         ("failed", "cell t digits c"),
-        ("finished", "features digits d"),
+        ("finished", "features digits d"),  # and nothing of a job that was never heard of
     ]
-    assert events[0].total == 2
-    assert events[1].job.fields["log"] == "logs/digits/c/t.log"
+    assert events[0].job.log == "logs/digits/c/t.log"
+    assert events[0].job.reason == "Missing output files: stamps/digits/c/t.json"
 
 
 @pytest.mark.parametrize(

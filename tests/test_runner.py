@@ -16,7 +16,7 @@ from diffred_core import files
 from diffred_core.errors import InputError
 from diffred_core.running import NotebookError, run_notebook
 from diffred_core.running._execute import judge
-from diffred_core.running._records import failed_path, read_record
+from diffred_core.running.records import failed_path, read_record
 
 # the message that the cell has begun needs a moment to leave the kernel before it dies
 DIE = "import os, signal\nimport time; time.sleep(1)\nos.kill(os.getpid(), signal.SIGKILL)"

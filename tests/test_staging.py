@@ -14,7 +14,7 @@ from staged_project import CELL, RECORD, edit_notebook, make_project, make_run
 from diffred_core import files
 from diffred_core.errors import InputError
 from diffred_core.running import Entry
-from diffred_core.running._records import failed_path
+from diffred_core.running.records import failed_path
 from diffred_core.staging import find_runs, stage_book
 from diffred_core.staging._page import heading
 

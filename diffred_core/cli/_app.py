@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -34,8 +36,8 @@ class RunFailure(Exception):
 app = typer.Typer(
     cls=Sentences,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="How many dimensions of a frozen representation does a task need?",
 )
@@ -45,10 +47,32 @@ Task = Annotated[str | None, typer.Option(help="Name of the task: see `diffred t
 Checkpoint = Annotated[
     Path | None, typer.Option(help="Local weights (.safetensors) of the network.", exists=True, dir_okay=False)
 ]
+Device = Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the linear algebra.")]
 Stamp = Annotated[Path | None, typer.Option(hidden=True)]
 GridName = Annotated[str, typer.Argument(help="Name of a file in workflow/grids/.", metavar="NAME")]
 CORES = os.cpu_count() or 1
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"diffred {metadata.version('diffred-core')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options of the program itself."""
+
+
+def show_json(value: object) -> None:
+    """Print `value` for another program to read."""
+    typer.echo(json.dumps(value, indent=1))
 
 
 def stamp_file(stamp: Path) -> Path:

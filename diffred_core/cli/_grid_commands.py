@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diffred_core.cli._app import CORES, GridName, RunFailure, Stamp, app, stamp_file
+from diffred_core.cli._app import CORES, AsJson, GridName, RunFailure, Stamp, app, show_json, stamp_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,18 +44,23 @@ def grid(
 
 
 @app.command()
-def status(name: GridName = "embedded") -> None:
-    """Say which runs of a grid are good, stale, failed or missing, and why."""
+def status(name: GridName = "embedded", as_json: AsJson = False) -> None:
+    """Say which runs of a grid are good, stale, failed or missing, and why; exit with 1 if one failed or is missing."""
     from diffred_core.running import read_grid
     from diffred_core.staging import find_runs
 
     entries = {entry.place: entry for entry in read_grid(name).entries()}
     runs = [run for run in find_runs(entries.values()) if run.cell.place in entries]
     rows = [(*verdict(run, entries[run.cell.place]), *run.cell.place) for run in runs]
-    for state, reason, task, model, analysis in rows:
-        typer.echo(f"{state:<8}{analysis}  {task}  {model}  {reason}".rstrip())
     counts = Counter(state for state, *_ in rows)
-    typer.echo(", ".join(f"{counts[state]} {state}" for state in ("good", "stale", "failed", "missing")))
+    if as_json:
+        show_json([dict(zip(("state", "reason", "task", "model", "analysis"), row, strict=True)) for row in rows])
+    else:
+        for state, reason, task, model, analysis in rows:
+            typer.echo(f"{state:<8}{analysis}  {task}  {model}  {reason}".rstrip())
+        typer.echo(", ".join(f"{counts[state]} {state}" for state in ("good", "stale", "failed", "missing")))
+    if counts["failed"] or counts["missing"]:
+        raise typer.Exit(1)
 
 
 @app.command()

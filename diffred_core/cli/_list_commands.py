@@ -1,50 +1,84 @@
-"""Commands that list what there is: ``models``, ``tasks``, ``parameters``."""
+"""Commands that list what there is: ``models``, ``tasks``, ``notebooks``, ``grids``, ``parameters``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from diffred_core.cli._app import app
+from diffred_core.cli._app import AsJson, app, show_json
 from diffred_core.errors import InputError
 
 
 @app.command()
 def models(
     pattern: Annotated[str | None, typer.Argument(help="Names in timm to list, for example 'resnet50*'.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the models whose weights are installed; with a pattern, the pretrained ones that timm can download."""
     if pattern is None:
         from diffred_core import backbones
 
-        typer.echo("\n".join(backbones.embedded()))
-        typer.echo("... and any of timm's: diffred models 'resnet*'", err=True)
+        show_names(backbones.embedded(), more="any of timm's: diffred models 'resnet*'", as_json=as_json)
         return
     import timm
 
     found = timm.list_pretrained(pattern)
     if not found:
         raise InputError(f"timm has no pretrained model {pattern!r}; a pattern may hold *, for example 'resnet50*'")
-    typer.echo("\n".join(found))
+    show_names(found, as_json=as_json)
 
 
 @app.command()
-def tasks() -> None:
+def tasks(as_json: AsJson = False) -> None:
     """List the tasks that need no path."""
     from diffred_core import datasets
 
-    typer.echo("\n".join(datasets.names(every=True)))
-    typer.echo("... and your own: folder:PATH (images), embeddings:PATH (.npz, .npy, .safetensors, .parquet)", err=True)
+    own = "your own: folder:PATH (images), embeddings:PATH (.npz, .npy, .safetensors, .parquet)"
+    show_names(datasets.names(every=True), more=own, as_json=as_json)
+
+
+@app.command()
+def notebooks(as_json: AsJson = False) -> None:
+    """List the notebooks that `diffred run` executes."""
+    from diffred_core import files
+
+    folder = files.project_root() / "notebooks"
+    show_names(sorted(path.stem for path in folder.glob("*.ipynb")), as_json=as_json)
+
+
+@app.command()
+def grids(as_json: AsJson = False) -> None:
+    """List the grids that `diffred grid` runs."""
+    from diffred_core.running import grid_names
+
+    show_names(grid_names(), as_json=as_json)
 
 
 @app.command()
 def parameters(
     analysis: Annotated[str, typer.Argument(help="Name of a notebook in notebooks/, without .ipynb.")],
+    as_json: AsJson = False,
 ) -> None:
     """List the parameters of a notebook: name, type, default, meaning."""
     from diffred_core import files
     from diffred_core.running.notebook_parameters import read_parameters
 
-    for p in read_parameters(files.template_path(analysis)).values():
+    schema = read_parameters(files.template_path(analysis))
+    if as_json:
+        show_json([asdict(parameter) for parameter in schema.values()])
+        return
+    for p in schema.values():
         typer.echo(f"{p.name}: {p.kind} = {p.default!r}  {p.help}".rstrip())
+
+
+def show_names(names: Iterable[str], *, more: str = "", as_json: bool) -> None:
+    """Print `names`, a line each or as JSON, and to people what `more` there is."""
+    if as_json:
+        show_json(list(names))
+        return
+    typer.echo("\n".join(names))
+    if more:
+        typer.echo(f"... and {more}", err=True)

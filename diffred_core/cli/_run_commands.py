@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diffred_core.cli._app import CORES, Checkpoint, Model, RunFailure, Stamp, Task, Threads, app, stamp_file
+from diffred_core.cli._app import CORES, Checkpoint, Device, Model, RunFailure, Stamp, Task, Threads, app, stamp_file
 from diffred_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def run(
         list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="See `diffred parameters ANALYSIS`.")
     ] = [],  # noqa: B006 (typer copies it)
     checkpoint: Checkpoint = None,
+    device: Device = None,
     threads: Threads = CORES,
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds that the whole run may take.")] = None,
     cell_timeout: Annotated[float | None, typer.Option(min=0, help="Seconds that one cell may take.")] = None,
@@ -38,7 +39,8 @@ def run(
 
     template = files.template_path(analysis)
     schema = read_parameters(template)
-    named = {"model": model, "task": task, "checkpoint": None if checkpoint is None else str(checkpoint)}
+    weights = None if checkpoint is None else str(checkpoint)
+    named = {"model": model, "task": task, "checkpoint": weights, "device": device}
     given = {name: value for name, value in named.items() if value is not None}
     given |= parsed(parameter, schema, template=template.name)
     place = place_of(analysis, given, schema)
@@ -50,6 +52,7 @@ def extract(
     model: Annotated[str, typer.Option(help="Name of the network: see `diffred models`.")],
     task: Annotated[str, typer.Option(help="Name of the task: see `diffred tasks`.")],
     checkpoint: Checkpoint = None,
+    device: Device = None,
     threads: Threads = CORES,
     stamp: Stamp = None,
 ) -> None:
@@ -59,7 +62,7 @@ def extract(
     os.environ.update(thread_environment(threads))  # before the import of torch, which reads it
     from diffred_core import features
 
-    found = features.load(model, task, checkpoint=checkpoint)
+    found = features.load(model, task, checkpoint=checkpoint, device=device or "cpu")
     rows = ", ".join(f"{split} {len(y)}" for split, (_, y) in found.splits.items())
     typer.echo(f"{found.model} on {found.task}: {found.n_features} features, {found.n_classes} classes, rows: {rows}")
     if stamp is not None:
@@ -113,7 +116,7 @@ def _run_to_its_place(
 ) -> None:
     from diffred_core import files
     from diffred_core.running import NotebookError, run_notebook
-    from diffred_core.running._records import failed_path
+    from diffred_core.running.records import failed_path
 
     output = files.notebook_path(*place)
     try:

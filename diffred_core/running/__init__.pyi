@@ -1,4 +1,5 @@
 from . import notebook_parameters as notebook_parameters
+from . import records as records
 from . import sources as sources
 from . import threads as threads
 from ._digests import BOOK as BOOK
@@ -8,11 +9,9 @@ from ._grid_definition import FEATURES as FEATURES
 from ._grid_definition import Entry as Entry
 from ._grid_definition import Grid as Grid
 from ._grid_definition import arguments as arguments
+from ._grid_definition import grid_names as grid_names
 from ._grid_definition import needs_features as needs_features
 from ._grid_definition import read_grid as read_grid
-from ._records import Record as Record
-from ._records import failed_path as failed_path
-from ._records import read_record as read_record
 from ._run import NotebookError as NotebookError
 from ._run import run_notebook as run_notebook
 from ._snakemake import GridFailure as GridFailure
@@ -21,3 +20,6 @@ from ._snakemake import run_grid as run_grid
 from ._snakemake import unlock_grid as unlock_grid
 from ._stamps import drop_broken_stamps as drop_broken_stamps
 from ._stamps import write_stamp as write_stamp
+from .records import Record as Record
+from .records import failed_path as failed_path
+from .records import read_record as read_record

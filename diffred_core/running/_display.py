@@ -26,13 +26,13 @@ class Display:
         self.done = self.total = 0
         self._spoke = time.perf_counter()
 
-    def show(self, event: Event | None) -> None:
-        """Take in one event, or the second that has passed."""
+    def show(self, event: Event | int | None) -> None:
+        """Take in one event, the number of jobs to come, or the second that has passed."""
         match event:
             case None:
                 self._refresh()
-            case Event(kind="total", total=total):
-                self.total = self.bar.total = total
+            case int():
+                self.total = self.bar.total = event
             case Event(kind="started", job=job):
                 self.running[job.title] = job
                 self.started[job.title] = time.perf_counter()
@@ -61,7 +61,7 @@ class Display:
         self.bar.write(text, file=sys.stderr)
 
 
-def watch(events: Iterator[Event | None]) -> Display:
+def watch(events: Iterator[Event | int | None]) -> Display:
     """Show the `events` until they end, and return what was seen."""
     display = Display()
     try:
@@ -74,4 +74,4 @@ def watch(events: Iterator[Event | None]) -> Display:
 
 def log_of(job: Job) -> Path:
     """Return the log of a job, which Snakemake names from ``runs/`` on."""
-    return files.runs_root() / job.fields["log"]
+    return files.runs_root() / job.log

@@ -14,6 +14,7 @@ from diffred_core.running.notebook_parameters import checked, read_parameters
 
 ON = ("models", "tasks")
 KEYS = (*ON, "analyses", "after")
+NAMED = ("model", "task", "checkpoint", "device")  # what the command line has options of its own for
 FEATURES = "features"  # the name of the extraction among the stamps and logs of a model and task
 
 
@@ -102,10 +103,9 @@ def read_grid(name: str) -> Grid:
     """
     import yaml
 
-    folder = files.project_root() / "workflow" / "grids"
-    path = folder / f"{name}.yml"
+    path = files.project_root() / "workflow" / "grids" / f"{name}.yml"
     if not path.is_file():
-        known = sorted(other.stem for other in folder.glob("*.yml"))
+        known = grid_names()
         raise InputError(f"there is no grid {name!r}{near_names(name, known)} (known: {', '.join(known)})")
     content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     for key in content:
@@ -124,6 +124,11 @@ def read_grid(name: str) -> Grid:
     return grid
 
 
+def grid_names() -> list[str]:
+    """Return the names of the files in ``workflow/grids/`` of the checkout."""
+    return sorted(path.stem for path in (files.project_root() / "workflow" / "grids").glob("*.yml"))
+
+
 def needs_features(analysis: str) -> bool:
     """Return whether the notebook of `analysis` imports the feature store itself: only then it reads from there.
 
@@ -135,7 +140,7 @@ def needs_features(analysis: str) -> bool:
 
 def arguments(parameters: Mapping[str, object]) -> str:
     """Return `parameters` as options of ``diffred run``, quoted for a shell."""
-    named = [(f"--{key}", str(parameters[key])) for key in ("model", "task", "checkpoint") if key in parameters]
+    named = [(f"--{key}", str(parameters[key])) for key in NAMED if key in parameters]
     others = [("-p", f"{key}={_text(value)}") for key, value in parameters.items() if f"--{key}" not in dict(named)]
     return shlex.join(itertools.chain.from_iterable([*named, *others]))
 

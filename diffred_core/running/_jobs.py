@@ -1,89 +1,59 @@
-"""What Snakemake says of its jobs, read from the lines of its log."""
+"""The jobs of a running grid, and what their logs say of them."""
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-RULE = re.compile(r"\s*(?:local)?rule (\w+):$")  # indented when the job is one of a group
-FIELD = re.compile(r"\s+(\w+): (.*)$")
-TOTAL = re.compile(r"total\s+(\d+)$")
-FINISHED = re.compile(r"Finished jobid: (\d+)")
 PERCENT = re.compile(r"(\d+)%")
 TELLING = ("diffred: ", "WARNING", "ERROR", "Error:")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Job:
-    """One job: its rule and what Snakemake prints of it (jobid, wildcards, log, reason)."""
+    """One job: its rule, its place, its log from ``runs/`` on, and why Snakemake runs it."""
 
     rule: str
-    fields: dict[str, str] = field(default_factory=dict)
+    wildcards: dict[str, str]
+    log: str
+    reason: str
 
     @property
     def title(self) -> str:
         """The rule and what it is about: ``cell subset_probes elpv lite0``."""
-        pairs = [pair.partition("=") for pair in self.fields.get("wildcards", "").split(", ") if pair]
-        values = {name: value for name, _, value in pairs}
-        return " ".join([self.rule, *(values[name] for name in ("analysis", "task", "model") if name in values)])
+        names = [self.wildcards[name] for name in ("analysis", "task", "model") if name in self.wildcards]
+        return " ".join([self.rule, *names])
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a job, or the number of jobs to come."""
+    """Something that happened to a job."""
 
-    kind: Literal["total", "started", "finished", "failed"]
-    job: Job | None = None
-    total: int = 0
+    kind: Literal["started", "finished", "failed"]
+    job: Job
 
 
-class JobReader:
-    """Tells the event, if any, of each line of Snakemake's log, fed in order."""
-
-    def __init__(self) -> None:
-        self._jobs: dict[str, Job] = {}
-        self._starting: Job | None = None
-        self._failing = False
-
-    def feed(self, line: str) -> Event | None:
-        """Return what `line` tells, or None."""
-        line = line.rstrip()
-        if match := TOTAL.match(line):
-            return Event("total", total=int(match[1]))
-        if match := FINISHED.match(line):
-            return self._event("finished", match[1])
-        if match := RULE.match(line):
-            self._starting = Job(match[1])
-        elif line.startswith("Error in rule "):
-            self._failing = True
-        elif match := FIELD.match(line):
-            return self._field(*match.groups())
-        return None
-
-    def _event(self, kind: Literal["finished", "failed"], jobid: str) -> Event | None:
-        return Event(kind, self._jobs[jobid]) if jobid in self._jobs else None
-
-    def _field(self, name: str, value: str) -> Event | None:
-        if self._failing and name == "jobid":
-            self._failing = False
-            return self._event("failed", value)
-        job = self._starting
-        if job is None:
-            return None
-        job.fields[name] = value
-        if name != "resources":  # the last line about a job that starts
-            return None
-        self._starting = None
-        self._jobs[job.fields["jobid"]] = job
-        return Event("started", job)
+def read_events(lines: Iterable[str]) -> Iterator[Event | int]:
+    """Yield what the `lines` of the process say: the number of jobs, then what becomes of each."""
+    jobs: dict[int, Job] = {}
+    for said in map(json.loads, lines):
+        if said["kind"] == "total":
+            yield said["total"]
+            continue
+        if said["kind"] == "started":
+            jobs[said["jobid"]] = Job(**said["job"])
+        if said["jobid"] in jobs:
+            yield Event(said["kind"], jobs[said["jobid"]])
 
 
 def progress_of(log: Path) -> str:
     """Return the last percentage in the last 2,000 bytes of the `log` of a running job, as " 45 %", or nothing."""
-    found = PERCENT.findall(_tail(log)) if log.is_file() else []
-    return f" {found[-1]} %" if found else ""
+    percentages = PERCENT.findall(_tail(log)) if log.is_file() else []
+    return f" {percentages[-1]} %" if percentages else ""
 
 
 def explain(log: Path, *, most: int = 3) -> str:

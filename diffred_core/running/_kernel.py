@@ -23,13 +23,19 @@ from traitlets import Dict
 from diffred_core.running.threads import thread_environment
 
 KERNEL_NAME = "python3"
+# `ru_maxrss` counts KiB, on macOS bytes; Windows has no `resource`, and psutil knows the peak only there.
+PEAK_MEMORY = (
+    "__import__('psutil').Process().memory_info().peak_wset // 2**20"
+    if sys.platform == "win32"
+    else f"__import__('resource').getrusage(0).ru_maxrss // {2**20 if sys.platform == 'darwin' else 2**10}"
+)
 # Asked of the kernel after the last cell; torch is only looked up, so that a notebook without it stays without it.
 USE = {
     "device": (
         "(lambda t: t.cuda.get_device_name() if t and t.cuda.is_available() and t.cuda.is_initialized() else 'cpu')"
         "(__import__('sys').modules.get('torch'))"
     ),
-    "peak_memory_mb": "__import__('resource').getrusage(__import__('resource').RUSAGE_SELF).ru_maxrss // 1024",
+    "peak_memory_mb": PEAK_MEMORY,
 }
 
 

@@ -16,9 +16,9 @@ from diffred_core.running._execute import Limits, execute, failing_cell
 from diffred_core.running._interrupts import sigterm_as_exit
 from diffred_core.running._kernel import private_kernel
 from diffred_core.running._papermill import nbformat
-from diffred_core.running._records import Record, failed_path
 from diffred_core.running._scrub import path_rules, scrub, scrub_text, scrub_value
 from diffred_core.running.notebook_parameters import checked, read_parameters
+from diffred_core.running.records import Record, failed_path
 
 
 class NotebookError(RuntimeError):

@@ -17,7 +17,7 @@ from diffred_core.errors import InputError, near_names
 from diffred_core.running._display import log_of, watch
 from diffred_core.running._grid_definition import read_grid
 from diffred_core.running._interrupts import sigterm_as_exit
-from diffred_core.running._jobs import Event, Job, JobReader, explain
+from diffred_core.running._jobs import Event, Job, explain, read_events
 from diffred_core.running._stamps import drop_broken_stamps
 
 
@@ -76,11 +76,10 @@ def dry_run_of(name: str, *, profile: str = "local", until: str = "book") -> str
     """Return one line for every job that `run_grid` would run, with the reason."""
     read_grid(name)
     drop_broken_stamps()
-    reader = JobReader()
-    events = map(reader.feed, _output(_command(name, profile, ["--until", until, "--dry-run"])).splitlines())
-    jobs = [event.job for event in events if event is not None and event.kind == "started"]
+    lines = _output(_command(name, profile, ["--until", until, "--dry-run"])).splitlines()
+    jobs = [event.job for event in read_events(lines) if isinstance(event, Event)]
     return (
-        "\n".join(f"{job.title}: {job.fields['reason'].partition('; ')[0]}" for job in jobs)
+        "\n".join(f"{job.title}: {job.reason.partition('; ')[0]}" for job in jobs)
         or f"nothing to do for the grid {name}"
     )
 
@@ -91,17 +90,19 @@ def unlock_grid(name: str, *, profile: str = "local") -> None:
 
 
 class _Snakemake:
-    """The process: its lines go to a log file and, as events, to whoever watches; it ends with the block."""
+    """The process: what it prints goes to a log file, its events to whoever watches; it ends with the block."""
 
     def __init__(self, command: list[str], log: Path) -> None:
         self._command, self._log = command, log
-        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._waiting: queue.Queue[Event | int | None] = queue.Queue()
 
     def __enter__(self) -> _Snakemake:
         # A session of its own, so that an interruption can be passed to Snakemake and its jobs together: told alone,
         # Snakemake waits for the jobs to end by themselves.
-        options = {"stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
-        self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE, **options)
+        with open(self._log, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                self._command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+            )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         return self
@@ -112,28 +113,25 @@ class _Snakemake:
         self.process.wait()
         self._reader.join()
 
-    def events(self) -> Iterator[Event | None]:
-        """Yield the events as they come, and None in every second without a line."""
-        reader = JobReader()
+    def events(self) -> Iterator[Event | int | None]:
+        """Yield the events as they come, and None in every second without one."""
         while True:
             try:
-                line = self._lines.get(timeout=1)
+                event = self._waiting.get(timeout=1)
             except queue.Empty:
                 yield None
                 continue
-            if line is None:
+            if event is None:
                 self.process.wait()
                 return
-            if event := reader.feed(line):
-                yield event
+            yield event
 
     def _read(self) -> None:
-        with self.process.stdout as lines, open(self._log, "w", encoding="utf-8") as file:
-            for line in lines:
-                file.write(line)
-                file.flush()
-                self._lines.put(line)
-        self._lines.put(None)
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for event in read_events(lines):
+                self._waiting.put(event)
+        self._waiting.put(None)
 
 
 def _command(name: str, profile: str, options: Sequence[str]) -> list[str]:
@@ -143,14 +141,15 @@ def _command(name: str, profile: str, options: Sequence[str]) -> list[str]:
         raise InputError(f"there is no profile {profile!r}{near_names(profile, known)} (known: {', '.join(known)})")
     runs.mkdir(parents=True, exist_ok=True)
     places = ["--snakefile", workflow / "Snakefile", "--profile", workflow / "profiles" / profile, "--directory", runs]
-    return [sys.executable, "-m", "snakemake", *map(str, places), "--config", f"grid={name}", *options]
+    process = [sys.executable, "-m", "diffred_core.running._events"]
+    return [*process, *map(str, places), "--config", f"grid={name}", *options]
 
 
 def _output(command: list[str]) -> str:
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
         raise GridFailure(f"Snakemake said: {(finished.stderr or finished.stdout).strip().splitlines()[-1]}")
-    return finished.stdout + finished.stderr
+    return finished.stdout
 
 
 def _failures(failed: Sequence[Job], log: Path) -> str:

@@ -7,6 +7,7 @@ indirectly, has changed; a change of the command line alone makes none of them s
 from __future__ import annotations
 
 import ast
+import functools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,6 +32,13 @@ def imported_names(path: Path) -> set[str]:
 
     ``from a import b`` gives both ``a`` and ``a.b``, because `b` may be a module.
     """
+    state = path.stat()
+    return _names_in(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.cache
+def _names_in(path: Path, mtime_ns: int, size: int) -> set[str]:
+    # Parsed once a version of the file: the notebooks of a grid rest on nearly the same files.
     names = set()
     for node in ast.walk(ast.parse(code_of(path))):
         if isinstance(node, ast.Import):

@@ -1,9 +1,9 @@
-"""The staged book: hand-written pages, executed notebooks and generated fragments in one folder, ready to build."""
+"""The staged book: hand-written pages, executed notebooks and generated fragments in one folder, ready to build.
 
-from __future__ import annotations
+What it hands on stands in ``__init__.pyi`` and is imported
+when it is first used: the state of the runs needs no pandas.
+"""
 
-from diffred_core.staging._book import stage_book as stage_book
-from diffred_core.staging._build import build_book as build_book
-from diffred_core.staging._runs import Cell as Cell
-from diffred_core.staging._runs import Run as Run
-from diffred_core.staging._runs import find_runs as find_runs
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

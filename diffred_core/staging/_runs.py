@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from diffred_core import files
 from diffred_core.errors import InputError
-from diffred_core.running import Entry, sources
-from diffred_core.running._records import Record, failed_path, read_record
+from diffred_core.running import sources
+from diffred_core.running.records import Record, failed_path, read_record
+
+if TYPE_CHECKING:
+    from diffred_core.running import Entry
 
 State = Literal["good", "stale", "failed", "missing"]
 

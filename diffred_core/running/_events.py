@@ -1,0 +1,59 @@
+"""Snakemake as a process that says what becomes of its jobs: one JSON object a line, through its logger plugins.
+
+``python -m diffred_core.running._events`` takes the options of ``snakemake``. Standard output carries the events alone;
+all that Snakemake and its rules print goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from logging import LogRecord
+
+from snakemake.cli import main
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
+
+OUTPUT = 1
+
+
+class LogHandler(LogHandlerBase):
+    """The plugin: Snakemake finds it by the name of this class."""
+
+    writes_to_stream = writes_to_file = has_filter = has_formatter = needs_rulegraph = False
+    events: int = OUTPUT  # the file descriptor that takes them
+
+    def emit(self, record: LogRecord) -> None:
+        """Write what `record` tells of a job, or of how many there are."""
+        if event := described(record):
+            os.write(self.events, json.dumps(event).encode() + b"\n")
+
+
+def described(record: LogRecord) -> dict[str, object] | None:
+    """Return what a record of Snakemake's log tells, None if it is of no interest here."""
+    fields = vars(record)
+    match fields.get("event"):
+        case LogEvent.RUN_INFO:
+            return {"kind": "total", "total": fields["stats"]["total"]}
+        case LogEvent.JOB_INFO:
+            job = {
+                "rule": fields["rule_name"],
+                "wildcards": dict(fields["wildcards"]),
+                "log": str(next(iter(fields["log"]), "")),
+                "reason": fields["reason"],
+            }
+            return {"kind": "started", "jobid": fields["jobid"], "job": job}
+        case LogEvent.JOB_ERROR:
+            return {"kind": "failed", "jobid": fields["jobid"]}
+        case LogEvent.JOB_FINISHED:
+            return {"kind": "finished", "jobid": fields["job_id"]}
+    return None
+
+
+if __name__ == "__main__":
+    LogHandler.events = os.dup(OUTPUT)
+    os.dup2(sys.stderr.fileno(), OUTPUT)
+    LoggerPluginRegistry().register_plugin("snakemake_logger_plugin_diffred", sys.modules[__name__])
+    main(["--logger", "diffred", *sys.argv[1:]])
