@@ -18,7 +18,7 @@ from diffred_core.chapters import few_shots
 from diffred_core.chapters.few_shots import agreement as _importance
 from diffred_core.chapters.few_shots import harm as _harm
 from diffred_core.chapters.few_shots import names
-from diffred_core.chapters.random_subsets.sweep_probes import subset_probes
+from diffred_core.chapters.random_subsets.sweep_probes import probes
 from diffred_core.errors import InputError
 
 QUICK = {"n_way": 3, "n_query": 5, "n_episodes": 12, "n_head_episodes": 6, "more_shots": (1, 2, 8), "ways": (2, 4, 9)}
@@ -390,8 +390,8 @@ def test_bridge_puts_full_data_and_few_shots_side_by_side(task, table):
     full = ends[ends["n_shot"].isna()]
     assert set(full["n"]) == {2}
     options = {"fractions": (0.2,), "logistic_fractions": (), "gap_fractions": ()}
-    probes = rows(subset_probes(task, methods=("random",), n_seeds=2, **options), metric="accuracy")
-    of = probes.groupby("method")["value"].mean()
+    measured = rows(probes(task, methods=("random",), n_seeds=2, **options), metric="accuracy")
+    of = measured.groupby("method")["value"].mean()
     assert rows(full, fraction=0.2)["mean"].item() == pytest.approx(of["random"] - of["full"])
 
 

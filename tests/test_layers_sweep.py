@@ -307,7 +307,7 @@ def test_similarity_is_that_with_the_last_layer(table, home):
 def test_redundancy_of_a_layer_is_that_of_the_subset_sweep(home):
     table = depth.layers(home, n_subsets=3, fraction=0.5, delta=0.9, published_layers=0, n_boot=50)
     options = {"logistic_fractions": (), "n_boot": 50, "ridge_l2": linear_probe.LAYER_L2}
-    subsets = random_subsets.subset_probes(home["last"], fractions=(0.5,), n_seeds=3, **options)
+    subsets = random_subsets.probes(home["last"], fractions=(0.5,), n_seeds=3, **options)
     full = value_of(subsets, method="full", metric="accuracy")
     kept = rows(subsets, method="random", metric="accuracy")["value"] / full
     found = rows(table, layer="last", metric="accuracy_kept")
@@ -330,7 +330,7 @@ def test_redundancy_is_a_share_of_the_accuracy_of_the_curve_whatever_the_spread_
     whole = value_of(table, layer="last", metric="accuracy")
     kept = value_of(table, layer="last", metric="accuracy_kept")
     assert kept == pytest.approx(float(part.accuracy) / whole, abs=0.015)
-    coarse = random_subsets.subset_probes(spread, fractions=(0.5,), n_seeds=2, logistic_fractions=(), n_boot=50)
+    coarse = random_subsets.probes(spread, fractions=(0.5,), n_seeds=2, logistic_fractions=(), n_boot=50)
     assert (
         value_of(coarse, method="full", metric="accuracy") < whole - 0.05
     )  # what a coarse grid would have called whole

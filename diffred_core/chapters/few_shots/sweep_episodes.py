@@ -16,7 +16,7 @@ from diffred_core.chapters.few_shots.masks import estimate_rows, mask_rows, tran
 from diffred_core.chapters.few_shots.names import ALONG, FULL_DATA, HEADS, MASKS, NO_MASK, RANDOM
 from diffred_core.chapters.few_shots.pool import Pool
 from diffred_core.chapters.few_shots.setting import FRACTIONS, Draw, Source
-from diffred_core.chapters.random_subsets.sweep_probes import subset_probes
+from diffred_core.chapters.random_subsets.sweep_probes import probes
 from diffred_core.errors import InputError, near_names
 from diffred_core.results.rows import Cell, Row
 
@@ -110,7 +110,7 @@ def full_data_rows(pool: Pool, n_subsets: int) -> Iterator[Row]:
     if not n_subsets:
         return
     options = {"fractions": FULL_DATA_FRACTIONS, "logistic_fractions": (), "gap_fractions": (), "deltas": (0.9,)}
-    table = subset_probes(pool.features, methods=(RANDOM,), n_seeds=n_subsets, split=FULL_DATA, **options)
+    table = probes(pool.features, methods=(RANDOM,), n_seeds=n_subsets, split=FULL_DATA, **options)
     table = table[table["metric"] == "accuracy"].drop(columns=["experiment", "layer"])
     full = float(table.loc[table["method"] == "full", "value"].iloc[0])
     for record in table.to_dict("records"):
