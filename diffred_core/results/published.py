@@ -86,5 +86,5 @@ def tunnel_accuracies() -> pd.DataFrame:
 
 
 def _table(name: str) -> pd.DataFrame:
-    with resources.files("diffred_core").joinpath(f"data/{name}").open(encoding="utf-8") as file:
+    with resources.files("diffred_core.results").joinpath(f"data/{name}").open(encoding="utf-8") as file:
         return pd.read_csv(file)
