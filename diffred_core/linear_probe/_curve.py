@@ -151,11 +151,10 @@ def fit_ridge_prefixes(
         for factor in curve.factors()
     ]
     targets, share = class_targets(moments)
-    gram = moments.gram.index_select(0, curve.features).index_select(1, curve.features)
     solutions = []
     for j, (k, prefix) in enumerate(zip(sizes, prefixes, strict=True)):
         weight, rhs = torch.stack([path[j] for path in weights])[:, None], targets[prefix]
-        residual = gram[:k, :k] @ weight + moments.n * problems.l2[:, j, None, None, None] * weight - rhs
+        residual = curve.gram[:k, :k] @ weight + moments.n * problems.l2[:, j, None, None, None] * weight - rhs
         bias = share - moments.mean[prefix] @ weight
         scale = rhs.abs().amax()
         solutions.append((torch.tensor([j]), exact_solution(weight, bias, residual, scale=scale, n=moments.n)))
