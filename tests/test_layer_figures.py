@@ -11,35 +11,31 @@ import pytest
 from matplotlib.text import Text
 from synthetic_layers import NAMES, make_layers
 
+from diffred_core import tunnel
 from diffred_core.chapters import depth
 from diffred_core.errors import InputError
 
-PLOTS = {
-    name: getattr(depth.figures, f"plot_layer_{name}")
-    for name in ("accuracy", "rank", "collapse", "redundancy", "optimism")
-}
+PLOTS = {name: getattr(depth.figures, name) for name in ("accuracy", "rank", "collapse", "redundancy", "optimism")}
 
 
 @pytest.fixture(scope="module")
-def summaries():
+def table():
     away = make_layers((0.2, 2.0, 1.0, 0.3), task="away", seed=4)
-    table = depth.layers(
+    return depth.layers(
         make_layers(), transfer=[away], shifted=[away], n_boot=100, fraction=0.5, n_subsets=2, published_layers=2
     )
-    return {
-        "accuracy": depth.by_layer(table, ["accuracy"]),
-        "rank": depth.by_layer(table, ["numerical_rank", "stable_rank", "rankme"]),
-        "collapse": depth.by_layer(table, [m for m in table["metric"].unique() if m.startswith("nc")]),
-        "redundancy": depth.by_layer(table, ["cka_to_last", "accuracy_kept", "diffused_redundancy"]),
-        "optimism": depth.by_layer(table, ["optimism"]),
-    }
+
+
+@pytest.fixture(scope="module")
+def summaries(table):
+    return {name: figure.summary(table) for name, figure in PLOTS.items()}
 
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_plot_draws_on_the_axes_it_is_given_and_leaves_its_summary_alone(name, summaries):
     before = summaries[name].copy()
     figure, ax = plt.subplots()
-    assert PLOTS[name](summaries[name], ax=ax) is ax
+    assert PLOTS[name].plot(summaries[name], ax=ax) is ax
     assert plt.get_fignums() == [figure.number]
     assert ax.lines or ax.collections
     pd.testing.assert_frame_equal(summaries[name], before)
@@ -47,7 +43,7 @@ def test_a_plot_draws_on_the_axes_it_is_given_and_leaves_its_summary_alone(name,
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_nothing_of_a_new_figure_is_cut_off(name, summaries):
-    ax = PLOTS[name](summaries[name])
+    ax = PLOTS[name].plot(summaries[name])
     ax.figure.canvas.draw()
     inside = ax.figure.bbox
     ticks = [
@@ -68,15 +64,15 @@ def test_nothing_of_a_new_figure_is_cut_off(name, summaries):
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_plot_refuses_an_empty_summary_and_one_without_a_column(name, summaries):
-    with pytest.raises(InputError, match=f"plot_layer_{name} needs at least one row"):
-        PLOTS[name](summaries[name].iloc[:0])
-    with pytest.raises(InputError, match=f"plot_layer_{name} needs the column 'place'"):
-        PLOTS[name](summaries[name][["n"]])
+    with pytest.raises(InputError, match=f"plot_{name} needs at least one row"):
+        PLOTS[name].plot(summaries[name].iloc[:0])
+    with pytest.raises(InputError, match=f"plot_{name} needs the column 'place'"):
+        PLOTS[name].plot(summaries[name][["n"]])
 
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
-    describe = getattr(depth.figures, f"describe_layer_{name}")
+    describe = PLOTS[name].words
     words = describe(summaries[name])
     assert re.search(r"\d", words)
     assert words.endswith(".")
@@ -87,9 +83,10 @@ def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
 
 
 def test_lines_are_the_means_in_the_order_of_the_layers(summaries):
-    ax = depth.figures.plot_layer_accuracy(summaries["accuracy"])
+    ax = depth.figures.accuracy.plot(summaries["accuracy"])
     (line,) = (line for line in ax.lines if line.get_label() == "away, probe of its own")
-    rows = summaries["accuracy"].query("task == 'away' and method == 'transfer'").sort_values("place")
+    chosen = "task == 'away' and method == 'transfer' and metric == 'accuracy'"
+    rows = summaries["accuracy"].query(chosen).sort_values("place")
     np.testing.assert_allclose(line.get_ydata(), rows["mean"])
     np.testing.assert_allclose(line.get_xdata(), [1, 2, 3, 4])
     assert [label.get_text() for label in ax.get_xticklabels()] == list(NAMES)
@@ -97,24 +94,29 @@ def test_lines_are_the_means_in_the_order_of_the_layers(summaries):
     assert labels == ["home (reference)", "away, probe of its own", "away, probe of the reference"]
 
 
-def test_normalised_lines_reach_one_and_keep_their_shape(summaries):
-    raw, normalised = (depth.figures.plot_layer_accuracy(summaries["accuracy"], normalised=n) for n in (False, True))
-    for a, b in zip(raw.lines, normalised.lines, strict=True):
+def test_normalised_lines_reach_one_and_keep_their_shape(table):
+    normalised = depth.figures.normalised_accuracy
+    summary = normalised.summary(table)
+    ax = normalised.plot(summary)
+    for a, b in zip(depth.figures.accuracy.plot(depth.figures.accuracy.summary(table)).lines, ax.lines, strict=True):
         assert max(b.get_ydata()) == pytest.approx(1)
         np.testing.assert_allclose(a.get_ydata() / max(a.get_ydata()), b.get_ydata())
-    assert "best layer" in normalised.get_ylabel()
+    assert "best layer" in ax.get_ylabel()
+    assert "100.0 %" in normalised.words(summary)
 
 
-def test_the_tunnel_is_shaded_from_its_start(summaries):
-    ax = depth.figures.plot_layer_accuracy(summaries["accuracy"], start=3)
-    (shade,) = (patch for patch in ax.patches if "tunnel" in patch.get_label())
+def test_the_tunnel_is_shaded_from_its_start(table):
+    def drawn(start):
+        moved = table.assign(value=table["value"].where(table["metric"] != "tunnel_start_95", start))
+        summary = depth.figures.accuracy.summary(moved)
+        return depth.figures.accuracy.plot(summary).patches, depth.figures.accuracy.words(summary)
+
+    (shade,), words = drawn(3)
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == (2.5, 4.5)
-    words = depth.figures.describe_layer_accuracy(summaries["accuracy"], start=3)
     assert words.endswith("The tunnel is shaded from third on.")
-    assert not depth.figures.plot_layer_accuracy(summaries["accuracy"]).patches
-    # where all layers are needed there is no tunnel
-    assert not depth.figures.plot_layer_accuracy(summaries["accuracy"], start=4).patches
-    assert "shaded" not in depth.figures.describe_layer_accuracy(summaries["accuracy"], start=4)
+    patches, words = drawn(4)  # where all layers are needed there is no tunnel
+    assert not patches
+    assert "shaded" not in words
 
 
 def test_too_many_layer_names_are_thinned():
@@ -122,7 +124,26 @@ def test_too_many_layer_names_are_thinned():
     curve = pd.DataFrame(
         {"place": range(1, n + 1), "layer": [f"conv{i}" for i in range(n)], "mean": np.linspace(0, 1, n)}
     )
-    curve = curve.assign(method="transfer", task="t", metric="accuracy", low=np.nan, high=np.nan, n=1, level=0.95)
-    names = [label.get_text() for label in depth.figures.plot_layer_accuracy(curve).get_xticklabels()]
+    curve = curve.assign(method="transfer", task="t", metric="accuracy", recipe=None, low=np.nan, high=np.nan)
+    ax = depth.figures.accuracy.plot(curve.assign(n=1, level=0.95))
+    names = [label.get_text() for label in ax.get_xticklabels()]
     assert len(names) <= 26
     assert names[:2] == ["conv0", "conv3"]
+
+
+def test_tables_show_what_the_sweep_measured(table):
+    retained = depth.tables.retained.summary(table).set_index(["design", "task"])
+    assert set(retained.index) == {("reference", "home"), ("transfer", "away"), ("shift", "away")}
+    row = table[(table["metric"] == "percent_retained_held_out") & (table["method"] == "transfer")].iloc[0]
+    shown = retained.loc[("transfer", "away")]
+    assert (shown["held out"], shown["low"], shown["high"]) == (row["value"], row["low"], row["high"])
+    assert shown["strength"] == "strong"
+    assert retained.loc[("reference", "home"), "strength"] == "negligible"  # the control
+    assert shown["best layer"] == "second"
+    first = table[table["metric"] == "tunnel_start_95"]["value"].item()
+    assert retained.loc[("reference", "home"), "95 % from"] == NAMES[int(first) - 1]
+    assert pd.isna(shown["95 % from"])  # the original rule reads the reference task alone
+
+
+def test_the_published_names_of_a_tunnel_are_those_of_the_arrays():
+    assert depth.names.STRENGTHS == tunnel.STRENGTHS

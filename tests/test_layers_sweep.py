@@ -78,7 +78,7 @@ def ridge(features, l2):
 @pytest.mark.parametrize(("task", "method"), [("home", "in_distribution"), ("away", "transfer")])
 def test_own_accuracy_equals_a_refit_and_layers_keep_their_order(task, method, table, home, away):
     layers = {"home": home, "away": away}[task]
-    found = rows(table, task=task, method=method, metric="accuracy")
+    found = rows(table, task=task, method=method, metric="accuracy", probe="ridge")
     assert found["layer"].tolist() == list(NAMES)
     assert found["n_features"].tolist() == list(WIDTHS)
     for row in found.itertuples():
@@ -88,7 +88,7 @@ def test_own_accuracy_equals_a_refit_and_layers_keep_their_order(task, method, t
 
 
 def test_a_shift_measures_the_probe_of_the_reference_task(table, home, moved):
-    own = rows(table, task="home", method="in_distribution", metric="accuracy").set_index("layer")["l2"]
+    own = rows(table, task="home", method="in_distribution", metric="accuracy", probe="ridge").set_index("layer")["l2"]
     refitted = []
     for row in rows(table, task="moved", method="shift", metric="accuracy").itertuples():
         X, y = moved[row.layer].splits["test"]
@@ -119,7 +119,7 @@ def test_a_shift_needs_no_training_rows(home, moved):
 
 def test_the_tunnel_follows_from_the_accuracies(table):
     own, other = (
-        torch.tensor(rows(table, method=method, metric="accuracy")["value"].tolist())
+        torch.tensor(rows(table, method=method, metric="accuracy", probe="ridge")["value"].tolist())
         for method in ("in_distribution", "transfer")
     )
     last = {"layer": "last", "method": "transfer"}
@@ -136,7 +136,7 @@ def test_the_tunnel_follows_from_the_accuracies(table):
 
 @pytest.mark.parametrize("method", ["in_distribution", "transfer", "shift"])
 def test_the_best_layer_is_chosen_on_validation_rows(method, table):
-    accuracy = rows(table, method=method, metric="accuracy")["value"].to_numpy()
+    accuracy = rows(table, method=method, metric="accuracy", probe="ridge")["value"].to_numpy()
     best = int(rows(table, method=method, metric="accuracy_validation")["value"].to_numpy().argmax())
     assert value_of(table, method=method, metric="best_layer") == best + 1
     retained = value_of(table, method=method, metric="percent_retained_held_out")
@@ -149,7 +149,7 @@ def test_the_best_layer_is_chosen_on_validation_rows(method, table):
 
 
 def interval_of(table, **values):
-    return tuple(value_of(table, **values | {"metric": f"{values['metric']}_{end}"}) for end in ("low", "high"))
+    return tuple(rows(table, **values)[end].item() for end in ("low", "high"))
 
 
 def test_intervals_tell_when_other_validation_rows_would_choose_another_layer(close):
@@ -163,20 +163,20 @@ def test_intervals_tell_when_other_validation_rows_would_choose_another_layer(cl
 
 
 def test_resampled_choices_are_those_of_resampled_validation_rows(close):
-    how = Resampling(0.95, 300, 1)
-    curve, probes = own_curve(close, method="in_distribution", split="test", probe="ridge", how=how)
+    resampling = Resampling(0.95, 300, 1)
+    curve, probes = own_curve(close, method="in_distribution", split="test", probe="ridge", resampling=resampling)
     right = torch.stack(
         [
             probes.probes[name, "home"].predict(of.splits["validation"][0].double()) == of.splits["validation"][1]
             for name, of in close.items()
         ]
     )
-    torch.testing.assert_close(curve.validation, right.double().mean(1))
-    np.testing.assert_array_equal(curve.readings.best, how.means(right, of=1).argmax(1))
-    assert curve.readings.best.min() < curve.readings.best.max()
-    picked = [draw[best] for draw, best in zip(curve.draws, curve.readings.best, strict=True)]
-    np.testing.assert_array_equal(curve.readings.chosen, picked)
-    assert not np.array_equal(how.means(right, of=0), how.means(right, of=1))
+    np.testing.assert_array_equal(curve.measured.validation, right.double().mean(1))
+    np.testing.assert_array_equal(curve.resampled.best, resampling.means(right, of=1).argmax(1))
+    assert curve.resampled.best.min() < curve.resampled.best.max()
+    picked = [draw[best] for draw, best in zip(curve.resampled.accuracy, curve.resampled.best, strict=True)]
+    np.testing.assert_array_equal(curve.resampled.chosen, picked)
+    assert not np.array_equal(resampling.means(right, of=0), resampling.means(right, of=1))
 
 
 def test_corrupted_rows_stay_paired_and_others_do_not(close):
@@ -197,7 +197,7 @@ def test_test_labels_decide_nothing(home, table):
     }
     again = depth.layers(poisoned, **QUICK)
     clean = rows(table, method="in_distribution")
-    chosen = {"metric": "accuracy"}
+    chosen = {"metric": "accuracy", "probe": "ridge"}
     assert rows(again, **chosen)["l2"].tolist() == rows(clean, **chosen)["l2"].tolist()
     assert value_of(again, metric="best_layer") == value_of(clean, metric="best_layer")
     assert rows(again, **chosen)["value"].mean() < rows(clean, **chosen)["value"].mean() - 0.2
@@ -206,23 +206,32 @@ def test_test_labels_decide_nothing(home, table):
 def test_shuffled_labels_give_chance_in_every_layer(table):
     chance = depth.layers(make_layers(shuffled=True, n_samples=(150, 120, 2000)), **QUICK)
     assert (rows(chance, metric="accuracy")["value"] - 0.25).abs().max() < 0.06
-    assert value_of(table, method="in_distribution", metric="accuracy", layer="last") > 0.8
+    assert value_of(table, method="in_distribution", metric="accuracy", probe="ridge", layer="last") > 0.8
 
 
 def test_intervals_hold_their_values_and_cover_as_often_as_they_say():
     table = rows(depth.layers(make_layers(), transfer=[make_layers(task="away", seed=3)], **QUICK))
     for metric in ("accuracy", "percent_retained", "best_layer_gain", "alignment", "tunnel_start_95"):
-        values = table[table["metric"] == metric].set_index(["method", "layer"])["value"]
-        low, high = (table[table["metric"] == f"{metric}_{end}"].set_index(["method", "layer"])["value"] for end in
-                     ("low", "high"))  # fmt: skip
-        assert (low <= values + 1e-9).all()
-        assert (values <= high + 1e-9).all()
-    accuracy = rows(table, metric="accuracy", method="in_distribution", layer="third")["value"].item()
-    low, high = (
-        rows(table, metric=f"accuracy_{end}", method="in_distribution", layer="third")["value"].item()
-        for end in ("low", "high")
-    )
+        found = rows(table, metric=metric)
+        assert len(found)
+        assert (found["low"] <= found["value"] + 1e-9).all()
+        assert (found["value"] <= found["high"] + 1e-9).all()
+    third = {"metric": "accuracy", "method": "in_distribution", "layer": "third"}
+    accuracy, (low, high) = value_of(table, **third), interval_of(table, **third)
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(accuracy * (1 - accuracy) / 160), rel=0.25)
+
+
+def test_no_resamples_leave_the_values_and_no_interval(home, away, table):
+    plain = depth.layers(home, transfer=[away], **QUICK | {"n_boot": None})
+    assert plain["low"].isna().all()
+    assert plain["high"].isna().all()
+    for metric in ("accuracy", "percent_retained_held_out", "alignment", "best_layer"):
+        expected = rows(table, metric=metric, method="transfer", probe="ridge")
+        pd.testing.assert_series_equal(
+            rows(plain, metric=metric, method="transfer")["value"].reset_index(drop=True),
+            expected["value"].reset_index(drop=True),
+        )
+    assert rows(table, metric="accuracy", method="transfer", probe="ridge")["low"].notna().all()  # the control
 
 
 def test_bootstrap_means_are_those_of_resampled_rows_shared_by_all_curves():
@@ -249,27 +258,28 @@ def test_geometry_is_of_the_training_rows(table, home):
             "stable_rank": geometry.stable_rank(found),
             "rankme": geometry.rankme(found),
             "class_separation": geometry.class_separation(X, y),
-            "nc1_papyan": geometry.neural_collapse(found).nc1,
-            "nc1_harun": geometry.neural_collapse(found, convention="harun").nc1,
         }
         for metric, value in expected.items():
             assert value_of(table, layer=name, metric=metric) == pytest.approx(value)
             assert value_of(table, layer=name, metric=metric, split="train") is not None
-    good, poor = (value_of(table, layer=name, metric="nc1_papyan") for name in ("third", "first"))
+        for convention in ("papyan", "harun"):
+            nc1 = geometry.neural_collapse(found, convention=convention).nc1
+            assert value_of(table, layer=name, metric="nc1", recipe=convention) == pytest.approx(nc1)
+    good, poor = (value_of(table, layer=name, metric="nc1", recipe="papyan") for name in ("third", "first"))
     assert good < poor
 
 
 def test_collapse_is_measured_with_the_chosen_probe(home):
     logistic = depth.layers(home, probe="logistic", **QUICK)
-    assert len(rows(logistic, metric="nc4_harun")) == 4
-    assert rows(depth.layers(home, **QUICK), metric="nc4_harun").empty  # one number for every ridge probe
+    assert len(rows(logistic, metric="nc4", recipe="harun")) == 4
+    assert rows(depth.layers(home, **QUICK), metric="nc4", recipe="harun").empty  # one number for every ridge probe
     X = {name: {split: Z.double() for split, (Z, _) in of.splits.items()} for name, of in home.items()}
     y = {split: labels for split, (_, labels) in home["last"].splits.items()}
     probe = linear_probe.probe_layers(X, {"home": y}, method="logistic").probes["last", "home"]
     found = moments.from_features(X["last"]["train"], y["train"])
     nc = geometry.neural_collapse(found, probe.weight, probe.bias, X=X["last"]["train"], convention="harun")
-    assert value_of(logistic, layer="last", metric="nc4_harun") == pytest.approx(nc.nc4)
-    assert value_of(logistic, layer="last", metric="nc2_harun") == pytest.approx(nc.nc2)
+    assert value_of(logistic, layer="last", metric="nc4", recipe="harun") == pytest.approx(nc.nc4)
+    assert value_of(logistic, layer="last", metric="nc2", recipe="harun") == pytest.approx(nc.nc2)
 
 
 def test_the_rank_follows_its_threshold(home):
@@ -337,15 +347,15 @@ def test_optimism_is_what_test_selection_adds(table, home):
     assert set(optimism["method"]) == {"in_distribution", "transfer"}
     keys = ["method", "layer", "repeat"]
     published, selected = (
-        rows(table, metric=metric).set_index(keys)["value"]
-        for metric in ("accuracy_as_published", "accuracy_selected_epoch")
+        rows(table, metric="accuracy", recipe=recipe).set_index(keys)["value"]
+        for recipe in ("as published", "selected epoch")
     )
     pd.testing.assert_series_equal(published - selected, optimism.set_index(keys)["value"])
     assert (optimism["value"] >= 0).all()
     X = {"last": {split: Z for split, (Z, _) in home["last"].splits.items()}}
     y = {split: labels for split, (_, labels) in home["last"].splits.items()}
     curves = linear_probe.probe_layers_by_epoch(X, {"home": y}, seeds=[1, 2, 3])
-    found = rows(table, metric="accuracy_as_published", layer="last", method="in_distribution")["value"]
+    found = rows(table, metric="accuracy", recipe="as published", layer="last", method="in_distribution")["value"]
     np.testing.assert_allclose(found, curves.as_published[0, 0])
 
 
@@ -364,9 +374,7 @@ def test_rows_by_layer_carry_their_interval(table):
     curves = depth.by_layer(table, ["accuracy"])
     assert curves["place"].max() == 4
     one = curves[(curves["task"] == "home") & (curves["layer"] == "third")].iloc[0]
-    assert (one["low"], one["high"]) == tuple(
-        value_of(table, task="home", layer="third", metric=f"accuracy_{end}") for end in ("low", "high")
-    )
+    assert (one["low"], one["high"]) == interval_of(table, task="home", layer="third", metric="accuracy")
     kept = depth.by_layer(table, ["accuracy_kept"], level=0.9)
     values = rows(table, layer="last", metric="accuracy_kept")["value"]
     mean, low, high = intervals.mean_interval(values, level=0.9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_every_parameter_has_its_help_and_names_the_page():
 def test_the_template_is_short_and_writes_its_table_last():
     code = cells(TEMPLATE, "code")
     assert len(code) <= 12
-    assert "results.write(" in text_of(code[-1])
+    assert "run.write(" in text_of(code[-1])
     assert not any(re.search(r"^(def|class) ", text_of(cell), re.MULTILINE) for cell in code)
 
 
@@ -50,18 +51,18 @@ def test_it_runs_without_complaint_and_describes_its_figures(executed):
     for cell in cells(output, "code"):
         assert cell["execution_count"] is not None
         assert not [found for found in cell["outputs"] if found.get("name") == "stderr"]
-    pictures = [html for html in shown(output) if "<img" in html]
+    pictures = [shape for shape in shown(output) if "<img" in shape]
     assert len(pictures) == 3
-    for html in pictures:
-        (alt,) = re.findall(r'alt="([^"]*)"', html)
+    for picture in pictures:
+        (alt,) = re.findall(r'alt="([^"]*)"', picture)
         assert re.search(r"\d", alt)
 
 
 def test_the_findings_on_the_page_are_those_of_the_table(executed):
     output, table, _ = executed
     page = output.read_text()
-    claim = depth.claims_networks.late_pooling_retains_more(table, model="vggm17-w2")
-    assert json.dumps(str(claim))[1:-1] in page
+    claim = depth.claims.late_pooling_retains_more(table, model="vggm17-w2")
+    assert json.dumps(html.escape(claim.evidence))[1:-1] in page
     assert f"{claim.value + 1:+.1f}, 95 % interval {claim.low:+.1f}" not in page  # the control
 
 

@@ -18,7 +18,6 @@ from diffred_core.small_networks import Design, Images, Recipe
 
 RECIPE = Recipe(epochs=1, batch_size=64)
 SHARED = {"experiment": "tunnel_small_networks", "task": "t", "layer": "conv10", "n_features": 8, "split": "test"}
-CURVE = ["model", "method", "metric", "task", "layer"]
 
 
 def subset(images: Images, n: int) -> Images:
@@ -40,21 +39,22 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table(tasks, root):
-    return depth.tunnel_small_networks(
+    return depth.small_networks(
         *tasks, depths=[11], widths=[2], n_seeds=2, seed=7, recipe=RECIPE, root=root, progress=False
     )
 
 
-def of_one(table, metric, seed=7, method="early_pooling"):
-    return table[(table["metric"] == metric) & (table["seed"] == seed) & (table["method"] == method)]
+def of_one(table, metric, seed=7, **columns):
+    columns = {"metric": metric, "seed": seed, "label": "early_pooling", "recipe": "trained"} | columns
+    return table[(table[list(columns)] == pd.Series(columns)).all(axis=1)]
 
 
 def test_the_table_has_every_layer_of_every_network_on_every_task(table):
-    curves = table[table["metric"].isin(["id_accuracy", "ood_accuracy"])]
+    curves = table[table["metric"] == "accuracy"]
     assert len(curves) == 2 * 2 * 2 * 2 * 10  # ways of pooling, trained or not, seeds, tasks, convolutions
-    assert set(table["method"]) == {
-        f"{when}_pooling{state}" for when in ("early", "late") for state in ("", "_untrained")
-    }
+    assert set(table["label"]) == {"early_pooling", "late_pooling"}
+    assert set(table["recipe"]) == {"trained", "untrained"}
+    assert set(curves["method"]) == {"in_distribution", "transfer"}
     assert set(curves["task"]) == {"digits[0-3]", "digits[4-9]"}
     assert set(table["repeat"]) == {0, 1}
     assert set(table["seed"]) == {7, 8}
@@ -67,9 +67,9 @@ def test_a_probe_of_the_table_is_the_one_of_scikit_learn(table, tasks, root):
     """scikit-learn's ridge at the chosen regulariser, on features from a pass of its own."""
     images, (other,) = tasks
     (network,) = small_networks.networks(images, [Design(11, 2)], seeds=[7], recipe=RECIPE, root=root, progress=False)
-    for one, metric in ((images, "id_accuracy"), (other, "ood_accuracy")):
+    for one, method in ((images, "in_distribution"), (other, "transfer")):
         X = small_networks.convolution_features(network.backbone, one.pixels)["conv06"].double().numpy()
-        row = of_one(table, metric).set_index("layer").loc["conv06"]
+        row = of_one(table, "accuracy", method=method).set_index("layer").loc["conv06"]
         train, test = (rows.numpy() for rows in (one.splits["train"], one.splits["test"]))
         model = RidgeClassifier(alpha=len(train) * row["l2"]).fit(X[train], one.y[train])
         assert row["value"] == pytest.approx(model.score(X[test], one.y[test]), abs=1.5 / len(test))
@@ -83,21 +83,21 @@ def test_untrained_networks_are_those_of_no_epoch(table, tasks, root):
     pixels, y = images.split("test")
     with torch.inference_mode():
         found = network.backbone.module(network.backbone.normalised(pixels)).argmax(1)
-    rows = of_one(table, "classifier_accuracy", method="early_pooling_untrained")
+    rows = of_one(table, "classifier_accuracy", recipe="untrained")
     assert rows["value"].item() == pytest.approx((found == y).double().mean().item())
-    assert of_one(table, "training_loss", method="early_pooling_untrained").empty
+    assert of_one(table, "training_loss", recipe="untrained").empty
     assert len(of_one(table, "training_loss")) == 1  # the control
 
 
 def test_what_is_retained_follows_from_the_curves(table):
     for seed in (7, 8):
-        curve = of_one(table, "ood_accuracy", seed).sort_values("layer")["value"].to_numpy()
-        retained = of_one(table, "percent_retained", seed)["value"].item()
+        curve = of_one(table, "accuracy", seed, method="transfer").sort_values("layer")["value"].to_numpy()
+        retained = of_one(table, "percent_retained", seed, method="transfer")["value"].item()
         assert retained == pytest.approx(100 * curve[-1] / curve.max())
         assert of_one(table, "mean_percent_retained", seed)["value"].item() == pytest.approx(retained)  # of one task
         start = of_one(table, "tunnel_start_revised", seed)["value"]
         assert start.tolist() == ([] if curve.argmax() == 9 else [curve.argmax() + 1])
-        inside = of_one(table, "id_accuracy", seed).sort_values("layer")["value"].to_numpy()
+        inside = of_one(table, "accuracy", seed, method="in_distribution").sort_values("layer")["value"].to_numpy()
         first = np.flatnonzero(inside >= 0.95 * inside[-1])[0] + 1
         assert of_one(table, "tunnel_start_95", seed)["value"].item() == first
         expected = (inside[-1] - 1 / 4) * (curve[-1] - 1 / 6)
@@ -130,11 +130,11 @@ def test_the_classifier_is_measured_on_test_images(table, tasks, root):
     with torch.inference_mode():
         found = network.backbone.module(network.backbone.normalised(pixels)).argmax(1)
     expected = (found == y).double().mean().item()
-    assert of_one(table, "classifier_accuracy", 8, "late_pooling")["value"].item() == pytest.approx(expected)
+    assert of_one(table, "classifier_accuracy", 8, label="late_pooling")["value"].item() == pytest.approx(expected)
 
 
 def test_the_same_networks_give_the_same_table(table, tasks, root):
-    again = depth.tunnel_small_networks(
+    again = depth.small_networks(
         *tasks, depths=[11], widths=[2], n_seeds=2, seed=7, recipe=RECIPE, root=root, progress=False
     )
     pd.testing.assert_frame_equal(table, again)
@@ -147,85 +147,95 @@ def test_the_same_networks_give_the_same_table(table, tasks, root):
 def test_the_sweep_refuses_tasks_that_do_not_fit(tasks, others, message):
     others = [Images.of(datasets.load("digits"), size=size) for size in others]
     with pytest.raises(InputError, match=message):
-        depth.tunnel_small_networks(tasks[0], others, recipe=RECIPE)
+        depth.small_networks(tasks[0], others, recipe=RECIPE)
 
 
 # ---- figures
 
 
 def test_accuracy_has_a_panel_a_network_and_a_line_a_task(table):
-    curves = table[table["metric"].isin(["id_accuracy", "ood_accuracy"])]
-    summary = results.summarize(curves, CURVE)
-    first = depth.figures.plot_depth_accuracy(summary)
+    summary = depth.figures.network_accuracy.summary(table)
+    first = depth.figures.network_accuracy.plot(summary)
     panels = first.figure.axes
     assert [ax.get_title(loc="left") for ax in panels] == [
         "vggm11-w2, early pooling",
         "vggm11-w2, without early pooling",
     ]
-    for ax, method in zip(panels, ("early_pooling", "late_pooling"), strict=True):
+    trained = summary[(summary["task"] == "digits[4-9]") & (summary["recipe"] == "trained")]
+    for ax, pooling in zip(panels, ("early_pooling", "late_pooling"), strict=True):
         lines = {line.get_label(): line for line in ax.lines}
         dotted = [line for line in ax.lines if line.get_linestyle() == ":"]
         assert len(dotted) == 2
         assert set(lines) - {line.get_label() for line in dotted} == {"digits[0-3] (trained on)", "digits[4-9]"}
-        rows = summary[(summary["method"] == method) & (summary["task"] == "digits[4-9]")].sort_values("layer")
+        rows = trained[trained["label"] == pooling]
         assert lines["digits[4-9]"].get_xdata().tolist() == list(range(1, 11))
         np.testing.assert_allclose(lines["digits[4-9]"].get_ydata().astype(float), rows["mean"].to_numpy(float))
     assert "dotted: before training" in first.figure.get_suptitle()
-    words = depth.figures.describe_depth_accuracy(summary)
+    words = depth.figures.network_accuracy.words(summary)
     assert "without early pooling, untrained: " in words
     assert f"{100 * rows['mean'].iloc[-1]:.1f} % at the last" in words
     drawing.png(first.figure)
 
 
 def test_geometry_has_two_panels_and_words(table):
-    rows = table[table["metric"].isin(["numerical_rank", "nc1"])]
-    rows = rows.assign(value=rows["value"].where(rows["metric"] != "nc1", np.log10(rows["value"])))
-    summary = results.summarize(rows, ["model", "method", "metric", "layer"])
-    rank, collapse = depth.figures.plot_depth_geometry(summary).figure.axes
+    summary = depth.figures.network_geometry.summary(table)
+    rank, collapse = depth.figures.network_geometry.plot(summary).figure.axes
     assert len(rank.lines) == len(collapse.lines) == 2
     last = of_one(table, "nc1")["value"].iloc[-1] * of_one(table, "nc1", seed=8)["value"].iloc[-1]
     assert collapse.lines[0].get_ydata()[-1] == pytest.approx(np.log10(last) / 2)
-    assert f" to {last**0.5:.2f}" in depth.figures.describe_depth_geometry(summary)
+    assert f" to {last**0.5:.2f}" in depth.figures.network_geometry.words(summary)
+
+
+def test_tables_of_networks_are_means_over_seeds(table):
+    shown = depth.tables.network_retained.summary(table)
+    assert len(shown) == 2 * 2
+    values = [of_one(table, "percent_retained", seed, method="transfer")["value"].item() for seed in (7, 8)]
+    row = shown[(shown["network"] == "early pooling") & (shown["task"] == "digits[4-9]")].iloc[0]
+    assert row["mean"] == pytest.approx(np.mean(values))
+    right = depth.tables.classifiers.summary(table).set_index("network")["mean"]
+    values = [of_one(table, "classifier_accuracy", seed)["value"].item() for seed in (7, 8)]
+    assert right["early pooling"] == pytest.approx(100 * np.mean(values))
+    assert right["early pooling"] != right["early pooling, untrained"]  # the control
 
 
 def network_rows(retained, inside=(99.0, 99.5, 100.0)):
-    """Return a table of networks that retain the given percentages, {(model, method): (seed 0, seed 1, ...)}."""
-    rows = [
-        SHARED | {"model": model, "method": method, "repeat": i, "seed": i, "metric": metric, "value": value}
-        for (model, method), values in retained.items()
-        for metric, of_seeds in (("mean_percent_retained", values), ("id_percent_retained", inside))
-        for i, value in enumerate(of_seeds[: len(values)])
-    ]
+    """Return a table of networks that retain given percentages, {(model, pooling[, recipe]): (seed 0, seed 1, ...)}."""
+    rows = []
+    for (model, pooling, *recipe), values in retained.items():
+        kind = SHARED | {"model": model, "label": pooling, "recipe": recipe[0] if recipe else "trained"}
+        for i, (mean, own) in enumerate(zip(values, inside, strict=False)):
+            draw = kind | {"repeat": i, "seed": i}
+            rows.append(draw | {"method": "full", "metric": "mean_percent_retained", "value": mean})
+            rows.append(draw | {"method": "in_distribution", "metric": "percent_retained", "value": own})
     return results.as_table(rows)
 
 
 def test_retained_performance_is_drawn_by_network_with_its_name():
     table = network_rows({("a", "early_pooling"): (70.0, 74.0, 72.0), ("a", "late_pooling"): (97.0, 98.0, 99.0)})
-    draws = table[table["metric"] == "mean_percent_retained"]
-    summary = results.summarize(draws, ["model", "method"])
+    figure = depth.figures.network_retained
+    summary = figure.summary(table)
     _, ax = plt.subplots()
-    assert depth.figures.plot_retained(draws, summary, ax=ax) is ax
+    assert figure.plot(summary, ax=ax) is ax
     dots = [line for line in ax.lines if line.get_marker() == "o"]
     assert [sorted(line.get_xdata()) for line in dots] == [[70.0, 72.0, 74.0], [97.0, 98.0, 99.0]]
     assert {text.get_text() for text in ax.texts} == {"negligible", "weak", "medium", "strong"}
-    words = depth.figures.describe_retained(summary)
+    words = figure.words(summary)
     assert "a early pooling 72.0 % (strong tunnel, interval" in words
     assert "a without early pooling 98.0 % (negligible tunnel" in words
 
 
 def test_one_network_is_drawn_without_an_interval():
     table = network_rows({("a", "early_pooling"): (40.0,)})
-    draws = table[table["metric"] == "mean_percent_retained"]
-    ax = depth.figures.plot_retained(draws, results.summarize(draws, ["model", "method"]))
+    ax = depth.figures.network_retained.plot(depth.figures.network_retained.summary(table))
     assert "no interval: one network" in ax.get_title(loc="left")
     assert ax.get_xlim()[0] == 40
     drawing.png(ax.figure)
 
 
-@pytest.mark.parametrize("plot", [depth.figures.plot_depth_accuracy, depth.figures.plot_depth_geometry])
-def test_figures_refuse_an_incomplete_summary(plot):
-    with pytest.raises(InputError, match="needs the column 'method'"):
-        plot(pd.DataFrame({"model": ["a"]}))
+@pytest.mark.parametrize("name", ["network_accuracy", "network_geometry", "network_retained"])
+def test_figures_refuse_an_incomplete_summary(name):
+    with pytest.raises(InputError, match=f"plot_{name} needs the column 'label'"):
+        getattr(depth.figures, name).plot(pd.DataFrame({"model": ["a"]}))
 
 
 # ---- claims
@@ -237,48 +247,64 @@ def test_figures_refuse_an_incomplete_summary(plot):
 )
 def test_pooling_is_judged_in_pairs_of_seeds(late, verdict):
     table = network_rows({("a", "early_pooling"): (71.0, 72.0, 73.0), ("a", "late_pooling"): late})
-    claim = depth.claims_networks.late_pooling_retains_more(table, model="a")
+    claim = depth.claims.late_pooling_retains_more(table, model="a")
     assert claim.verdict == verdict
     assert claim.value == pytest.approx(np.mean(late) - 72)
-    assert f"It retains {np.mean(late):.1f} % against 72.0 %, in points: {np.mean(late) - 72:+.1f}" in str(claim)
+    assert f"It retains {np.mean(late):.1f} % against 72.0 %, in points: {np.mean(late) - 72:+.1f}" in claim.evidence
 
 
 def test_pairs_are_of_one_seed():
     """What varies between seeds but not within a pair does not widen the interval."""
     early, late = (40.0, 70.0, 90.0), (45.0, 75.5, 95.0)
     table = network_rows({("a", "early_pooling"): early, ("a", "late_pooling"): late})
-    assert depth.claims_networks.late_pooling_retains_more(table, model="a").verdict == "holds"
+    assert depth.claims.late_pooling_retains_more(table, model="a").verdict == "holds"
     mixed = network_rows({("a", "early_pooling"): early, ("a", "late_pooling"): late[::-1]})
-    assert depth.claims_networks.late_pooling_retains_more(mixed, model="a").verdict == "undecided"
+    assert depth.claims.late_pooling_retains_more(mixed, model="a").verdict == "undecided"
 
 
 def test_depth_and_the_own_task_are_judged_too():
     table = network_rows({("deep", "early_pooling"): (70.0, 71.0, 72.0), ("flat", "early_pooling"): (90.0, 91.0, 92.5)})
-    options = {"method": "early_pooling"}
-    claim = depth.claims_networks.depth_retains_less(table, shallow="flat", deep="deep", **options)
+    options = {"pooling": "early_pooling"}
+    claim = depth.claims.depth_retains_less(table, shallow="flat", deep="deep", **options)
     assert claim.verdict == "holds"
-    assert depth.claims_networks.depth_retains_less(table, shallow="deep", deep="flat", **options).verdict == "fails"
-    assert depth.claims_networks.loss_is_of_other_data(table, model="deep", **options).verdict == "holds"
+    assert depth.claims.depth_retains_less(table, shallow="deep", deep="flat", **options).verdict == "fails"
+    assert depth.claims.networks_lose_other_data(table, model="deep", **options).verdict == "holds"
     same = network_rows({("deep", "early_pooling"): (99.5, 99.0, 99.9)}, inside=(99.0, 99.4, 100.0))
-    assert depth.claims_networks.loss_is_of_other_data(same, model="deep", **options).verdict == "undecided"
+    assert depth.claims.networks_lose_other_data(same, model="deep", **options).verdict == "undecided"
 
 
 @pytest.mark.parametrize(("before", "verdict"), [((95.0, 96.0, 97.0), "holds"), ((50.0, 51.0, 52.0), "fails")])
 def test_what_training_does_is_judged_against_the_first_weights(before, verdict):
-    table = network_rows({("a", "late_pooling"): (90.0, 91.0, 92.5), ("a", "late_pooling_untrained"): before})
-    claim = depth.claims_networks.training_retains_less(table, model="a", method="late_pooling")
+    table = network_rows({("a", "late_pooling"): (90.0, 91.0, 92.5), ("a", "late_pooling", "untrained"): before})
+    claim = depth.claims.training_retains_less(table, model="a", pooling="late_pooling")
     assert claim.verdict == verdict
-    assert f"It retains 91.2 % against {before[1]:.1f} %" in str(claim)
+    assert f"It retains 91.2 % against {before[1]:.1f} %" in claim.evidence
 
 
 def test_one_network_leaves_a_claim_undecided():
     table = network_rows({("a", "early_pooling"): (70.0,), ("a", "late_pooling"): (99.0,)})
-    claim = depth.claims_networks.late_pooling_retains_more(table, model="a")
+    claim = depth.claims.late_pooling_retains_more(table, model="a")
     assert claim.verdict == "undecided"
-    assert str(claim).endswith("in points: +29.0, without an interval: one of the pairs of networks.")
+    assert claim.evidence.endswith("in points: +29.0, without an interval: one of the pairs of networks.")
 
 
 def test_a_claim_of_networks_that_are_not_there_is_refused():
     table = network_rows({("a", "early_pooling"): (70.0, 71.0)})
-    with pytest.raises(InputError, match=r"of a late_pooling, got none; the table holds a early_pooling"):
-        depth.claims_networks.late_pooling_retains_more(table, model="a")
+    with pytest.raises(
+        InputError, match=r"of a late_pooling trained, got none; the table holds a early_pooling trained"
+    ):
+        depth.claims.late_pooling_retains_more(table, model="a")
+
+
+def test_every_claim_about_networks_is_made(table):
+    assert [claim.name for claim in depth.claims.every(table)] == [
+        *["loss is of other data"] * 2,
+        "late pooling retains more",
+        *["training retains less"] * 2,
+    ]
+    flat = table.assign(layer=table["layer"].replace({"conv10": "conv09"}), model="vggm10-w2")
+    both = depth.claims.every(pd.concat([flat, table], ignore_index=True))
+    (early, _) = (claim for claim in both if claim.name == "depth retains less")
+    assert early.statement.startswith("vggm11-w2 retains less of its OOD performance than vggm10-w2")
+    early_only = table[(table["label"] == "early_pooling") & (table["recipe"] == "trained")]
+    assert len(depth.claims.every(early_only)) == 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from diffred_core import linear_probe
-from diffred_core.chapters.depth.curves import Layers, splits_of
+from diffred_core.chapters.depth.curves import Layers, labels_of, rows_of
+from diffred_core.chapters.depth.names import AS_PUBLISHED, SELECTED_EPOCH
 from diffred_core.errors import InputError
 from diffred_core.results.rows import Row
 
@@ -32,17 +33,16 @@ def published_rows(
     Harun et al. (2024), appendix A.8: 30 epochs of AdamW, the best test accuracy among them.
     """
     of = layers[chosen[-1]]
-    X = {name: splits_of(layers[name], split, 0) for name in chosen}
-    X = {name: {part: rows.float() for part, rows in parts.items()} for name, parts in X.items()}
-    curves = linear_probe.probe_layers_by_epoch(X, {of.task: splits_of(of, split, 1)}, seeds=seeds)
-    measured = {
-        "accuracy_as_published": curves.as_published,
-        "accuracy_selected_epoch": curves.selected,
-        "optimism": curves.optimism,
-    }
+    X = {name: {part: rows.float() for part, rows in rows_of(layers[name], split).items()} for name in chosen}
+    curves = linear_probe.probe_layers_by_epoch(X, {of.task: labels_of(of, split)}, seeds=seeds)
+    measured = (
+        ({"metric": "accuracy", "recipe": AS_PUBLISHED}, curves.as_published),
+        ({"metric": "accuracy", "recipe": SELECTED_EPOCH}, curves.selected),
+        ({"metric": "optimism"}, curves.optimism),
+    )
     for i, name in enumerate(chosen):
-        who = {"layer": name, "n_features": layers[name].n_features, "task": of.task, "method": method}
+        shared = {"layer": name, "n_features": layers[name].n_features, "task": of.task, "n_way": of.n_classes}
         for repeat, seed in enumerate(seeds):
-            for metric, values in measured.items():
-                point = {"probe": "adamw", "repeat": repeat, "seed": seed, "metric": metric}
-                yield who | point | {"value": float(values[i, 0, repeat])}
+            draw = {"method": method, "probe": "adamw", "repeat": repeat, "seed": seed}
+            for kind, values in measured:
+                yield shared | draw | kind | {"value": float(values[i, 0, repeat])}

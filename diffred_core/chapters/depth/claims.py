@@ -1,33 +1,44 @@
-"""Published claims about depth, held against a table of `sweeps.layers`: each with its numbers and a verdict."""
+"""Claims about depth, held against a table of `layers` or of `small_networks`: each with its numbers and a verdict.
+
+Of small networks, compared in pairs of one seed, three claims are those of Harun et al. (2024): keeping the resolution
+(no early pooling) keeps OOD performance, depth loses it, and what is lost is lost on other data and not on the task
+that the network was trained on. The fourth is what their name for it, a tunnel that training digs, would have: that the
+same network retained more before it was trained.
+"""
 
 from __future__ import annotations
 
+import itertools
+
 import pandas as pd
 
+from diffred_core.chapters.depth.names import (
+    EARLY,
+    IN_DISTRIBUTION,
+    LATE,
+    RETAINED,
+    SHIFT,
+    SMALL_NETWORKS,
+    TRAINED,
+    TRANSFER,
+    UNTRAINED,
+)
+from diffred_core.chapters.depth.reading import places
 from diffred_core.errors import InputError
-from diffred_core.results.claims import Claim, above_zero, verdict
+from diffred_core.results.claims import Claim, above_zero, judge, percent
 
-RETAINED = 95.0  # percent above which a tunnel is called negligible (Harun et al. 2024)
-SELECTED = "bootstrap over validation and test rows"
+OVER = "bootstrap over validation and test rows"
 DESIGNS = {
-    "in_distribution": "",
-    "transfer": ", with probes of its own,",
-    "shift": ", with the probes of the reference task,",
+    IN_DISTRIBUTION: "",
+    TRANSFER: ", with probes of its own,",
+    SHIFT: ", with the probes of the reference task,",
 }
+MEAN_RETAINED = "mean_percent_retained"
 
 
 def every(table: pd.DataFrame) -> list[Claim]:
-    """Return the claims about every task and design of the table, one after the other, and the one about all of it."""
-    found: list[Claim] = []
-    for task, method in cells(table):
-        found.append(last_layer_is_not_best(table, task=task, method=method))
-        if method != "in_distribution":
-            found += [
-                made(table, task=task, method=method) for made in (performance_is_retained, loss_is_of_other_data)
-            ]
-            # an accuracy that is the same in all layers correlates with nothing, and has no row
-            found += [other_data_follow(table, task=task, method=method)] if _varies(table, task, method) else []
-    return found + ([selection_flatters(table)] if "optimism" in set(table["metric"]) else [])
+    """Return the claims about a table: about every task and design of `layers`, or every kind of small networks."""
+    return _of_networks(table) if SMALL_NETWORKS in set(table["experiment"]) else _of_layers(table)
 
 
 def cells(table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -42,7 +53,7 @@ def last_layer_is_not_best(table: pd.DataFrame, *, task: str, method: str, level
     Parameters
     ----------
     table : DataFrame
-        Of sweeps.layers.
+        Of `layers`.
     task, method : str
         Which curve.
     level : float
@@ -53,22 +64,21 @@ def last_layer_is_not_best(table: pd.DataFrame, *, task: str, method: str, level
     InputError
         If the table has no such curve.
     """
-    value, low, high = _limits(table, "best_layer_gain", task, method)
+    gain = _limits(table, "best_layer_gain", task, method)
     layers = list(dict.fromkeys(table["layer"]))
-    best = layers[int(_value(table, "best_layer", task, method)) - 1]
-    gains = (
-        f"which gains {100 * value:+.1f} points over the last layer" if best != layers[-1] else "the last layer itself"
-    )
-    return _claim(
+    best = layers[int(_row(table, "best_layer", task, method)["value"]) - 1]
+    points = {name: 100 * value for name, value in gain.items()}
+    won = f"which gains {points['value']:+.1f} points over the last layer" if best != layers[-1] else (
+        "the last layer itself"
+    )  # fmt: skip
+    return judge(
         name="last layer is not best",
         statement=f"for {task}{DESIGNS[method]} a layer before the last is better.",
         evidence=(
-            f"Validation rows choose {best}, {gains}; {100 * level:g} % interval of the gain {100 * low:+.1f} to "
-            f"{100 * high:+.1f} points ({SELECTED})."
+            f"Validation rows choose {best}, {won}; {percent(level)} interval of the gain {points['low']:+.1f} to "
+            f"{points['high']:+.1f} points ({OVER})."
         ),
-        limits=(value, low, high),
-        limit=0.0,
-        below=False,
+        **gain,
     )
 
 
@@ -91,72 +101,53 @@ def performance_is_retained(
     InputError
         As `last_layer_is_not_best`.
     """
-    value, low, high = _limits(table, "percent_retained_held_out", task, method)
-    published = _value(table, "percent_retained", task, method)
-    return _claim(
+    retained = _limits(table, "percent_retained_held_out", task, method)
+    published = _row(table, "percent_retained", task, method)["value"]
+    return judge(
         name="performance is retained",
         statement=f"for {task}{DESIGNS[method]} the last layer retains at least {limit:g} % of the best one.",
         evidence=(
-            f"It retains {value:.1f} %, {100 * level:g} % interval {low:.1f} to {high:.1f} ({SELECTED}); "
-            f"as published, with the best layer chosen on test rows, {published:.1f} %."
+            f"It retains {retained['value']:.1f} %, {percent(level)} interval {retained['low']:.1f} to "
+            f"{retained['high']:.1f} ({OVER}); as published, with the best layer chosen on test rows, "
+            f"{published:.1f} %."
         ),
-        limits=(value, low, high),
+        **retained,
         limit=limit,
-        below=False,
     )
 
 
 def loss_is_of_other_data(table: pd.DataFrame, *, task: str, method: str, level: float = 0.95) -> Claim:
     """Return the claim that the last layers cost `task` more than they cost the reference task: a tunnel.
 
-    Parameters
-    ----------
-    table, task, method, level
-        As in `last_layer_is_not_best`.
-
-    Raises
-    ------
-    InputError
-        As `last_layer_is_not_best`.
+    Parameters and errors are those of `last_layer_is_not_best`.
     """
-    value, low, high = _limits(table, "retained_beyond_id", task, method)
-    return _claim(
+    beyond = _limits(table, "retained_beyond_id", task, method)
+    return judge(
         name="loss is of other data",
         statement=f"the last layers cost {task}{DESIGNS[method]} more than the reference task.",
         evidence=(
-            f"The share retained is {value:+.1f} points from that of the reference, {100 * level:g} % interval "
-            f"{low:+.1f} to {high:+.1f} ({SELECTED})."
+            f"The share retained is {beyond['value']:+.1f} points from that of the reference, {percent(level)} "
+            f"interval {beyond['low']:+.1f} to {beyond['high']:+.1f} ({OVER})."
         ),
-        limits=(value, low, high),
-        limit=0.0,
-        below=True,
+        **beyond,
+        side="below",
     )
 
 
 def other_data_follow(table: pd.DataFrame, *, task: str, method: str, level: float = 0.95) -> Claim:
     """Return the claim that over layers the accuracy on `task` rises and falls with that on the reference task.
 
-    Parameters
-    ----------
-    table, task, method, level
-        As in `last_layer_is_not_best`.
-
-    Raises
-    ------
-    InputError
-        As `last_layer_is_not_best`.
+    Parameters and errors are those of `last_layer_is_not_best`.
     """
-    value, low, high = _limits(table, "id_ood_correlation", task, method)
-    return _claim(
+    correlation = _limits(table, "id_ood_correlation", task, method)
+    return judge(
         name="other data follow",
         statement=f"over layers the accuracy on {task}{DESIGNS[method]} goes with that on the reference task.",
         evidence=(
-            f"Their correlation is {value:.2f}, {100 * level:g} % interval {low:.2f} to {high:.2f} (bootstrap over "
-            "test rows)."
+            f"Their correlation is {correlation['value']:.2f}, {percent(level)} interval {correlation['low']:.2f} to "
+            f"{correlation['high']:.2f} (bootstrap over test rows)."
         ),
-        limits=(value, low, high),
-        limit=0.0,
-        below=False,
+        **correlation,
     )
 
 
@@ -166,7 +157,7 @@ def selection_flatters(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     Parameters
     ----------
     table : DataFrame
-        Of sweeps.layers, with probes as published.
+        Of `layers`, with probes as published.
     level : float
         Coverage of the interval over runs, each averaged over tasks and layers.
 
@@ -178,37 +169,156 @@ def selection_flatters(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     rows = table[table["metric"] == "optimism"]
     if rows.empty:
         raise InputError("expected rows of the metric optimism, got none; run the sweep with published_layers above 0")
-    by_run = 100 * rows.groupby("repeat")["value"].mean()
     return above_zero(
-        "selection flatters",
-        "the published probe looks better for having its epoch chosen on test rows.",
-        "The points that this adds, on average over tasks and layers",
-        by_run,
+        name="selection flatters",
+        statement="the published probe looks better for having its epoch chosen on test rows.",
+        measured="The points that this adds, on average over tasks and layers",
+        differences=100 * rows.groupby("repeat")["value"].mean(),
         level=level,
         digits=2,
         over="runs",
     )
 
 
-def _claim(
-    *, name: str, statement: str, evidence: str, limits: tuple[float, float, float], limit: float, below: bool
-) -> Claim:
-    value, low, high = limits
-    return Claim(name, statement, evidence, value, low, high, limit, verdict(low, high, limit, below=below))
+def late_pooling_retains_more(table: pd.DataFrame, *, model: str, level: float = 0.95) -> Claim:
+    """Return the claim that a network without early pooling retains more of its OOD performance.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `small_networks`.
+    model : str
+        Depth and width, as in the column of that name.
+    level : float
+        Coverage of the interval over seeds.
+
+    Raises
+    ------
+    InputError
+        If one of the two was not trained.
+    """
+    early, late = (_by_seed(table, model, pooling) for pooling in (EARLY, LATE))
+    return above_zero(
+        name="late pooling retains more",
+        statement=f"without early pooling {model} retains more of its OOD performance.",
+        measured=f"It retains {late.mean():.1f} % against {early.mean():.1f} %, in points",
+        differences=late - early,
+        level=level,
+        digits=1,
+        over="pairs of networks",
+    )
 
 
-def _varies(table: pd.DataFrame, task: str, method: str) -> bool:
-    rows = table[(table["task"] == task) & (table["method"] == method)]
-    return "id_ood_correlation" in set(rows["metric"])
+def depth_retains_less(table: pd.DataFrame, *, shallow: str, deep: str, pooling: str, level: float = 0.95) -> Claim:
+    """Return the claim that the deeper of two networks retains less of its OOD performance.
+
+    Parameters and errors are those of `late_pooling_retains_more`; `pooling` is ``early_pooling`` or ``late_pooling``.
+    """
+    less, more = (_by_seed(table, model, pooling) for model in (deep, shallow))
+    return above_zero(
+        name="depth retains less",
+        statement=f"{deep} retains less of its OOD performance than {shallow} ({pooling.replace('_', ' ')}).",
+        measured=f"It retains {less.mean():.1f} % against {more.mean():.1f} %; the loss, in points",
+        differences=more - less,
+        level=level,
+        digits=1,
+        over="pairs of networks",
+    )
 
 
-def _limits(table: pd.DataFrame, metric: str, task: str, method: str) -> tuple[float, float, float]:
-    return tuple(_value(table, f"{metric}{end}", task, method) for end in ("", "_low", "_high"))
+def networks_lose_other_data(table: pd.DataFrame, *, model: str, pooling: str, level: float = 0.95) -> Claim:
+    """Return the claim that the last layers lose performance on other data, beyond what they lose on their own task.
+
+    Parameters and errors are those of `depth_retains_less`.
+    """
+    own = table[table["method"] == IN_DISTRIBUTION]
+    inside, outside = _by_seed(own, model, pooling, metric="percent_retained"), _by_seed(table, model, pooling)
+    return above_zero(
+        name="loss is of other data",
+        statement=f"the last layers of {model} ({pooling.replace('_', ' ')}) lose more on other data than on their own "
+        "task.",
+        measured=f"Retained are {inside.mean():.1f} % on the task and {outside.mean():.1f} % on other data, in points",
+        differences=inside - outside,
+        level=level,
+        digits=1,
+        over="networks",
+    )
 
 
-def _value(table: pd.DataFrame, metric: str, task: str, method: str) -> float:
-    rows = table[(table["metric"] == metric) & (table["task"] == task) & (table["method"] == method)]
+def training_retains_less(table: pd.DataFrame, *, model: str, pooling: str, level: float = 0.95) -> Claim:
+    """Return the claim that a network retains less of its OOD performance after training than before.
+
+    Parameters and errors are those of `depth_retains_less`; the table must hold the untrained networks.
+    """
+    before, after = (_by_seed(table, model, pooling, recipe=recipe) for recipe in (UNTRAINED, TRAINED))
+    words = pooling.replace("_", " ")
+    return above_zero(
+        name="training retains less",
+        statement=f"{model} ({words}) retains less of its OOD performance after training than before.",
+        measured=f"It retains {after.mean():.1f} % against {before.mean():.1f} %; the loss, in points",
+        differences=before - after,
+        level=level,
+        digits=1,
+        over="networks",
+    )
+
+
+def _of_layers(table: pd.DataFrame) -> list[Claim]:
+    claims: list[Claim] = []
+    for task, method in cells(table):
+        curve = {"task": task, "method": method}
+        claims.append(last_layer_is_not_best(table, **curve))
+        if method != IN_DISTRIBUTION:
+            claims += [performance_is_retained(table, **curve), loss_is_of_other_data(table, **curve)]
+            # an accuracy that is the same in all layers correlates with nothing, and has no row
+            if len(_rows(table, "id_ood_correlation", task, method)):
+                claims.append(other_data_follow(table, **curve))
+    return claims + ([selection_flatters(table)] if "optimism" in set(table["metric"]) else [])
+
+
+def _of_networks(table: pd.DataFrame) -> list[Claim]:
+    models = sorted(table["model"].unique())
+    poolings = [pooling for pooling in (EARLY, LATE) if pooling in set(table["label"])]
+    kinds = [{"model": model, "pooling": pooling} for model in models for pooling in poolings]
+    claims = [networks_lose_other_data(table, **kind) for kind in kinds]
+    if len(poolings) == 2:
+        claims += [late_pooling_retains_more(table, model=model) for model in models]
+    stacks = places(table).groupby("model")["n_features"].agg(depth="size", width="first")
+    pairs = itertools.permutations(stacks.itertuples(), 2)
+    deeper = [(a.Index, b.Index) for a, b in pairs if a.width == b.width and a.depth < b.depth]
+    claims += [
+        depth_retains_less(table, shallow=shallow, deep=deep, pooling=pooling)
+        for shallow, deep in deeper
+        for pooling in poolings
+    ]
+    untrained = UNTRAINED in set(table["recipe"])
+    return claims + [training_retains_less(table, **kind) for kind in kinds if untrained]
+
+
+def _by_seed(
+    table: pd.DataFrame, model: str, pooling: str, *, metric: str = MEAN_RETAINED, recipe: str = TRAINED
+) -> pd.Series:
+    kind = {"metric": metric, "model": model, "label": pooling, "recipe": recipe}
+    rows = table[(table[list(kind)] == pd.Series(kind)).all(axis=1)]
+    if rows.empty:
+        known = sorted({f"{row.model} {row.label} {row.recipe}" for row in table.itertuples()})
+        raise InputError(
+            f"expected {metric} of {model} {pooling} {recipe}, got none; the table holds {', '.join(known)}"
+        )
+    return rows.set_index("seed")["value"].astype(float).sort_index()
+
+
+def _limits(table: pd.DataFrame, metric: str, task: str, method: str) -> dict[str, float]:
+    return {name: float(value) for name, value in _row(table, metric, task, method)[["value", "low", "high"]].items()}
+
+
+def _row(table: pd.DataFrame, metric: str, task: str, method: str) -> pd.Series:
+    rows = _rows(table, metric, task, method)
     if rows.empty:
         known = ", ".join(f"{t} ({m})" for t, m in cells(table))
         raise InputError(f"expected {metric} of {task} ({method}), got no such row; the table holds {known or 'none'}")
-    return float(rows["value"].iloc[0])
+    return rows.iloc[0]
+
+
+def _rows(table: pd.DataFrame, metric: str, task: str, method: str) -> pd.DataFrame:
+    return table[(table["metric"] == metric) & (table["task"] == task) & (table["method"] == method)]

@@ -7,23 +7,24 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from diffred_core import tunnel
-from diffred_core.chapters.depth.curves import IN_DISTRIBUTION, LayerCurve, Layers, Reading
+from diffred_core.chapters.depth.curves import LayerCurve, Layers, Reading
+from diffred_core.chapters.depth.names import IN_DISTRIBUTION, TUNNEL_STARTS
 from diffred_core.results.rows import Row
 
-SHARES = (0.95, 0.98)  # of the final ID accuracy, by which the original rule finds the tunnel (Masarczyk et al. 2023)
 Measure = Callable[[Reading, Reading], np.ndarray]
 
 
 def accuracy_rows(curve: LayerCurve, layers: Layers, *, probe: str) -> Iterator[Row]:
     """Yield the accuracy of every layer with its limits, in execution order."""
-    low, high = curve.interval(curve.draws)
     for i, (name, of) in enumerate(layers.items()):
         fit = dict(curve.fits[i])
         edge = fit.pop("at_edge", None)
-        who = who_of(curve, probe) | {"layer": name, "n_features": of.n_features} | fit
-        values = {"accuracy": float(curve.accuracy[i]), "accuracy_low": low[i], "accuracy_high": high[i]}
-        values |= {"accuracy_validation": float(curve.validation[i])} | ({} if edge is None else {"l2_at_edge": edge})
-        yield from (who | {"metric": metric, "value": float(value)} for metric, value in values.items())
+        shared = _shared(curve, probe) | {"layer": name, "n_features": of.n_features} | fit
+        limits = {} if curve.resampled is None else curve.limits(curve.resampled.accuracy[:, i])
+        yield shared | {"metric": "accuracy", "value": curve.measured.accuracy[i]} | limits
+        yield shared | {"metric": "accuracy_validation", "value": curve.measured.validation[i]}
+        if edge is not None:
+            yield shared | {"metric": "l2_at_edge", "value": edge}
 
 
 def tunnel_rows(curve: LayerCurve, inside: LayerCurve, layers: Layers, *, probe: str) -> Iterator[Row]:
@@ -31,27 +32,22 @@ def tunnel_rows(curve: LayerCurve, inside: LayerCurve, layers: Layers, *, probe:
 
     A start of the tunnel is counted from 1; there is no row where the rule finds none.
     """
-    who = who_of(curve, probe) | {"layer": list(layers)[-1], "n_features": list(layers.values())[-1].n_features}
+    name, last = list(layers.items())[-1]
+    shared = _shared(curve, probe) | {"layer": name, "n_features": last.n_features}
     for metric, measure in _measures(curve, inside).items():
-        value = measure(curve.reading, inside.reading)
-        draws = measure(curve.readings, inside.readings)
+        value = measure(curve.measured, inside.measured)
         if np.isfinite(value):
-            low, high = curve.interval(draws[np.isfinite(draws)])
-            for name, number in ((metric, value), (f"{metric}_low", low), (f"{metric}_high", high)):
-                yield who | {"metric": name, "value": float(number)}
-    yield who | {"metric": "best_layer", "value": curve.best + 1}
-    if curve.method != IN_DISTRIBUTION and (start := tunnel.revised_tunnel_start(curve.accuracy)) is not None:
-        yield who | {"metric": "tunnel_start_revised", "value": start + 1}
-    if curve.method == IN_DISTRIBUTION:
-        for share in SHARES:
-            yield from (who | row for row in _start_rows(curve, share))
+            yield shared | {"metric": metric, "value": float(value)} | _limits(curve, inside, measure)
+    yield shared | {"metric": "best_layer", "value": int(curve.measured.best) + 1}
+    if curve.method != IN_DISTRIBUTION and (start := tunnel.revised_tunnel_start(curve.measured.accuracy)) is not None:
+        yield shared | {"metric": "tunnel_start_revised", "value": start + 1}
 
 
-def _start_rows(curve: LayerCurve, share: float) -> Iterator[Row]:
-    draws = np.array([tunnel.tunnel_start(draw, share=share) + 1 for draw in curve.draws])
-    low, high = curve.interval(draws)
-    values = {"": tunnel.tunnel_start(curve.accuracy, share=share) + 1, "_low": low, "_high": high}
-    yield from ({"metric": f"tunnel_start_{100 * share:g}{end}", "value": float(v)} for end, v in values.items())
+def _limits(curve: LayerCurve, inside: LayerCurve, measure: Measure) -> Row:
+    if curve.resampled is None or inside.resampled is None:
+        return {}
+    draws = measure(curve.resampled, inside.resampled)
+    return curve.limits(draws[np.isfinite(draws)])
 
 
 def _measures(curve: LayerCurve, inside: LayerCurve) -> dict[str, Measure]:
@@ -61,16 +57,21 @@ def _measures(curve: LayerCurve, inside: LayerCurve) -> dict[str, Measure]:
         "percent_retained_held_out": lambda own, _: _held_out(own),
         "best_layer_gain": lambda own, _: own.chosen - own.last,
     }
-    if curve.method != IN_DISTRIBUTION:
-        measures["id_ood_correlation"] = lambda own, within: tunnel.id_ood_correlation(
-            within.accuracy, own.accuracy
-        ).numpy()
+    if curve.method == IN_DISTRIBUTION:
+        return measures | {metric: _start(share) for metric, share in TUNNEL_STARTS.items()}
+    return measures | {
+        "id_ood_correlation": lambda own, within: tunnel.id_ood_correlation(within.accuracy, own.accuracy).numpy(),
         # what the last layers cost here beyond what they cost on the task itself: a tunnel is below 0
-        measures["retained_beyond_id"] = lambda own, within: _held_out(own) - _held_out(within)
-        measures["alignment"] = lambda own, within: tunnel.alignment(
+        "retained_beyond_id": lambda own, within: _held_out(own) - _held_out(within),
+        "alignment": lambda own, within: tunnel.alignment(
             within.last, own.last, id_classes=inside.n_classes, ood_classes=curve.n_classes
-        ).numpy()
-    return measures
+        ).numpy(),
+    }
+
+
+def _start(share: float) -> Measure:
+    """Return `tunnel.tunnel_start` of many curves at once, counted from 1."""
+    return lambda own, _: (own.accuracy >= share * own.accuracy[..., -1:]).argmax(-1) + 1
 
 
 def _held_out(of: Reading) -> np.ndarray:
@@ -78,6 +79,6 @@ def _held_out(of: Reading) -> np.ndarray:
     return 100 * of.last / np.maximum(of.chosen, 1e-12)
 
 
-def who_of(curve: LayerCurve, probe: str) -> Row:
+def _shared(curve: LayerCurve, probe: str) -> Row:
     """Return the columns that all rows of a curve share."""
-    return {"method": curve.method, "task": curve.task, "probe": probe}
+    return {"method": curve.method, "task": curve.task, "n_way": curve.n_classes, "probe": probe}

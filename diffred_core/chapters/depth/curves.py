@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from diffred_core import intervals, linear_probe
+from diffred_core.chapters.depth.names import SHIFT
 from diffred_core.errors import InputError
 from diffred_core.linear_probe import LayerProbes
 from diffred_core.results.rows import Row
@@ -19,30 +20,18 @@ if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
 Layers = Mapping[str, "TaskFeatures"]
-IN_DISTRIBUTION, TRANSFER, SHIFT = "in_distribution", "transfer", "shift"
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """How the intervals over rows are made."""
-
-    level: float
-    n_boot: int
-    seed: int
-
-    def __post_init__(self) -> None:
-        intervals.check_level(self.level)
-
-    def means(self, correct: Tensor, *, of: int) -> np.ndarray:
-        """Return the accuracies (n_boot, n_layers) of resampled rows; `of` numbers sets of rows that are not paired."""
-        return intervals.bootstrap_means(correct.numpy(), n_boot=self.n_boot, seed=(self.seed, of))
 
 
 class Reading(NamedTuple):
-    """Accuracies by layer (..., n_layers), and the layer (...) that validation rows choose."""
+    """Accuracies by layer, (..., n_layers), on measured rows and on the validation rows that may choose a layer."""
 
     accuracy: np.ndarray
-    best: np.ndarray
+    validation: np.ndarray
+
+    @property
+    def best(self) -> np.ndarray:
+        """The layer that validation rows choose, (...); of equal ones the first."""
+        return self.validation.argmax(-1)
 
     @property
     def last(self) -> np.ndarray:
@@ -52,7 +41,27 @@ class Reading(NamedTuple):
     @property
     def chosen(self) -> np.ndarray:
         """Accuracy of the layer that validation rows choose, (...)."""
-        return np.take_along_axis(self.accuracy, np.asarray(self.best)[..., None], -1)[..., 0]
+        return np.take_along_axis(self.accuracy, self.best[..., None], -1)[..., 0]
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How the intervals over rows are made; without `n_boot` there are none."""
+
+    level: float
+    n_boot: int | None
+    seed: int
+
+    def __post_init__(self) -> None:
+        intervals.check_level(self.level)
+
+    def means(self, correct: Tensor, *, of: int) -> np.ndarray:
+        """Return the accuracies (n_boot, n_layers) of resampled rows; `of` numbers sets of rows that are not paired."""
+        return intervals.bootstrap_means(correct.numpy(), n_boot=self.n_boot, seed=(self.seed, of))
+
+    def reading(self, correct: Tensor, validation: Tensor) -> Reading | None:
+        """Return what resampled rows would show: another sample of validation rows may choose another layer."""
+        return None if self.n_boot is None else Reading(self.means(correct, of=0), self.means(validation, of=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +73,12 @@ class LayerCurve:
     method, task : str
         The design, and whose rows are measured.
     n_classes : int
-    correct : Tensor (n_layers, n_rows) of bool
-        Whether each measured row is predicted right.
-    validation : Tensor (n_layers,) of float64
-        Accuracy on validation rows, by which a layer may be chosen.
-    draws : ndarray (n_boot, n_layers)
-        Accuracies of resampled rows.
-    validation_draws : ndarray (n_boot, n_layers)
-        Accuracies of resampled validation rows: another sample of them may choose another layer.
+    measured : Reading
+        Of all rows, (n_layers,).
+    resampled : Reading or None
+        Of resampled rows, (n_boot, n_layers).
     level : float
+        Coverage of the intervals.
     fits : tuple of dict
         What to say of the fit of every layer: l2, whether it converged, whether l2 lies at an end of its grid.
     """
@@ -80,86 +86,76 @@ class LayerCurve:
     method: str
     task: str
     n_classes: int
-    correct: Tensor
-    validation: Tensor
-    draws: np.ndarray
-    validation_draws: np.ndarray
+    measured: Reading
+    resampled: Reading | None
     level: float
     fits: tuple[Row, ...]
 
-    @property
-    def accuracy(self) -> Tensor:
-        """Share of right rows in every layer, (n_layers,) of float64."""
-        return self.correct.double().mean(1)
-
-    @property
-    def best(self) -> int:
-        """The layer that validation rows choose; of equal ones the first."""
-        return int((self.validation == self.validation.max()).nonzero()[0])
-
-    @property
-    def reading(self) -> Reading:
-        """The measured accuracies and the chosen layer."""
-        return Reading(self.accuracy.numpy(), np.asarray(self.best))
-
-    @property
-    def readings(self) -> Reading:
-        """The same for every resample of validation and measured rows."""
-        return Reading(self.draws, self.validation_draws.argmax(-1))
-
-    def interval(self, draws: np.ndarray) -> tuple[float, float]:
-        """Return the percentile limits of resampled values."""
-        low, high = np.quantile(draws, [0.5 - self.level / 2, 0.5 + self.level / 2], axis=0)
-        return low, high
+    def limits(self, draws: np.ndarray) -> Row:
+        """Return the percentile interval of resampled values, as columns of a row."""
+        low, high = np.quantile(draws, [0.5 - self.level / 2, 0.5 + self.level / 2])
+        return {"low": float(low), "high": float(high)}
 
 
 def own_curve(
-    layers: Layers, *, method: str, split: str, probe: str, how: Resampling
+    layers: Layers, *, method: str, split: str, probe: str, resampling: Resampling
 ) -> tuple[LayerCurve, LayerProbes]:
     """Return the curve of probes that are trained on the task itself, and the probes."""
     task = next(iter(layers.values()))
-    X = {name: splits_of(of, split, 0) for name, of in layers.items()}
-    found = linear_probe.probe_layers(X, {task.task: splits_of(task, split, 1)}, method=probe)
-    fits = tuple(
-        {"l2": float(found.l2[i, 0]), "converged": bool(found.converged[i, 0]), "at_edge": float(found.at_edge[i, 0])}
-        for i in range(len(found.layers))
-    )
+    X = {name: rows_of(of, split) for name, of in layers.items()}
+    probes = linear_probe.probe_layers(X, {task.task: labels_of(task, split)}, method=probe)
+    fits = tuple(row | {"at_edge": float(edge)} for row, edge in zip(_fits(probes), probes.at_edge[:, 0], strict=True))
     validation = [
-        found.probes[name, task.task].predict(splits["validation"]) == task.splits["validation"][1]
-        for name, splits in X.items()
+        probes.probes[name, task.task].predict(rows["validation"]) == task.splits["validation"][1]
+        for name, rows in X.items()
     ]
-    return _curve(method, task, found.correct[:, 0], torch.stack(validation), how, fits), found
+    return _curve(method, task, probes.correct[:, 0], torch.stack(validation), resampling, fits), probes
 
 
-def shifted_curve(probes: LayerProbes, layers: Layers, shifted: Layers, *, split: str, how: Resampling) -> LayerCurve:
+def shifted_curve(
+    probes: LayerProbes, layers: Layers, shifted: Layers, *, split: str, resampling: Resampling
+) -> LayerCurve:
     """Return the accuracy of the probes of `layers` on the rows of another task with the same classes."""
     source, other = (next(iter(one.values())) for one in (layers, shifted))
     order = _places(source, other)
-    correct, validation = [], []
-    for name, of in shifted.items():
-        probe = probes.probes[name, source.task]
-        correct.append(probe.predict(of.splits[split][0].double()) == order[of.splits[split][1]])
-        validation.append(probe.predict(of.splits["validation"][0].double()) == order[of.splits["validation"][1]])
-    fits = tuple(
-        {"l2": float(probes.l2[i, 0]), "converged": bool(probes.converged[i, 0])} for i in range(len(probes.layers))
+    correct, validation = (
+        torch.stack(
+            [
+                probes.probes[name, source.task].predict(of.splits[rows][0].double()) == order[of.splits[rows][1]]
+                for name, of in shifted.items()
+            ]
+        )
+        for rows in (split, "validation")
     )
-    return _curve(SHIFT, other, torch.stack(correct), torch.stack(validation), how, fits)
+    return _curve(SHIFT, other, correct, validation, resampling, _fits(probes))
 
 
-def splits_of(of: TaskFeatures, split: str, which: int) -> dict[str, Tensor]:
-    """Return rows (0, in double precision, below whose rounding the smallest regularisers lie) or labels (1)."""
-    chosen = {"train": "train", "validation": "validation", "test": split}
-    parts = {name: of.splits[at][which] for name, at in chosen.items()}
-    return {name: part.double() for name, part in parts.items()} if which == 0 else parts
+def rows_of(of: TaskFeatures, split: str) -> dict[str, Tensor]:
+    """Return the rows of every part, in double precision, below whose rounding the smallest regularisers lie."""
+    return {part: of.splits[at][0].double() for part, at in _parts(split).items()}
+
+
+def labels_of(of: TaskFeatures, split: str) -> dict[str, Tensor]:
+    """Return the labels of every part."""
+    return {part: of.splits[at][1] for part, at in _parts(split).items()}
+
+
+def _parts(split: str) -> dict[str, str]:
+    return {"train": "train", "validation": "validation", "test": split}
+
+
+def _fits(probes: LayerProbes) -> tuple[Row, ...]:
+    found = zip(probes.l2[:, 0], probes.converged[:, 0], strict=True)
+    return tuple({"l2": float(l2), "converged": bool(converged)} for l2, converged in found)
 
 
 def _curve(
-    method: str, task: TaskFeatures, correct: Tensor, validation: Tensor, how: Resampling, fits: tuple[Row, ...]
+    method: str, task: TaskFeatures, correct: Tensor, validation: Tensor, resampling: Resampling, fits: tuple[Row, ...]
 ) -> LayerCurve:
     correct, validation = correct.cpu(), validation.cpu()
-    draws, validation_draws = (how.means(rows, of=i) for i, rows in enumerate((correct, validation)))
-    accuracy = validation.double().mean(1)
-    return LayerCurve(method, task.task, task.n_classes, correct, accuracy, draws, validation_draws, how.level, fits)
+    measured = Reading(*(rows.double().mean(1).numpy() for rows in (correct, validation)))
+    resampled = resampling.reading(correct, validation)
+    return LayerCurve(method, task.task, task.n_classes, measured, resampled, resampling.level, fits)
 
 
 def _places(source: TaskFeatures, other: TaskFeatures) -> Tensor:

@@ -3,56 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from diffred_core import cka, geometry, moments, redundancy
-from diffred_core.chapters.depth.curves import Layers
-from diffred_core.chapters.random_subsets import comparators
-from diffred_core.chapters.random_subsets.curves import Curve, full_selection, ridge
-from diffred_core.chapters.random_subsets.data import ProbeData
+from diffred_core import cka, geometry, linear_probe, moments, redundancy, subsets
+from diffred_core.chapters.depth.curves import Layers, labels_of, rows_of
+from diffred_core.chapters.depth.names import HARUN
 from diffred_core.chapters.random_subsets.sizes import SizeGrid
-from diffred_core.geometry import NeuralCollapse
-from diffred_core.linear_probe import LAYER_L2, LayerProbes
+from diffred_core.linear_probe import LAYER_L2, LayerProbes, LinearProbe
 from diffred_core.moments import FeatureMoments
 from diffred_core.results.rows import Row
 
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
+REDUNDANCY_FRACTIONS: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.5)
 
-def geometry_rows(layers: Layers, probes: LayerProbes, *, probe: str, eps: float) -> Iterator[Row]:
+
+@dataclass(frozen=True)
+class RandomParts:
+    """Which random parts of a layer are probed: one draw a seed, of every size; and what is read off them."""
+
+    fraction: float
+    delta: float
+    seeds: Sequence[int]
+
+
+def geometry_rows(
+    layers: Layers, probes: LayerProbes, *, probe: str, eps: float, conventions: Sequence[str]
+) -> Iterator[Row]:
     """Yield ranks and neural collapse of every layer on the training rows, by the probes of `layers`."""
     for name, of in layers.items():
         X, y = of.splits["train"]
-        found = moments.from_features(X.double(), y, n_classes=of.n_classes, quartic=False)
-        who = {"layer": name, "n_features": of.n_features, "task": of.task, "method": "full", "split": "train"}
-        values = _shape(found, X, y, eps=eps)
-        yield from (who | {"metric": metric, "value": value} for metric, value in values.items())
-        classifier = probes.probes[name, of.task]
-        for convention in ("papyan", "harun"):
-            nc = geometry.neural_collapse(
-                found, classifier.weight, classifier.bias, X=X.double(), convention=convention
-            )
-            for metric, value in _collapse(nc, constant_nc4=(probe, convention) == ("ridge", "harun")).items():
-                yield who | {"probe": probe, "metric": f"{metric}_{convention}", "value": value}
+        layer = moments_of(of)
+        shared = _shared(name, of) | {"method": "full", "split": "train"}
+        for metric, value in _shape(layer, X, y, eps=eps).items():
+            yield shared | {"metric": metric, "value": value}
+        for convention in conventions:
+            values = _collapse(layer, probes.probes[name, of.task], X, convention, probe=probe)
+            for metric, value in values.items():
+                yield shared | {"probe": probe, "recipe": convention, "metric": metric, "value": value}
 
 
-def _shape(found: FeatureMoments, X: torch.Tensor, y: torch.Tensor, *, eps: float) -> dict[str, float]:
+def moments_of(of: TaskFeatures) -> FeatureMoments:
+    """Return the moments of the training rows, summed in double precision."""
+    X, y = of.splits["train"]
+    return moments.from_features(X.double(), y, n_classes=of.n_classes, quartic=False)
+
+
+def _shape(layer: FeatureMoments, X: torch.Tensor, y: torch.Tensor, *, eps: float) -> dict[str, float]:
     return {
-        "numerical_rank": geometry.numerical_rank(found, eps=eps),
-        "stable_rank": geometry.stable_rank(found),
-        "rankme": geometry.rankme(found),
+        "numerical_rank": geometry.numerical_rank(layer, eps=eps),
+        "stable_rank": geometry.stable_rank(layer),
+        "rankme": geometry.rankme(layer),
         "class_separation": geometry.class_separation(X, y),
     }
 
 
-def _collapse(nc: NeuralCollapse, *, constant_nc4: bool) -> dict[str, float]:
+def _collapse(
+    layer: FeatureMoments, classifier: LinearProbe, X: torch.Tensor, convention: str, *, probe: str
+) -> dict[str, float]:
     """Return NC1 to NC4; without NC4 where it is the score at the mean of a ridge probe, one number for every layer."""
+    nc = geometry.neural_collapse(layer, classifier.weight, classifier.bias, X=X.double(), convention=convention)
     values = {"nc1": nc.nc1, "nc2": nc.nc2, "nc3": nc.nc3}
-    return values if constant_nc4 else values | {"nc4": nc.nc4}
+    return values if (probe, convention) == ("ridge", HARUN) else values | {"nc4": nc.nc4}
 
 
 def similarity_rows(layers: Layers, *, split: str) -> Iterator[Row]:
@@ -60,39 +76,43 @@ def similarity_rows(layers: Layers, *, split: str) -> Iterator[Row]:
     rows = [of.splits[split][0] for of in layers.values()]
     values = cka.layer_cka(rows, rows[-1:])[:, 0].tolist()
     for (name, of), value in zip(layers.items(), values, strict=True):
-        who = {"layer": name, "n_features": of.n_features, "task": of.task, "method": "full"}
-        yield who | {"metric": "cka_to_last", "value": value}
+        yield _shared(name, of) | {"method": "full", "metric": "cka_to_last", "value": value}
 
 
-def redundancy_rows(
-    layers: Layers, *, split: str, fractions: Sequence[float], fraction: float, delta: float, seeds: Sequence[int]
-) -> Iterator[Row]:
+def redundancy_rows(layers: Layers, parts: RandomParts, *, split: str) -> Iterator[Row]:
     """Yield, draw by draw, the accuracy that a random share of a layer keeps, and its diffused redundancy.
 
-    Layers too narrow for `fraction` have no row of the first. Regularisers are those of `linear_probe.probe_layers`, so
-    that the whole layer has the accuracy of its curve: in early layers, where one direction outweighs all others, the
-    best one is far below those that suit a last layer.
+    Layers too narrow for the fraction have no row of the first. Regularisers are those of `linear_probe.probe_layers`,
+    so that the whole layer has the accuracy of its curve: in early layers, where one direction outweighs all others,
+    the best one is far below those that suit a last layer.
     """
     for name, of in layers.items():
-        # in double precision, below whose rounding the smallest regularisers lie
-        exact = replace(of, splits={at: (X.double(), y) for at, (X, y) in of.splits.items()})
-        data = ProbeData.of(exact, split=split, standardize=False)
-        full = ridge(data, *full_selection(of.n_features), l2=LAYER_L2)
-        grid = SizeGrid.of(of.n_features, (*fractions, fraction))
-        who = {"layer": name, "n_features": of.n_features, "task": of.task, "method": "random", "probe": "ridge"}
-        for draw in comparators.draw("random", data.moments, seeds=seeds):
-            curve = ridge(data, draw, grid, l2=LAYER_L2)
-            for row in _draw_rows(curve, full, of, fraction=fraction, delta=delta):
-                yield who | {"repeat": draw.repeat, "seed": draw.seed} | row
+        layer, X, y = moments_of(of), rows_of(of, split), labels_of(of, split)
+        grid = SizeGrid.of(of.n_features, (*REDUNDANCY_FRACTIONS, parts.fraction))
+        whole = _accuracy(layer, [torch.arange(of.n_features)], X, y)
+        shares = torch.tensor([*grid.fractions, 1.0], dtype=torch.float64)
+        for repeat, seed in enumerate(parts.seeds):
+            order = subsets.random_order(of.n_features, seed=seed)
+            accuracy = _accuracy(layer, [order[:size] for size in grid.sizes], X, y)
+            shared = _shared(name, of) | {"method": "random", "probe": "ridge", "repeat": repeat, "seed": seed}
+            if parts.fraction in grid.fractions:
+                at = grid.fractions.index(parts.fraction)
+                kept = {"metric": "accuracy_kept", "value": float(accuracy[at]) / float(whole)}
+                yield shared | {"fraction": parts.fraction, "n_selected": grid.sizes[at]} | kept
+            curve = torch.cat([accuracy, whole])
+            value = float(redundancy.diffused_redundancy(shares, curve, float(whole), delta=parts.delta))
+            yield shared | {"delta": parts.delta, "metric": "diffused_redundancy", "value": value}
 
 
-def _draw_rows(curve: Curve, full: Curve, of: TaskFeatures, *, fraction: float, delta: float) -> Iterator[Row]:
-    whole = float(full.accuracy)
-    if fraction in curve.fractions:
-        at = curve.fractions.index(fraction)
-        point = {"fraction": fraction, "n_selected": curve.sizes[at]}
-        yield point | {"metric": "accuracy_kept", "value": float(curve.accuracy[at]) / whole}
-    shares = torch.tensor([*curve.fractions, 1.0], dtype=torch.float64)
-    accuracy = torch.cat([curve.accuracy, full.accuracy])
-    drop = redundancy.diffused_redundancy(shares, accuracy, whole, delta=delta)
-    yield {"delta": delta, "metric": "diffused_redundancy", "value": float(drop)}
+def _accuracy(
+    layer: FeatureMoments, chosen: list[torch.Tensor], X: dict[str, torch.Tensor], y: dict[str, torch.Tensor]
+) -> torch.Tensor:
+    """Return the test accuracy of the ridge probe on every subset, (n_subsets,)."""
+    l2 = torch.tensor(LAYER_L2, dtype=torch.float64) * layer.variance.mean().cpu()
+    path = linear_probe.fit_ridge(layer, subsets=chosen, l2=l2)
+    probe, _ = linear_probe.choose_l2(path, X["validation"], y["validation"])
+    return probe.accuracy(X["test"], y["test"]).cpu()
+
+
+def _shared(name: str, of: TaskFeatures) -> Row:
+    return {"layer": name, "n_features": of.n_features, "task": of.task, "n_way": of.n_classes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -11,12 +11,12 @@ from diffred_core import results
 from diffred_core.chapters.depth.as_published import published_rows, spread_layers
 from diffred_core.chapters.depth.checks import check_layers, same_rows
 from diffred_core.chapters.depth.curve_rows import accuracy_rows, tunnel_rows
-from diffred_core.chapters.depth.curves import IN_DISTRIBUTION, TRANSFER, Layers, Resampling, own_curve, shifted_curve
-from diffred_core.chapters.depth.shape import geometry_rows, redundancy_rows, similarity_rows
+from diffred_core.chapters.depth.curves import LayerCurve, Layers, Resampling, own_curve, shifted_curve
+from diffred_core.chapters.depth.names import HARUN, IN_DISTRIBUTION, LAYERS, PAPYAN, TRANSFER
+from diffred_core.chapters.depth.shape import RandomParts, geometry_rows, redundancy_rows, similarity_rows
 from diffred_core.errors import InputError
+from diffred_core.linear_probe import LayerProbes
 from diffred_core.results.rows import Row
-
-REDUNDANCY_FRACTIONS: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 
 def layers(
@@ -34,7 +34,8 @@ def layers(
     n_published_seeds: int = 3,
     seed: int = 1,
     level: float = 0.95,
-    n_boot: int = 1000,
+    n_boot: int | None = 1000,
+    conventions: Sequence[str] = (PAPYAN, HARUN),
 ) -> pd.DataFrame:
     """Return what every layer of one model is good for, on the task itself and out of distribution, in two meanings.
 
@@ -65,20 +66,22 @@ def layers(
         Of the first subset, the first published run, and the resampling of rows.
     level, n_boot : float, int
         Coverage and number of resamples of the intervals over rows: the measured ones, and where validation rows choose
-        the layer, these too.
+        the layer, these too. None leaves the intervals out.
+    conventions : sequence of {"papyan", "harun"}
+        Of neural collapse, as in `geometry.neural_collapse`.
 
     Returns
     -------
     DataFrame
         A results table whose `task` is the one that is measured and whose `method` is the design. Layers stand in
-        execution order. By layer: accuracy (_low, _high), accuracy_validation, l2_at_edge; on the task itself
-        numerical_rank, stable_rank, rankme, class_separation, nc1 to nc4 (_papyan, _harun), cka_to_last, and by draw
-        accuracy_kept, diffused_redundancy; at some layers and by seed accuracy_as_published,
-        accuracy_selected_epoch, optimism. Of all layers together, in the rows of the last one: percent_retained,
-        percent_retained_held_out (of the layer that validation rows choose), best_layer_gain (of that layer over the
-        last), retained_beyond_id (percent_retained_held_out less that of the task itself), id_ood_correlation,
-        alignment, tunnel_start_95 and _98 (each with _low, _high), tunnel_start_revised, best_layer; layers are counted
-        from 1.
+        execution order. By layer: accuracy with its limits, accuracy_validation, l2_at_edge; on the task itself
+        numerical_rank, stable_rank, rankme, class_separation, nc1 to nc4 (`recipe`: the convention), cka_to_last, and
+        by draw accuracy_kept, diffused_redundancy; at some layers and by seed, with probe ``adamw``, accuracy
+        (`recipe`: ``as published`` or ``selected epoch``) and optimism, their difference. Of all layers together, in
+        the rows of the last one: with limits percent_retained, percent_retained_held_out (of the layer that validation
+        rows choose), best_layer_gain (of that layer over the last), retained_beyond_id (percent_retained_held_out less
+        that of the task itself), id_ood_correlation, alignment, tunnel_start_95 and _98; without them
+        tunnel_start_revised and best_layer. Layers are counted from 1.
 
     Raises
     ------
@@ -89,39 +92,38 @@ def layers(
     check_layers(layers, transfer, shifted, split=split)
     if n_subsets < 0:
         raise InputError(f"n_subsets must be at least 0, got {n_subsets}; 0 leaves redundancy out")
-    options = {"split": split, "probe": probe, "how": Resampling(level, n_boot, seed)}
-    rows: list[Row] = []
-    inside, probes = own_curve(layers, method=IN_DISTRIBUTION, **options)
-    curves = [inside]
-    for number, other in enumerate(transfer, start=1):
-        # Rows of another task are other rows, resampled on their own; corrupted ones stay paired with theirs.
-        how = replace(options["how"], seed=seed + number)
-        curves.append(own_curve(other, method=TRANSFER, split=split, probe=probe, how=how)[0])
-    for number, other in enumerate(shifted, start=1 + len(transfer)):
-        how = options["how"] if same_rows(layers, other) else replace(options["how"], seed=seed + number)
-        curves.append(shifted_curve(probes, layers, other, split=split, how=how))
-    for curve in curves:
-        rows += accuracy_rows(curve, layers, probe=probe)
-    for curve in curves:
-        rows += tunnel_rows(curve, inside, layers, probe=probe)
-    rows += geometry_rows(layers, probes, probe=probe, eps=rank_eps)
+    published = spread_layers(list(layers), published_layers)
+    curves, probes = _curves(layers, transfer, shifted, split, probe, Resampling(level, n_boot, seed))
+    rows = [row for curve in curves for row in accuracy_rows(curve, layers, probe=probe)]
+    rows += [row for curve in curves for row in tunnel_rows(curve, curves[0], layers, probe=probe)]
+    rows += geometry_rows(layers, probes, probe=probe, eps=rank_eps, conventions=conventions)
     rows += similarity_rows(layers, split=split)
     if n_subsets:
-        seeds = range(seed, seed + n_subsets)
-        rows += redundancy_rows(
-            layers, split=split, fractions=REDUNDANCY_FRACTIONS, fraction=fraction, delta=delta, seeds=seeds
-        )
-    chosen = spread_layers(list(layers), published_layers)
-    if chosen:
-        rows += _published(layers, transfer, chosen, split=split, seeds=range(seed, seed + n_published_seeds))
-    model = next(iter(layers.values())).model
-    common = {"experiment": "layers", "model": model, "split": split}
-    return results.as_table([common | row for row in rows])
+        rows += redundancy_rows(layers, RandomParts(fraction, delta, range(seed, seed + n_subsets)), split=split)
+    if published:
+        seeds = range(seed, seed + n_published_seeds)
+        for method, one in ((IN_DISTRIBUTION, layers), *((TRANSFER, other) for other in transfer)):
+            rows += published_rows(one, method=method, chosen=published, split=split, seeds=seeds)
+    shared: Row = {"experiment": LAYERS, "model": next(iter(layers.values())).model, "split": split}
+    return results.as_table([shared | row for row in rows])
 
 
-def _published(
-    layers: Layers, transfer: Sequence[Layers], chosen: Sequence[str], *, split: str, seeds: Sequence[int]
-) -> Iterator[Row]:
-    yield from published_rows(layers, method=IN_DISTRIBUTION, chosen=chosen, split=split, seeds=seeds)
-    for other in transfer:
-        yield from published_rows(other, method=TRANSFER, chosen=chosen, split=split, seeds=seeds)
+def _curves(
+    layers: Layers,
+    transfer: Sequence[Layers],
+    shifted: Sequence[Layers],
+    split: str,
+    probe: str,
+    resampling: Resampling,
+) -> tuple[list[LayerCurve], LayerProbes]:
+    """Return the curve of the task itself and of all others, and the probes of the task itself."""
+    inside, probes = own_curve(layers, method=IN_DISTRIBUTION, split=split, probe=probe, resampling=resampling)
+    # Rows of another task are other rows, resampled on their own; corrupted ones stay paired with theirs.
+    others = [replace(resampling, seed=resampling.seed + number + 1) for number in range(len(transfer) + len(shifted))]
+    curves = [inside]
+    for other, own in zip(transfer, others, strict=False):
+        curves.append(own_curve(other, method=TRANSFER, split=split, probe=probe, resampling=own)[0])
+    for other, own in zip(shifted, others[len(transfer) :], strict=True):
+        paired = resampling if same_rows(layers, other) else own
+        curves.append(shifted_curve(probes, layers, other, split=split, resampling=paired))
+    return curves, probes

@@ -1,0 +1,28 @@
+"""Experiments, designs, metrics and recipes of the chapter, each spelled once."""
+
+from __future__ import annotations
+
+LAYERS, SMALL_NETWORKS = "layers", "tunnel_small_networks"  # experiments
+
+# designs (column method): whose rows are measured, with whose probe
+IN_DISTRIBUTION, TRANSFER, SHIFT = "in_distribution", "transfer", "shift"
+
+# recipes of rows about one layer: conventions of neural collapse, and how the epoch of the published probe is chosen
+PAPYAN, HARUN = "papyan", "harun"
+AS_PUBLISHED, SELECTED_EPOCH = "as published", "selected epoch"
+
+# small networks: when they pool (column label), and whether they were trained (column recipe)
+EARLY, LATE = "early_pooling", "late_pooling"
+POOLING = {EARLY: "early pooling", LATE: "without early pooling"}
+TRAINED, UNTRAINED = "trained", "untrained"
+
+# metric: share of the final ID accuracy by which the original rule finds the tunnel (Masarczyk et al. 2023)
+TUNNEL_STARTS = {"tunnel_start_95": 0.95, "tunnel_start_98": 0.98}
+RETAINED = 95.0  # percent above which a tunnel is called negligible (Harun et al. 2024)
+# least percentage retained; those of `tunnel.STRENGTHS`, kept here because figures load no torch
+STRENGTHS = {"negligible": RETAINED, "weak": 90.0, "medium": 80.0, "strong": 0.0}
+
+
+def network_words(pooling: str, recipe: str) -> str:
+    """Return how a kind of small network is said: ``without early pooling, untrained``."""
+    return POOLING[pooling] + (", untrained" if recipe == UNTRAINED else "")

@@ -1,0 +1,82 @@
+"""Tables of the chapter for readers: what is retained, where the tunnel begins, and what the networks tell right."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from diffred_core import tunnel
+from diffred_core.chapters.depth import names
+from diffred_core.chapters.depth.reading import places
+from diffred_core.drawing import Table
+from diffred_core.results import summarize
+
+KIND = ["model", "label", "recipe"]
+
+
+def _layer_at(table: pd.DataFrame, place: float) -> str | None:
+    """Return the layer at a place, from 1; None where there is none."""
+    return None if pd.isna(place) else str(places(table)["layer"].iloc[int(place) - 1])
+
+
+def _retained(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what the last layer retains of every task and design, with its name and the best layer."""
+    columns = {"percent_retained": "retained", "percent_retained_held_out": "held out"}
+    rows, key = table[table["task"].notna()], ["method", "task"]
+    reached = {metric: f"{100 * share:g} % from" for metric, share in names.TUNNEL_STARTS.items()}
+    wanted = [*columns, "id_ood_correlation", "alignment", "best_layer", *reached]
+    wide = rows[rows["metric"].isin(wanted)].pivot(index=key, columns="metric", values="value")
+    limits = rows[rows["metric"] == "percent_retained_held_out"].set_index(key)[["low", "high"]]
+    wide = wide.join(limits).reset_index().rename(columns={"method": "design", "id_ood_correlation": "correlation"})
+    wide["design"] = wide["design"].replace(names.IN_DISTRIBUTION, "reference")
+    wide["strength"] = wide["percent_retained"].map(tunnel.strength)
+    for metric, name in {"best_layer": "best layer", **reached}.items():
+        wide[name] = [_layer_at(table, place) for place in wide[metric]]
+    wide = wide.rename(columns=columns).rename_axis(columns=None)
+    shown = ["design", "task", *columns.values(), "low", "high", "correlation", "alignment", "strength", "best layer"]
+    shown += reached.values()
+    return wide[[name for name in shown if name in wide]]
+
+
+def _network_retained(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what every kind of network retains of every OOD task, and how the task goes with the one trained on."""
+    other, kind = table[table["method"] == names.TRANSFER], [*KIND, "task"]
+    retained = summarize(other, kind, metric="percent_retained")[[*kind, "mean", "low", "high"]]
+    retained["strength"] = retained["mean"].map(tunnel.strength)
+    if "id_ood_correlation" in set(other["metric"]):  # an accuracy that is the same in all layers has none
+        means = summarize(other, kind, metric="id_ood_correlation").rename(columns={"mean": "ID/OOD correlation"})
+        retained = retained.merge(means[[*kind, "ID/OOD correlation"]], how="left")
+    return _in_words(retained)
+
+
+def _classifiers(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how often the networks' own classifiers are right, in percent."""
+    rows = summarize(table, KIND, metric="classifier_accuracy")[[*KIND, "mean", "low", "high"]]
+    numbers = 100 * rows[["mean", "low", "high"]].astype(float)
+    return _in_words(rows.assign(**numbers))
+
+
+def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
+    kinds = [names.network_words(row.label, row.recipe) for row in rows.itertuples()]
+    return rows.drop(columns=["label", "recipe"]).assign(model=rows["model"], network=kinds)[
+        ["model", "network", *[name for name in rows if name not in KIND]]
+    ]
+
+
+retained = Table(
+    _retained,
+    "Retained: accuracy of the last layer in percent of the best layer's, as published; strength is its published "
+    "name. Held out: best layer chosen on validation images, 95 % bootstrap interval over both. 95 % from: first layer "
+    "that reaches 95 % of the last layer's accuracy (Masarczyk et al. 2023).",
+    2,
+)
+network_retained = Table(
+    _network_retained,
+    "OOD performance retained in percent, 95 % interval over networks; strength: its published name; correlation of ID "
+    "and OOD accuracy over layers, mean over networks.",
+    2,
+)
+classifiers = Table(
+    _classifiers,
+    "Test images that the networks' own classifiers tell right, in percent, 95 % interval over networks.",
+    1,
+)
