@@ -13,12 +13,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, class_labels, finite_features
-from diffred_core.linear_probe._factor import class_targets
+from diffred_core.checks import finite_features
+from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, class_labels
 from diffred_core.linear_probe._prefix import PrefixCurve
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import as_problems
 from diffred_core.linear_probe._ridge import exact_solution
+from diffred_core.linear_probe.factor import class_targets
 from diffred_core.moments import FeatureMoments
 
 

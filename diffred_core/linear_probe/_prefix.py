@@ -9,9 +9,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from diffred_core.checks import check_positive
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._checks import check_positive, l2_values
-from diffred_core.linear_probe._factor import class_targets, ridge_factor
+from diffred_core.linear_probe._checks import l2_values
+from diffred_core.linear_probe.factor import class_targets, ridge_factor
 from diffred_core.moments import FeatureMoments
 from diffred_core.subsets import check_order
 
