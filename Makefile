@@ -16,6 +16,8 @@ INSTALLED = $(VENV)/.installed-$(shell cat requirements.lock pyproject.toml | ck
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null \
 	&& echo $$p && break; done)
+# An environment that forbids byte code would make every process of the grid compile torch and pandas anew.
+unexport PYTHONDONTWRITEBYTECODE
 STEP = echo "$(1)"; TIMEFORMAT="     took %0R s"; time
 
 help: ## list these targets

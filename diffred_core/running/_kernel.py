@@ -139,6 +139,7 @@ def kernel_environment(folder: Path, *, threads: int) -> Mapping[str, str]:
         **thread_environment(threads),
         "IPYTHONDIR": str(folder / "ipython"),  # no start-up scripts of the reader's own
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # an exported Agg would lose every figure
+        "PYTHONDONTWRITEBYTECODE": "",  # else every kernel compiles torch and pandas anew
         "PYTHONHASHSEED": "0",
         "TQDM_DISABLE": "1",  # a bar in a page would be one line a tick
     }
