@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import nbformat
+
 from diffred_core import files, provenance
 from diffred_core.errors import InputError
 from diffred_core.running import sources
 from diffred_core.running._execute import Limits, execute, failing_cell
 from diffred_core.running._interrupts import sigterm_as_exit
 from diffred_core.running._kernel import private_kernel
-from diffred_core.running._papermill import nbformat
 from diffred_core.running._scrub import path_rules, scrub, scrub_text, scrub_value
 from diffred_core.running.notebook_parameters import checked, read_parameters
 from diffred_core.running.records import Record, failed_path
