@@ -80,7 +80,7 @@ def run_notebook(
     with _part_file(output) as part, _failures_kept(part, output, record, beginning):
         with sigterm_as_exit(), private_kernel(threads=threads, timeout=timeout) as kernel:
             notebook = nbformat.read(template, as_version=4)
-            error = execute(notebook, part, parameters=given, kernel=kernel, cwd=files.project_root(), limits=limits)
+            error = execute(notebook, part, parameters=given, kernel=kernel, cwd=files.working_root(), limits=limits)
             if error is not None:
                 raise NotebookError(f"the whole run took longer than {timeout:g} s" if kernel.expired else error)
             use = kernel.use()
@@ -92,7 +92,7 @@ def _begin(template: Path, parameters: dict[str, object], threads: int) -> Recor
     commit, dirty = provenance.commit()
     return Record(
         template=template.name,
-        parameters=scrub_value(parameters, path_rules(files.project_root())),
+        parameters=scrub_value(parameters, path_rules(files.working_root())),
         template_sha256=files.sha256(template),
         code_sha256=sources.code_digest([template]),
         commit=commit,
@@ -150,13 +150,13 @@ def _keep_failure(part: Path, output: Path, record: Path, beginning: Record, rea
     with contextlib.suppress(OSError, ValueError):
         files.write_text(failed_path(output), _scrubbed(part))
     with contextlib.suppress(OSError):
-        scrubbed = scrub_text(sentence, path_rules(files.project_root()))
+        scrubbed = scrub_text(sentence, path_rules(files.working_root()))
         replace(_ended(beginning), error=scrubbed).write(failed_path(record))
     return sentence
 
 
 def _scrubbed(part: Path) -> str:
-    return nbformat.writes(scrub(nbformat.read(part, as_version=4), root=files.project_root())) + "\n"
+    return nbformat.writes(scrub(nbformat.read(part, as_version=4), root=files.working_root())) + "\n"
 
 
 def _where(part: Path) -> str:
