@@ -83,16 +83,18 @@ def run_notebook(
             error = execute(notebook, part, parameters=given, kernel=kernel, cwd=files.working_root(), limits=limits)
             if error is not None:
                 raise NotebookError(f"the whole run took longer than {timeout:g} s" if kernel.expired else error)
-            use = kernel.use()
-        return _publish(part, output, record, products, replace(beginning, **use))
+            device, peak_memory_mb = kernel.use()
+        beginning = replace(beginning, device=device, peak_memory_mb=peak_memory_mb)
+        return _publish(part, output, record, products, beginning)
 
 
 def _begin(template: Path, parameters: dict[str, object], threads: int) -> Record:
     # Digests are taken before the run: a file edited while it runs must make the result stale.
     commit, dirty = provenance.commit()
+    rules = path_rules(files.working_root())
     return Record(
         template=template.name,
-        parameters=scrub_value(parameters, path_rules(files.working_root())),
+        parameters={name: scrub_value(value, rules) for name, value in parameters.items()},
         template_sha256=files.sha256(template),
         code_sha256=sources.code_digest([template]),
         commit=commit,
@@ -156,7 +158,8 @@ def _keep_failure(part: Path, output: Path, record: Path, beginning: Record, rea
 
 
 def _scrubbed(part: Path) -> str:
-    return nbformat.writes(scrub(nbformat.read(part, as_version=4), root=files.working_root())) + "\n"
+    notebook = scrub(nbformat.read(part, as_version=4), root=files.working_root())
+    return f"{nbformat.writes(notebook)}\n"
 
 
 def _where(part: Path) -> str:

@@ -66,7 +66,7 @@ def path_rules(root: Path) -> list[tuple[re.Pattern[str], str]]:
 def scrub_text(text: str, rules: list[tuple[re.Pattern[str], str]]) -> str:
     """Return `text` with every rule applied."""
     for pattern, replacement in rules:
-        text = pattern.sub(lambda _, new=replacement: new, text)
+        text = pattern.sub(replacement, text)
     return text
 
 
