@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_checkout import PROJECT, outputs_of
+from small_checkout import PROJECT
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def diffred(installed, tmp_path):
 def test_notebooks_and_their_parameters_are_listed(diffred):
     assert diffred("notebooks").stdout.split() == sorted(path.stem for path in (PROJECT / "notebooks").glob("*.ipynb"))
     assert "n_seeds: int = 5" in diffred("parameters", "subset_probes").stdout
-    assert "did you mean 'subset_probes'?" in diffred("parameters", "subset_probs").stderr
+    assert "did you mean 'subset_probes' or" in diffred("parameters", "subset_probs").stderr
 
 
 def test_a_grid_needs_a_checkout_and_says_so(diffred):
@@ -62,5 +62,4 @@ def test_a_notebook_runs_on_a_file_of_embeddings_into_the_working_folder(diffred
     finished = diffred("run", "subset_similarity", "--model", "own", "--task", "embeddings:e.npz")
     assert finished.returncode == 0, finished.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e.npz", "runs"]
-    assert (tmp_path / "runs/tables/embeddings-e.npz/own/subset_similarity.csv").is_file()
-    assert "16" in outputs_of(tmp_path / "runs/notebooks/embeddings-e.npz/own/subset_similarity.ipynb")
+    assert ",own," in (tmp_path / "runs/tables/embeddings-e.npz/own/subset_similarity.csv").read_text()
