@@ -31,8 +31,8 @@ def build_book(source: Path, *, config: Path, output: Path) -> Path:
         If the build warns or fails; Jupyter Book has printed why.
     """
     options = ["--config", str(config), "--path-output", str(output), "-W", "-n", "--keep-going"]
-    # By this interpreter, whatever `jupyter-book` the search path would find, and with the extension `staging.mathml` of
-    # this package, whatever package the working folder holds.
+    # By this interpreter, whatever `jupyter-book` would be found, and with `staging.mathml` of this package,
+    # whatever package the working folder holds.
     package = str(Path(__file__).parents[2])
     code = f"import sys; sys.path[0] = {package!r}; from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", code, "build", str(source), *options]
