@@ -11,7 +11,7 @@ import os
 import sys
 from logging import LogRecord
 
-import lazy_loader
+from snakemake.cli import main
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
@@ -53,9 +53,6 @@ def described(record: LogRecord) -> dict[str, object] | None:
 
 
 if __name__ == "__main__":
-    lazy_loader.load("pandas")  # Snakemake imports every executor, and Slurm's imports pandas for a report of its own
-    from snakemake.cli import main
-
     LogHandler.events = os.dup(OUTPUT)
     os.dup2(sys.stderr.fileno(), OUTPUT)
     LoggerPluginRegistry().register_plugin("snakemake_logger_plugin_diffred", sys.modules[__name__])
