@@ -39,7 +39,7 @@ def imported_names(path: Path) -> set[str]:
 @functools.cache
 def _names_in(path: Path, mtime_ns: int, size: int) -> set[str]:
     # Parsed once a version of the file: the notebooks of a grid rest on nearly the same files.
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(code_of(path))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
