@@ -67,6 +67,8 @@ def test_one_fit_without_convergence_is_told():
     assert claim.verdict == "fails"
     assert "1 of 2 did not: 1 ridge" in claim.evidence
     assert random_subsets.claims.fits_converged(table(*rows[:1])).verdict == "holds"
+    stopped_by_recipe = table(*rows).assign(probe="sgd")
+    assert random_subsets.claims.fits_converged(stopped_by_recipe).evidence == "The table holds none."
 
 
 def test_every_claim_of_a_sweep_is_made_and_a_table_of_two_sweeps_is_refused():
