@@ -8,7 +8,6 @@ import pytest
 from reference_tunnel_statistics import invented_file, invented_table
 
 from diffred_core.chapters import tunnel_paper
-from diffred_core.chapters.tunnel_paper import file as _file
 from diffred_core.chapters.tunnel_paper import names
 from diffred_core.chapters.tunnel_paper.networks import networks
 from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows
@@ -24,50 +23,26 @@ def written(folder, change=None, name="experiments_results.csv"):
     return folder / name
 
 
-@pytest.fixture
-def at_home(tmp_path, monkeypatch):
-    """Return where the table is looked for."""
-    monkeypatch.setenv("DIFFRED_DATA", str(tmp_path / "data"))
-    return tmp_path / "data" / "tunnel" / "experiments_results.csv"
-
-
-def test_a_file_given_is_taken_as_it_is(tmp_path):
+def test_the_published_rows_are_read_without_a_file_and_another_file_is_told_apart(tmp_path):
     path = written(tmp_path)
-    assert tunnel_paper.find_results(path) == path
+    rows = tunnel_paper.read()
+    assert len(rows) == len(tunnel_paper.read(path)) == 512
+    assert not rows[list(names.MEASURES)].equals(tunnel_paper.read(path)[list(names.MEASURES)])
+    assert tunnel_paper.is_published(None)
     assert not tunnel_paper.is_published(path)
+    assert len({tunnel_paper.digest(None), tunnel_paper.digest(path)}) == 2
+
+
+def test_line_ends_do_not_matter(tmp_path):
+    path = written(tmp_path)
+    before = tunnel_paper.digest(path)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert tunnel_paper.digest(path) == before
 
 
 def test_a_file_given_that_is_not_there_is_told(tmp_path):
     with pytest.raises(InputError, match=r"path to be the table .* no file '.*none\.csv'; leave path out"):
-        tunnel_paper.find_results(tmp_path / "none.csv")
-
-
-def test_the_table_is_downloaded_once_and_line_ends_do_not_matter(tmp_path, at_home, monkeypatch, capsys):
-    there = written(tmp_path, name="there.csv")
-    monkeypatch.setattr(_file, "SHA256", _file._digest(there.read_bytes()))
-    there.write_bytes(there.read_bytes().replace(b"\n", b"\r\n"))
-    assert tunnel_paper.find_results(source=there.as_uri()) == at_home
-    assert "experiments_results.csv: 100%" in capsys.readouterr().err
-    assert len(tunnel_paper.read(at_home)) == 512
-    assert tunnel_paper.is_published(at_home)
-    gone = (tmp_path / "gone.csv").as_uri()
-    assert tunnel_paper.find_results(source=gone) == at_home  # found, so nothing is asked for
-    at_home.write_text("damaged")
-    with pytest.raises(InputError, match="got neither"):
-        tunnel_paper.find_results(source=gone, progress=False)
-
-
-def test_no_network_is_one_sentence(tmp_path, at_home):
-    with pytest.raises(InputError, match=r"Harun et al\. \(2024\) at '.*' or from file:.*, got neither .*pass path="):
-        tunnel_paper.find_results(source=(tmp_path / "gone.csv").as_uri(), progress=False)
-    assert not at_home.exists()
-
-
-def test_another_file_from_the_source_is_refused(tmp_path, at_home):
-    there = written(tmp_path, name="there.csv")
-    with pytest.raises(InputError, match=r"expected the published table .* bytes with another checksum"):
-        tunnel_paper.find_results(source=there.as_uri(), progress=False)
-    assert not at_home.exists()
+        tunnel_paper.read(tmp_path / "none.csv")
 
 
 def test_sixty_four_networks_by_eight_sets(tmp_path):
@@ -135,8 +110,6 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(InputError, match=r"expected empty\.csv to be a table of comma-separated values"):
         tunnel_paper.read(tmp_path / "empty.csv")
-    with pytest.raises(InputError, match=r"expected a readable table at '.*none\.csv', got: .*; check the path"):
-        tunnel_paper.read(tmp_path / "none.csv")
 
 
 def test_published_numbers_name_what_can_be_recomputed():

@@ -52,7 +52,7 @@ def test_every_figure_has_words_and_every_table_a_caption(executed):
 
 def test_another_table_is_called_so_and_its_numbers_differ(executed):
     page = executed[0].read_text()
-    assert "NOT the published file" in page
+    assert "NOT the published ones" in page
     table = results.read(executed[1])
     verdicts = table[table["method"] == "replay"].set_index("label")["value"]
     assert verdicts.sum() == len(published.tunnel_numbers())

@@ -1,17 +1,10 @@
-"""The published table, where it is at hand: every printed number that is known to come out does.
-
-Give its path as ``DIFFRED_TUNNEL_RESULTS``, or have the notebook download it; without it these tests are skipped.
-"""
+"""The published rows: every printed number that is known to come out does."""
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 import pytest
 from sklearn.metrics import r2_score
 
-from diffred_core import files
 from diffred_core.chapters import tunnel_paper
 from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, VARIANTS, select
 from diffred_core.chapters.tunnel_paper.effects import effect_rows
@@ -19,7 +12,6 @@ from diffred_core.chapters.tunnel_paper.headings import residual_rows
 from diffred_core.chapters.tunnel_paper.printed import comparison_frame
 from diffred_core.chapters.tunnel_paper.regression import design, fit, slope_rows, variance_rows
 from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows
-from diffred_core.errors import InputError
 from diffred_core.results import published
 
 # What the paper prints otherwise than the table gives, rounding aside: the number of cells that the text names for
@@ -36,23 +28,9 @@ DIFFERENT = {
 }
 
 
-def _place() -> Path | None:
-    """Return where the published table is, if it is."""
-    try:
-        given = os.environ.get("DIFFRED_TUNNEL_RESULTS")
-        path = Path(given) if given else files.data_root() / "tunnel" / "experiments_results.csv"
-    except InputError:  # not run inside a checkout
-        return None
-    return path if path.is_file() and tunnel_paper.is_published(path) else None
-
-
-PLACE = _place()
-pytestmark = pytest.mark.skipif(PLACE is None, reason="needs the published table: set DIFFRED_TUNNEL_RESULTS")
-
-
 @pytest.fixture(scope="module")
 def table():
-    return tunnel_paper.read(PLACE)
+    return tunnel_paper.read()
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,22 @@ def tunnel_numbers() -> pd.DataFrame:
     return _table("published_tunnel.csv").fillna({"subject": "", "side": "", "metric": ""})
 
 
+def tunnel_rows() -> pd.DataFrame:
+    """Return the 512 rows behind the statistics of Harun et al. (2024), restated from their published table.
+
+    Returns
+    -------
+    DataFrame
+        One row a network and OOD set, in the published order: the measures retained (per cent), correlation and
+        alignment, and the predictors of the network; names follow from the order (`chapters.tunnel_paper.read`).
+
+    Notes
+    -----
+    Copyright 2024 Md Yousuf Harun, Kyungbok Lee, Jhair Gallardo, Christopher Kanan; published under the MIT licence.
+    """
+    return _table("published_tunnel_rows.csv")
+
+
 def tunnel_accuracies() -> pd.DataFrame:
     """Return the OOD accuracies of table 4 of Harun et al. (2024), under its own headings and in its own order.
 

@@ -3,7 +3,6 @@ from . import figures as figures
 from . import names as names
 from . import tables as tables
 from .file import digest as digest
-from .file import find_results as find_results
 from .file import is_published as is_published
 from .printed import replay as replay
 from .sweep_statistics import statistics as statistics
