@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
-from small_checkout import make_checkout, outputs_of, write_notebook
+from small_checkout import PROJECT, make_checkout, outputs_of, write_notebook
+from tiny_world import MODEL, write_checkpoint, write_images
 from typer.testing import CliRunner
 
 from diffred_core import files
@@ -150,3 +156,29 @@ def test_a_device_is_a_parameter_of_the_notebook_or_refused(checkout):
     assert outputs_of(files.notebook_path("t", "m", "there")) == "on meta\n"
     refused = diffred("run", "hello", "--device", "meta")
     assert (refused.exit_code, "hello.ipynb has no parameter 'device'" in refused.stderr) == (2, True)
+
+
+def test_on_a_terminal_a_first_extraction_runs_where_its_bar_is_seen(checkout, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    source = "def never_called():\n    from diffred_core import features"
+    parameters = "model: str = 'm'\ntask: str = 't'\ncheckpoint: str | None = None"
+    write_notebook(checkout / "notebooks/reads.ipynb", source, parameters=parameters)
+    write_images(checkout / "pets", n=35)
+    weights = write_checkpoint(checkout / "w.safetensors")
+    options = ["--model", MODEL, "--task", f"folder:{checkout}/pets", "--checkpoint", str(weights), "--threads", "1"]
+    command = [sys.executable, "-m", "diffred_core.cli", "run", "reads", *options]
+
+    piped = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (piped.returncode, (checkout / "runs/features").exists()) == (0, False), piped.stderr  # the control
+
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True) as running:
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # which is how a terminal ends that nobody writes to any more
+            while os.read(ours, 4096):
+                pass
+        extracted, output = running.stdout.read().splitlines()
+    os.close(ours)
+    assert "256 features, 2 classes, rows: train 42" in extracted
+    assert output.startswith(str(checkout / "runs/notebooks"))
+    assert len(list((checkout / "runs/features").rglob("manifest.json"))) > 1

@@ -44,6 +44,9 @@ def run(
     given = {name: value for name, value in named.items() if value is not None}
     given |= parsed(parameter, schema, template=template.name)
     place = place_of(analysis, given, schema)
+    if sys.stderr.isatty() and "split_seed" not in given and _reads_new_features(place, schema):
+        # A page has no place for a bar, so what may take long is done before, where a person sees how far it is.
+        extract(place[1], place[0], checkpoint=checkpoint, device=device, threads=threads)
     _run_to_its_place(template, given, place, threads=threads, timeout=timeout, cell_timeout=cell_timeout, stamp=stamp)
 
 
@@ -71,13 +74,27 @@ def extract(
         write_stamp(stamp_file(stamp), manifests(model, task, found.keys.values()))
 
 
-def manifests(model: str, task: str, keys: Iterable[str]) -> list[Path]:
-    """Return the manifests of the feature stores with these keys; none for features that came from a file."""
+def _reads_new_features(place: tuple[str, str, str], schema: dict[str, Parameter]) -> bool:
+    """Return whether a notebook reads the last layer of images of which no features are kept yet."""
+    from diffred_core.running import needs_features
+
+    task, model, analysis = place
+    if not {"model", "task"} <= schema.keys() or "layers" in schema or task.startswith("embeddings:"):
+        return False
+    return needs_features(analysis) and not any(features_folder(task, model).rglob("manifest.json"))
+
+
+def features_folder(task: str, model: str) -> Path:
+    """Return the folder of the feature stores of a model on a task."""
     from diffred_core import files
 
-    folder = files.runs_root() / "features" / files.slug(task) / files.slug(model)
-    known = set(keys)
-    return [path for path in sorted(folder.rglob("manifest.json")) if json.loads(path.read_text())["key"] in known]
+    return files.runs_root() / "features" / files.slug(task) / files.slug(model)
+
+
+def manifests(model: str, task: str, keys: Iterable[str]) -> list[Path]:
+    """Return the manifests of the feature stores with these keys; none for features that came from a file."""
+    known, paths = set(keys), sorted(features_folder(task, model).rglob("manifest.json"))
+    return [path for path in paths if json.loads(path.read_text())["key"] in known]
 
 
 def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str) -> dict[str, object]:
