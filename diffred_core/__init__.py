@@ -2,7 +2,7 @@
 
 The way of the data; nothing flows back::
 
-    image --datasets--> backbones --features.extract--> feature store        X (n_samples, n_features), y (n_samples,)
+    image --datasets--> backbones --features.Source--> feature store        X (n_samples, n_features), y (n_samples,)
     X, y --moments--> n, mean, X'X, (X*X)'(X*X), class sums                  one pass, memory n_features^2
     moments, subsets --cka, linear_probe, redundancy--> values               every subset from the same moments
     layers --linear_probe, tunnel, geometry--> values                        every layer, in the order it runs

@@ -53,7 +53,7 @@ def few_shot(
     pool : Pool
         From `few_shot_pool`: what episodes are drawn from, and the other rows of the task.
     views : Tensor (n_pool, n_views, n_features), optional
-        Features of augmented views of the pool, from `features.load_views`. Without them importance is estimated only
+        Features of augmented views of the pool, from `features.Source.views`. Without them importance is estimated only
         where there are two shots or more.
     n_way, shots, n_query, n_episodes
         Classes of an episode; shots at which everything is measured; queries of a class; episodes of a setting.
@@ -155,5 +155,5 @@ def _check(pool: Pool, views: Tensor | None, shots: Sequence[int], heads: Sequen
     if views is not None and (views.ndim != 3 or (len(views), views.shape[2]) != shape):
         raise InputError(
             f"views must have shape ({shape[0]}, n_views, {shape[1]}), got {tuple(views.shape)}; pass "
-            "features.load_views(..., rows=pool.rows)"
+            "source.views(pool.rows)"
         )
