@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,14 @@ def openvino_model(request: Request, layers: tuple[str, ...], pool: str, *, root
         return _converted(request, layers, pool)
     asked = [request.identity(root), request.input_size, layers, pool, [version(name) for name in PACKAGES]]
     folder = root / ".networks" / hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
-    if not _is_whole(folder):
-        _write(_converted(request, layers, pool), folder)
-    import openvino
+    if _is_whole(folder):
+        import openvino
 
-    return openvino.Core().read_model(folder / "model.xml")
+        return openvino.Core().read_model(folder / "model.xml")
+    model = _converted(request, layers, pool)
+    with suppress(OSError, RuntimeError):  # a full disk: the shards will say so
+        _write(model, folder)
+    return model
 
 
 def _converted(request: Request, layers: tuple[str, ...], pool: str) -> Any:
