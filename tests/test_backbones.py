@@ -213,7 +213,8 @@ def convolved(classes: int | None, **options: object) -> Backbone:
     return backbones.from_module(module, name="convolved", **HALF | options)
 
 
-def test_a_network_of_plain_torch_is_a_backbone_like_any_other(tmp_path: Path) -> None:
+def test_a_network_of_plain_torch_is_a_backbone_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFFRED_RUNS", str(tmp_path / "runs"))
     task = f"folder:{write_images(tmp_path / 'pets', n=10)}"
     headed, bare = convolved(4, classifier="fc"), convolved(None)
     images = torch.rand(3, 3, 24, 24, generator=torch.Generator().manual_seed(0))
@@ -273,7 +274,7 @@ def test_a_folder_in_timms_format_is_a_model(tmp_path: Path) -> None:
     assert found.weights_digest == plain.weights_digest
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     assert torch.equal(found.features(images), plain.features(images))
-    assert resolve_model_data_config(found.module)["mean"] == found.mean
+    assert tuple(resolve_model_data_config(found.module)["mean"]) == found.mean
     with pytest.raises(InputError, match=r"expected the weights of 'local-dir:.*none' from a folder in timm's format"):
         backbones.load(f"local-dir:{tmp_path / 'none'}")
 

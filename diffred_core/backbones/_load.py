@@ -99,7 +99,7 @@ def _create(name: str, *, pretrained: bool, options: dict[str, Any]) -> nn.Modul
             f"expected model_args that timm's {name!r} takes, got {options} ({error}); see its signature"
         ) from error
     except Exception as error:  # the hub raises its own, OSError and its HTTP client's, by version
-        if not pretrained:
+        if not pretrained and not name.startswith((HUB, LOCAL)):
             raise
         raise InputError(
             f"expected the weights of {name!r} from {_place(name)}, but they cannot be had "

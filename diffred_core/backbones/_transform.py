@@ -57,7 +57,7 @@ def to_tensor(image: Image.Image) -> Tensor:
     pixels = np.asarray(image)
     if pixels.ndim == 2:
         return torch.from_numpy(np.repeat(pixels[None], 3, axis=0))
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
 
 
 def plain_crop(config: Mapping[str, Any]) -> CentreCrop | None:

@@ -54,7 +54,7 @@ class Request:
             self.model, checkpoint=self.checkpoint, image_size=self.input_size, model_args=self.model_args
         )
 
-    def identity(self, root: Path) -> dict[str, object]:
+    def identity(self, root: Path) -> dict[str, Any]:
         """Return `Backbone.identity`.
 
         It is remembered under `root` by path, size and time of the weights' file, so that reading kept features
@@ -65,7 +65,7 @@ class Request:
             return self.backbone.identity
         if not memory.is_file():
             files.write_json(memory, self.backbone.identity)
-        identity: dict[str, object] = json.loads(memory.read_text(encoding="utf-8"))
+        identity: dict[str, Any] = json.loads(memory.read_text(encoding="utf-8"))
         return identity
 
     def transform(self, root: Path) -> Transform:
