@@ -25,7 +25,7 @@ def convolution_features(
         The averages of the four quarters of a map, or the average of all of it.
     batch_size : int
     engine : {"torch", "openvino", "auto"}
-        As in `features.extract`.
+        As in `features.Source`.
 
     Returns
     -------
