@@ -12,5 +12,4 @@ with needs("images"):
     from diffred_core.backbones._load import load as load
     from diffred_core.backbones._module import from_module as from_module
     from diffred_core.backbones._transform import Transform as Transform
-    from diffred_core.backbones._transform import plain_crop as plain_crop
     from diffred_core.backbones._transform import to_tensor as to_tensor

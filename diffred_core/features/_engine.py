@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +37,7 @@ def build(
     """Return the engine of that name; ``auto`` is OpenVINO on a CPU where it is installed, else torch."""
     network = LayerFeatures(backbone, layers, pool=pool).eval()
     if choose(engine, device) == "openvino":
-        return openvino_engine(converted(network, size=backbone.input_size), threads=threads)
+        return openvino_engine(network, size=backbone.input_size, threads=threads)
     return torch_engine(network, device=device, threads=threads)
 
 
@@ -86,11 +85,12 @@ def torch_engine(network: LayerFeatures, *, device: torch.device, threads: int) 
     return run
 
 
-def openvino_engine(model: Any, *, threads: int) -> Engine:
-    """Return features by OpenVINO (`converted`) in float32, several small requests at a time."""
+def openvino_engine(network: LayerFeatures, *, size: int, threads: int) -> Engine:
+    """Return features by OpenVINO in float32, several small requests at a time."""
     import openvino
 
-    model.reshape([REQUEST, *(side.get_length() for side in model.input(0).partial_shape[1:])])
+    model = converted(network, size=size)
+    model.reshape([REQUEST, 3, size, size])
     settings = {
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": "f32",
@@ -120,7 +120,7 @@ def openvino_engine(model: Any, *, threads: int) -> Engine:
     return run
 
 
-def converted(network: LayerFeatures, *, size: int) -> Any:
+def converted(network: LayerFeatures, *, size: int):
     """Return the OpenVINO model of a network.
 
     By tracing and OpenVINO's frontend: ``openvino.convert_model`` does the same, traces twice more to compare, takes

@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -19,9 +18,7 @@ from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
 from diffred_core.features import _engine
 from diffred_core.features._batches import pixel_batches
-from diffred_core.features._compiled import openvino_model
 from diffred_core.features._identity import DTYPES
-from diffred_core.features._layers import LayerFeatures
 from diffred_core.features._request import Request
 from diffred_core.features._shared import Kept, locked
 from diffred_core.features._store import SHARD_SIZE, FeatureStore
@@ -39,7 +36,6 @@ class Extractor:
     engine: str
     threads: int
     progress: bool
-    root: Path
     transform: Transform | None = None  # instead of the network's own
 
     def __post_init__(self) -> None:
@@ -53,11 +49,14 @@ class Extractor:
     @cached_property
     def run(self) -> _engine.Engine:
         """The compiled network; built at the first missing shard, used for all of them."""
-        if _engine.choose(self.engine, self.device) == "openvino":
-            model = openvino_model(self.request, self.layers, self.pool, root=self.root)
-            return _engine.openvino_engine(model, threads=self.threads)
-        network = LayerFeatures(self.request.backbone, self.layers, pool=self.pool).eval()
-        return _engine.torch_engine(network, device=self.device, threads=self.threads)
+        return _engine.build(
+            self.request.backbone,
+            self.layers,
+            device=self.device,
+            engine=self.engine,
+            threads=self.threads,
+            pool=self.pool,
+        )
 
     def fill(self, store: FeatureStore, dataset: Dataset, *, split: str, what: str | None = None) -> None:
         """Compute the shards that are missing or damaged, then write the manifest; `what` is for the bar."""
@@ -107,7 +106,7 @@ class Extractor:
     def _pixels(self, dataset: Dataset, batches: list[list[int]]) -> Generator[Tensor]:
         if not batches:  # all rows are kept: no network is loaded
             return
-        transform = self.transform or self.request.transform(self.root)
+        transform = self.transform or self.request.backbone.transform
         yield from pixel_batches(dataset, transform, batches, threads=self.threads)
 
     def _bar(self, description: str, total: int) -> tqdm[None]:

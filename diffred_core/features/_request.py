@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from diffred_core import backbones, files
-from diffred_core.backbones import Backbone, Transform, plain_crop
+from diffred_core.backbones import Backbone
 from diffred_core.features._layer_names import Layers, layer_names
 
 
@@ -67,14 +67,6 @@ class Request:
             files.write_json(memory, self.backbone.identity)
         identity: dict[str, Any] = json.loads(memory.read_text(encoding="utf-8"))
         return identity
-
-    def transform(self, root: Path) -> Transform:
-        """Return `Backbone.transform`; a plain crop is read from the identity, without loading a network."""
-        if not isinstance(self.model, Backbone):
-            plain = plain_crop(self.identity(root)["preprocessing"])
-            if plain is not None:
-                return plain
-        return self.backbone.transform
 
     def layer_names(self, layers: Layers, root: Path | None = None) -> tuple[str, ...]:
         """Return `_layer_names.layer_names`, remembered under `root` so that a network is loaded only once."""

@@ -302,7 +302,6 @@ class Source:
             engine=self.engine,
             threads=n_threads(self.threads),
             progress=self.progress,
-            root=self._root,
             # A view has the size of the input already: the network's own resizing would crop it a second time.
             transform=to_tensor if of_views else None,
         )
