@@ -47,7 +47,7 @@ def broken_rules(code):
         f"more than {MOST_CELLS} code cells": len(code) > MOST_CELLS,
         "a function or class": bool(defined & set(nodes)),
         "no parameters first": code[0]["metadata"].get("tags") != ["parameters"],
-        "no table written last": "results.write(" not in text_of(code[-1]),
+        "no table written last": "run.write(" not in text_of(code[-1]),
     }
     return [rule for rule, broken in rules.items() if broken]
 
@@ -63,7 +63,7 @@ def broken_rules(code):
 )
 def test_a_broken_rule_is_seen(change, rule):
     code = [{"source": "n: int = 1  # n", "metadata": {"tags": ["parameters"]}}]
-    code.append({"source": "results.write(table)", "metadata": {}})
+    code.append({"source": "run.write(table)", "metadata": {}})
     assert broken_rules(code) == []
     assert rule in broken_rules(change(code))
 
