@@ -9,13 +9,15 @@ GRID ?= embedded
 BIN := $(abspath $(VENV))/bin
 # By module, so that the package of this checkout comes before an installed one.
 DIFFRED = $(BIN)/python -m diffred_core.cli
-CODE := diffred_core tests benchmarks notebooks
+CODE := diffred_core tests benchmarks notebooks setup.py
 # Named by the content of what is installed: another checkout of the same content finds its work done.
 INSTALLED = $(VENV)/.installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d ' ' -f 1)
 # python3 first, then by name; a version manager's shim that leads nowhere answers no question and is passed over.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null \
 	&& echo $$p && break; done)
+# An environment that forbids byte code would make every process of the grid compile torch and pandas anew.
+unexport PYTHONDONTWRITEBYTECODE
 STEP = echo "$(1)"; TIMEFORMAT="     took %0R s"; time
 
 help: ## list these targets

@@ -51,6 +51,27 @@ def as_labels(y: Tensor | ArrayLike, n_samples: int, *, name: str = "y") -> Tens
     return y.long()
 
 
+def finite_features(X: Tensor | ArrayLike, *, n_features: int | None = None, name: str = "X") -> Tensor:
+    """Return `X` as `as_features` does; refuse another width than `n_features`, NaN and infinity."""
+    X = as_features(X, name=name)
+    if n_features is not None and X.shape[1] != n_features:
+        raise InputError(
+            f"expected {name} with {n_features} features as in the fit, got {X.shape[1]}; "
+            "pass features of the same layer"
+        )
+    # a finite sum proves finite entries; an infinite one may be an overflow, so look again, entry by entry
+    if not torch.isfinite(X.sum()) and not torch.isfinite(X).all():
+        bad = int((~torch.isfinite(X)).any(1).sum())
+        raise InputError(f"expected finite values in {name}, got NaN or infinity in {bad} rows; drop or repair them")
+    return X
+
+
+def check_positive(value: float, *, name: str) -> None:
+    """Refuse an option that is not above zero."""
+    if not value > 0:
+        raise InputError(f"expected {name} above 0, got {value}; leave it out for the default")
+
+
 def _as_tensor(values: Tensor | ArrayLike, name: str) -> Tensor:
     try:
         return torch.as_tensor(values)

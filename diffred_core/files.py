@@ -71,19 +71,29 @@ def digest_of(contents: dict[str, bytes]) -> str:
 def project_root(start: Path | None = None) -> Path:
     """Return the nearest folder at or above `start` that holds ``_config.yml`` and ``notebooks/``."""
     here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "_config.yml").is_file() and (folder / "notebooks").is_dir():
-            return folder
-    raise InputError(
-        f"expected to run inside a checkout of the book (a folder with _config.yml and notebooks/), but {here} "
-        "is not in one; change folder, or set DIFFRED_RUNS to the folder that shall hold the results"
-    )
+    if (checkout := _checkout(here)) is None:
+        raise InputError(
+            f"expected to run inside a checkout of the book (a folder with _config.yml and notebooks/), but {here} "
+            "is not in one; change folder"
+        )
+    return checkout
+
+
+def working_root() -> Path:
+    """Return the checkout that the working folder is in, else the working folder: where notebooks run."""
+    here = Path.cwd()
+    return _checkout(here) or here
+
+
+def _checkout(here: Path) -> Path | None:
+    folders = (here, *here.parents)
+    return next((f for f in folders if (f / "_config.yml").is_file() and (f / "notebooks").is_dir()), None)
 
 
 def runs_root() -> Path:
-    """Return the folder of everything generated: ``$DIFFRED_RUNS``, else ``runs/`` of the checkout."""
+    """Return the folder of everything generated: ``$DIFFRED_RUNS``, else ``runs/`` under `working_root`."""
     chosen = os.environ.get("DIFFRED_RUNS")
-    return Path(chosen).expanduser().resolve() if chosen else project_root() / "runs"
+    return Path(chosen).expanduser().resolve() if chosen else working_root() / "runs"
 
 
 def data_root() -> Path:
@@ -125,9 +135,18 @@ def log_path(task: str, model: str, analysis: str) -> Path:
     return _location("logs", task, model, analysis, ".log")
 
 
+def templates_root() -> Path:
+    """Return the folder of the notebooks: that of the checkout, outside of one that of the installed package."""
+    if checkout := _checkout(Path.cwd()):
+        return checkout / "notebooks"
+    package = Path(__file__).parent
+    installed = package / "notebooks"  # put there when a wheel is built; an editable install has them beside it
+    return installed if installed.is_dir() else package.with_name("notebooks")
+
+
 def template_path(analysis: str) -> Path:
-    """Return ``notebooks/<analysis>.ipynb`` of the checkout."""
-    return project_root() / "notebooks" / f"{analysis}.ipynb"
+    """Return the notebook ``<analysis>.ipynb`` in `templates_root`."""
+    return templates_root() / f"{analysis}.ipynb"
 
 
 def _location(kind: str, task: str, model: str, analysis: str, suffix: str) -> Path:

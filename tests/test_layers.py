@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -132,6 +133,22 @@ def test_a_chapter_is_loaded_when_it_is_used():
     assert "pandas" in loaded_by("from diffred_core.chapters import depth; depth.claims")
 
 
+PURE_MODULES = [
+    (path, heavy)
+    for path in MODULES
+    if "chapters" in path.parts
+    for start, heavy in PURE.items()
+    if path.name.startswith(start)
+]
+
+
+def test_no_claims_load_a_library_for_drawing_and_no_figures_load_torch():
+    for start, heavy in PURE.items():
+        names = [path.relative_to(sources.PACKAGE.parent) for path, _ in PURE_MODULES if path.name.startswith(start)]
+        imports = "\n".join(f"import {'.'.join(name.with_suffix('').parts)}" for name in names)
+        assert loaded_by(imports, " ".join(heavy)) == [], start
+
+
 def test_a_heavy_import_would_be_seen():
     assert loaded_by("import pandas") == ["pandas"]
 
@@ -148,5 +165,25 @@ def notebooks_of(chapter: str) -> set[str]:
     return {path.stem for path in templates if f"chapters import {chapter}" in sources.code_of(path)}
 
 
+@pytest.mark.parametrize("chapter", sorted(name.removeprefix("chapters.") for name in CHAPTERS))
+def test_a_change_in_the_figures_of_a_chapter_makes_only_its_own_notebooks_stale(chapter):
+    for path in (sources.PACKAGE / "chapters" / chapter).glob("figures*.py"):
+        assert stale_after(path) <= notebooks_of(chapter), path.name
+        assert stale_after(path), path.name
+
+
 def test_a_change_in_an_array_makes_many_notebooks_stale():
     assert len(stale_after(sources.PACKAGE / "intervals.py")) > 5
+
+
+def test_no_room_reaches_for_the_private_names_of_another():
+    reached = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("diffred_core."):
+                parts = node.module.split(".")[1:]
+                private = [part for part in (*parts, *(a.name for a in node.names)) if part.startswith("_")]
+                own = room_of(path).split(".")
+                if private and parts[: len(own)] != own:
+                    reached.append(f"{path.name}: {node.module}")
+    assert reached == []

@@ -58,7 +58,7 @@ def test_figures_have_words_and_tables_captions(executed):
     shown = ["".join(output["data"]["text/html"]) for output in outputs if "text/html" in output.get("data", {})]
     pictures, tables = ([html for html in shown if mark in html] for mark in ("<img", "<table"))
     assert len(pictures) == 6
-    assert len(tables) == 2
+    assert len(tables) == 1
     for html in pictures:
         (alt,) = re.findall(r'alt="([^"]*)"', html)
         assert len(alt) > 40

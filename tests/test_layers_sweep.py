@@ -88,7 +88,7 @@ def test_own_accuracy_equals_a_refit_and_layers_keep_their_order(task, method, t
 
 
 def test_a_shift_measures_the_probe_of_the_reference_task(table, home, moved):
-    own = rows(table, task="home", method="in_distribution", metric="accuracy").set_index("layer")["l2"]
+    own = rows(table, task="home", method="in_distribution", metric="accuracy", probe="ridge").set_index("layer")["l2"]
     refitted = []
     for row in rows(table, task="moved", method="shift", metric="accuracy").itertuples():
         X, y = moved[row.layer].splits["test"]

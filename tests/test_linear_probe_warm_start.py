@@ -8,9 +8,9 @@ from reference_probes import classes_in_mixture
 
 from diffred_core import linear_probe, subsets
 from diffred_core.linear_probe._cross_entropy import CrossEntropy
-from diffred_core.linear_probe._curvature import FullGram
 from diffred_core.linear_probe._design import Gathered, Masked, prefers_masked
 from diffred_core.linear_probe._warm_start import Solved
+from diffred_core.linear_probe.curvature import FullGram
 
 L2 = 1e-3
 
@@ -62,8 +62,8 @@ def test_parts_of_the_full_gram_matrix_are_those_of_the_subsets():
     theta[:, 0, :2] = 3.0
     own, shared = (both[name].inverse_curvature(theta, members) for name in ("own", "full"))
     assert not torch.allclose(shared, own, rtol=1e-3)
-    assert both["full"]._full_is_cheaper(2, 1)
-    assert not both["full"]._full_is_cheaper(1, 1)
+    assert both["full"]._full_if_cheaper(2, 1) is full
+    assert both["full"]._full_if_cheaper(1, 1) is None
 
 
 @pytest.mark.parametrize("owners", [[0, 0, 1, 1], [0, 1, 1], [1]])

@@ -9,9 +9,10 @@ from small_checkout import PROJECT
 TARGETS = ["help", "setup", "book", "test", "lint", "lab", "bench", "grid", "lock", "clean"]
 
 
-def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     # Not as a part of the make that may run these tests.
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    environment |= variables
     command = ["make", "--directory", str(PROJECT), "--no-print-directory", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
@@ -40,3 +41,13 @@ def test_setup_installs_by_hash_and_from_this_folder(tmp_path):
     assert len(installs) == 2
     assert all("--require-hashes" in line for line in installs)
     assert "--editable ." in steps
+
+
+def test_what_make_starts_keeps_its_byte_code(tmp_path):
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\necho byte=${PYTHONDONTWRITEBYTECODE-kept} hash=$PYTHONHASHSEED\n")
+    python.chmod(0o755)
+    forbidden = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "7"}  # the second is the control: it is handed on
+    said = make("grid", f"VENV={tmp_path}", "--old-file=setup", **forbidden).stdout
+    assert "byte=kept hash=7" in said

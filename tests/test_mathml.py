@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from diffred_core.staging._mathml import to_mathml
+from diffred_core.staging.mathml import to_mathml
 
 
 @pytest.mark.parametrize(

@@ -72,16 +72,18 @@ def test_no_path_of_this_machine_stays(checkout):
 
 def test_the_kernel_is_this_python_with_its_own_settings(checkout, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     source = (
         "import os, sys, json\nprint(json.dumps([sys.executable, os.environ['OMP_NUM_THREADS'],"
-        " os.environ['TQDM_DISABLE'], os.environ['MPLBACKEND'], os.environ['IPYTHONDIR']]))"
+        " os.environ['TQDM_DISABLE'], os.environ['MPLBACKEND'], os.environ['IPYTHONDIR'], sys.dont_write_bytecode]))"
     )
     template = write_notebook(checkout / "notebooks/a.ipynb", source)
     run_notebook(template, output="runs/a.ipynb", threads=3)
-    executable, threads, no_bars, backend, ipython = json.loads(outputs_of(Path("runs/a.ipynb")))
+    executable, threads, no_bars, backend, ipython, no_byte_code = json.loads(outputs_of(Path("runs/a.ipynb")))
     assert Path(executable).name == Path(sys.executable).name
     assert (threads, no_bars, backend) == ("3", "1", "module://matplotlib_inline.backend_inline")
     assert "dr-" in ipython
+    assert not no_byte_code
 
 
 def test_only_products_that_this_run_wrote_are_recorded(checkout):

@@ -278,6 +278,14 @@ def test_one_unit_of_the_last_digit_is_seen(difference, slack, verdict):
     assert list(printed.verdicts(row)) == [verdict]
 
 
+def test_the_range_of_a_slope_over_seeds_is_not_rounding(rows):
+    slopes = rows["metric"] == "slope_share"
+    moved = rows.assign(value=rows["value"].where(~slopes, rows["value"] + 0.02))
+    moved.loc[slopes, "low"], moved.loc[slopes, "high"] = -1.0, 1.0
+    verdicts = tunnel_paper.replay(moved).query("quantity == 'slope_share'")["verdict"]
+    assert set(verdicts) == {"differs"}
+
+
 def test_a_published_delta_has_no_sign(rows):
     delta = rows["metric"] == "delta"
     turned = rows.assign(value=rows["value"].where(~delta, -rows["value"]), low=rows["low"], high=rows["high"])

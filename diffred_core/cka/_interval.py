@@ -15,10 +15,10 @@ from diffred_core.checks import as_features
 from diffred_core.cka._subset import subset_cka
 from diffred_core.errors import InputError
 from diffred_core.intervals import check_level, jackknife_error
-from diffred_core.moments._accumulate import LayerSums, in_features
-from diffred_core.moments._blocks import BLOCK_ROWS, column_mean
-from diffred_core.moments._running import Unit
-from diffred_core.moments._sums import PowerSums
+from diffred_core.moments.accumulation import LayerSums, in_features
+from diffred_core.moments.blocks import BLOCK_ROWS, column_mean
+from diffred_core.moments.power_sums import PowerSums
+from diffred_core.moments.running_sums import Unit
 from diffred_core.subsets import random_order
 
 

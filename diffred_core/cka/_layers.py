@@ -12,8 +12,8 @@ from diffred_core.checks import as_features
 from diffred_core.cka._ratio import check_rows, checked_self
 from diffred_core.cka._samples import centred_kernel
 from diffred_core.errors import InputError
-from diffred_core.moments._blocks import BLOCK_ROWS, add_product, column_mean, mirrored
-from diffred_core.moments._running import Unit
+from diffred_core.moments.blocks import BLOCK_ROWS, add_product, column_mean, mirrored
+from diffred_core.moments.running_sums import Unit
 from diffred_core.precision import full_precision
 
 

@@ -45,8 +45,7 @@ def notebooks(as_json: AsJson = False) -> None:
     """List the notebooks that `diffred run` executes."""
     from diffred_core import files
 
-    folder = files.project_root() / "notebooks"
-    show_names(sorted(path.stem for path in folder.glob("*.ipynb")), as_json=as_json)
+    show_names(sorted(path.stem for path in files.templates_root().glob("*.ipynb")), as_json=as_json)
 
 
 @app.command()
@@ -59,7 +58,7 @@ def grids(as_json: AsJson = False) -> None:
 
 @app.command()
 def parameters(
-    analysis: Annotated[str, typer.Argument(help="Name of a notebook in notebooks/, without .ipynb.")],
+    analysis: Annotated[str, typer.Argument(help="Name of a notebook: see `diffred notebooks`.")],
     as_json: AsJson = False,
 ) -> None:
     """List the parameters of a notebook: name, type, default, meaning."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def run(
-    analysis: Annotated[str, typer.Argument(help="Name of a notebook in notebooks/, without .ipynb.")],
+    analysis: Annotated[str, typer.Argument(help="Name of a notebook: see `diffred notebooks`.")],
     model: Model = None,
     task: Task = None,
     parameter: Annotated[

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from diffred_core.checks import check_positive
 from diffred_core.errors import InputError, near_names
-from diffred_core.few_shot._checks import episode_prototypes
 from diffred_core.few_shot._episodes import Episodes
 from diffred_core.few_shot._walk import Walk, shared_hits
-from diffred_core.linear_probe._checks import check_positive
+from diffred_core.few_shot.rows import episode_prototypes
 from diffred_core.precision import full_precision
 
 Metric = Literal["euclidean", "cosine"]

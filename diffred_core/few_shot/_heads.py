@@ -14,12 +14,12 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from diffred_core.checks import check_positive
 from diffred_core.errors import InputError, near_names
 from diffred_core.few_shot._episodes import Episodes
 from diffred_core.few_shot._logistic import logistic_coefficients
 from diffred_core.few_shot._walk import Walk, shared_hits
-from diffred_core.linear_probe._checks import check_positive
-from diffred_core.linear_probe._factor import ridge_factor
+from diffred_core.linear_probe.factor import ridge_factor
 
 Head = Literal["ridge", "logistic"]
 Coefficients = Callable[[Tensor, int, float], tuple[Tensor, Tensor]]

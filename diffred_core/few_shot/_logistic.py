@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._curvature import inverse_curvature
-from diffred_core.linear_probe._lbfgs import minimise
+from diffred_core.linear_probe.curvature import inverse_curvature
+from diffred_core.linear_probe.lbfgs import minimise
 
 TOL = 1e-8  # largest gradient entry, features scaled to a mean square length of 1
 _JITTER = 1e-11  # of that length: centred supports have a singular Gram matrix

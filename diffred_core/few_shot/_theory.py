@@ -15,8 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from diffred_core.errors import InputError
-from diffred_core.few_shot._ratio import safe_ratio
+from diffred_core.few_shot.ratio import safe_ratio
+from diffred_core.few_shot.rows import check_shots
 
 Role = Literal["useful", "few_shot", "metric"]
 
@@ -152,13 +152,6 @@ def optimal_mask(ratio: Tensor, spread: Tensor, *, n_shot: float) -> Tensor:
     """
     n, power = check_shots(n_shot), ratio.square()
     return safe_ratio(safe_ratio(power, power * (1 + 1 / n) + (2 + 1 / n) / n).sqrt(), spread)
-
-
-def check_shots(n_shot: float) -> float:
-    """Return `n_shot` as a float; refuse one below 1."""
-    if not n_shot >= 1:
-        raise InputError(f"expected n_shot of at least 1, got {n_shot}; pass math.inf for known prototypes")
-    return float(n_shot)
 
 
 def _upper_tail(mean: Tensor, variance: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from diffred_core.few_shot._checks import episode_masks, episode_orders, features_of
 from diffred_core.few_shot._episodes import Episodes
+from diffred_core.few_shot.rows import episode_masks, episode_orders, features_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from diffred_core.checks import finite_features
 from diffred_core.errors import InputError, near_names
 from diffred_core.geometry._classes import class_deviations, frobenius_unit, within_quadratic
 from diffred_core.geometry._simplex import SimplexDeviation, simplex_deviation
-from diffred_core.linear_probe._checks import finite_features
 from diffred_core.moments import FeatureMoments
-from diffred_core.moments._blocks import BLOCK_ROWS
+from diffred_core.moments.blocks import BLOCK_ROWS
 
 CONVENTIONS = ("papyan", "harun")
 

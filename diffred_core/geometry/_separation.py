@@ -7,12 +7,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from diffred_core.checks import as_labels
+from diffred_core.checks import as_labels, finite_features
 from diffred_core.errors import InputError
 from diffred_core.geometry._classes import class_deviations
-from diffred_core.linear_probe._checks import finite_features
 from diffred_core.moments import FeatureMoments
-from diffred_core.moments._blocks import BLOCK_ROWS
+from diffred_core.moments.blocks import BLOCK_ROWS
 
 
 def within_between_ratio(moments: FeatureMoments) -> float:

@@ -8,25 +8,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from diffred_core.checks import as_features, as_labels
+from diffred_core.checks import as_labels
 from diffred_core.errors import InputError
 
 DEFAULT_MEMORY_BYTES = 2**29
-
-
-def finite_features(X: Tensor | ArrayLike, *, n_features: int | None = None, name: str = "X") -> Tensor:
-    """Return `X` as `checks.as_features` does; refuse another width than `n_features`, NaN and infinity."""
-    X = as_features(X, name=name)
-    if n_features is not None and X.shape[1] != n_features:
-        raise InputError(
-            f"expected {name} with {n_features} features as in the fit, got {X.shape[1]}; "
-            "pass features of the same layer"
-        )
-    # a finite sum proves finite entries; an infinite one may be an overflow, so look again, entry by entry
-    if not torch.isfinite(X.sum()) and not torch.isfinite(X).all():
-        bad = int((~torch.isfinite(X)).any(1).sum())
-        raise InputError(f"expected finite values in {name}, got NaN or infinity in {bad} rows; drop or repair them")
-    return X
 
 
 def class_labels(
@@ -57,9 +42,3 @@ def l2_values(l2: float | Sequence[float] | Tensor, *, device: torch.device, pos
             "pass for instance l2=1e-3"
         )
     return values
-
-
-def check_positive(value: float, *, name: str) -> None:
-    """Refuse an option that is not above zero."""
-    if not value > 0:
-        raise InputError(f"expected {name} above 0, got {value}; leave it out for the default")

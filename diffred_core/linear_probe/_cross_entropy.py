@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from diffred_core.linear_probe._curvature import FullGram, inverse_curvature, weighted_gram
 from diffred_core.linear_probe._design import Design
+from diffred_core.linear_probe.curvature import FullGram, inverse_curvature, weighted_gram
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, class_labels, finite_features
-from diffred_core.linear_probe._factor import class_targets
+from diffred_core.checks import finite_features
+from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, class_labels
 from diffred_core.linear_probe._prefix import PrefixCurve
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import as_problems
 from diffred_core.linear_probe._ridge import exact_solution
+from diffred_core.linear_probe.factor import class_targets
 from diffred_core.moments import FeatureMoments
 
 
@@ -151,11 +152,10 @@ def fit_ridge_prefixes(
         for factor in curve.factors()
     ]
     targets, share = class_targets(moments)
-    gram = moments.gram.index_select(0, curve.features).index_select(1, curve.features)
     solutions = []
     for j, (k, prefix) in enumerate(zip(sizes, prefixes, strict=True)):
         weight, rhs = torch.stack([path[j] for path in weights])[:, None], targets[prefix]
-        residual = gram[:k, :k] @ weight + moments.n * problems.l2[:, j, None, None, None] * weight - rhs
+        residual = curve.gram[:k, :k] @ weight + moments.n * problems.l2[:, j, None, None, None] * weight - rhs
         bias = share - moments.mean[prefix] @ weight
         scale = rhs.abs().amax()
         solutions.append((torch.tensor([j]), exact_solution(weight, bias, residual, scale=scale, n=moments.n)))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from diffred_core.checks import finite_features
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._checks import class_labels, finite_features
+from diffred_core.linear_probe._checks import class_labels
 
 SPLITS = ("train", "validation", "test")
 Layers = Mapping[str, Mapping[str, Tensor]]

@@ -9,15 +9,16 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from diffred_core.checks import check_positive, finite_features
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, check_positive, class_labels, finite_features
+from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, class_labels
 from diffred_core.linear_probe._cross_entropy import CrossEntropy
-from diffred_core.linear_probe._curvature import FullGram
 from diffred_core.linear_probe._design import Design, Gathered, Masked, centred, prefers_masked
-from diffred_core.linear_probe._lbfgs import HISTORY, minimise
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import Solution, Subsets, as_problems
 from diffred_core.linear_probe._warm_start import Solved
+from diffred_core.linear_probe.curvature import FullGram
+from diffred_core.linear_probe.lbfgs import HISTORY, minimise
 from diffred_core.precision import full_precision
 
 _FLOAT32_FLOOR = 4 * torch.finfo(torch.float32).eps  # gradient entries in units of the feature scale

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from diffred_core.checks import finite_features
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, class_labels, finite_features
-from diffred_core.linear_probe._factor import class_targets
+from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, class_labels
 from diffred_core.linear_probe._prefix import PrefixCurve, PrefixFactor
+from diffred_core.linear_probe.factor import class_targets
 from diffred_core.moments import FeatureMoments
 
 

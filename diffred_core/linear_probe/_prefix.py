@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from diffred_core.checks import check_positive
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._checks import check_positive, l2_values
-from diffred_core.linear_probe._factor import class_targets, ridge_factor
+from diffred_core.linear_probe._checks import l2_values
+from diffred_core.linear_probe.factor import class_targets, ridge_factor
 from diffred_core.moments import FeatureMoments
 from diffred_core.subsets import check_order
 
@@ -36,11 +38,10 @@ class PrefixFactor:
     share: Tensor
 
     @classmethod
-    def of(cls, moments: FeatureMoments, features: Tensor, l2: Tensor) -> PrefixFactor:
-        """Factor the Gram matrix of `features` in their order."""
+    def of(cls, moments: FeatureMoments, features: Tensor, gram: Tensor, l2: Tensor) -> PrefixFactor:
+        """Factor `gram`, the Gram matrix of `features` in their order."""
         sums, share = class_targets(moments)
-        gram = moments.gram.index_select(0, features).index_select(1, features)
-        lower = ridge_factor(gram, moments.n * l2)
+        lower = ridge_factor(gram.clone(), moments.n * l2)
         z = torch.linalg.solve_triangular(lower, sums[features], upper=False)
         return cls(lower, z, features, moments.mean[features], share)
 
@@ -107,10 +108,15 @@ class PrefixCurve:
         rows = max(1, int(memory_bytes // (3 * 8 * k_max)))  # gathered, centred and projected copies in float64
         return cls(moments, order[:k_max].to(device), growing.tolist(), back.to(device), values, rows)
 
+    @cached_property
+    def gram(self) -> Tensor:
+        """Gram matrix of the features in their order, gathered once for all `l2`."""
+        return self.moments.gram.index_select(0, self.features).index_select(1, self.features)
+
     def factors(self) -> Iterator[PrefixFactor]:
         """Yield the factor of every `l2` in turn."""
         for value in self.l2.reshape(-1):
-            yield PrefixFactor.of(self.moments, self.features, value)
+            yield PrefixFactor.of(self.moments, self.features, self.gram, value)
 
     def walk(self, X: Tensor) -> Iterator[tuple[tuple[int, int], slice, Tensor]]:
         """Yield ``(l2 index, size index), rows, scores`` for every l2, block of rows and size."""

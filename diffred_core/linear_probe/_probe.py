@@ -8,8 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from diffred_core.checks import as_labels
-from diffred_core.linear_probe._checks import finite_features
+from diffred_core.checks import as_labels, finite_features
 from diffred_core.precision import full_precision
 
 

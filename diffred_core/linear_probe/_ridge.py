@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from diffred_core.checks import check_positive
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, check_positive
-from diffred_core.linear_probe._factor import class_targets, ridge_factor
+from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import Solution, Subsets, as_problems
+from diffred_core.linear_probe.factor import class_targets, ridge_factor
 from diffred_core.moments import FeatureMoments
 
 ROUNDING = 1e-8  # relative residual of the normal equations below which a solve counts as exact

@@ -11,12 +11,13 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from diffred_core import moments
-from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, check_positive, class_labels, finite_features
-from diffred_core.linear_probe._factor import ridge_factor
+from diffred_core.checks import check_positive, finite_features
+from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, class_labels
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import Solution, Subsets, as_problems
 from diffred_core.linear_probe._ridge import exact_solution, solve_primal
-from diffred_core.moments._blocks import BLOCK_ROWS
+from diffred_core.linear_probe.factor import ridge_factor
+from diffred_core.moments.blocks import BLOCK_ROWS
 
 
 @torch.no_grad()

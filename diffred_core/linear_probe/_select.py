@@ -11,10 +11,10 @@ from torch import Tensor
 
 from diffred_core.errors import InputError
 from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES
-from diffred_core.linear_probe._factor import class_targets
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import Subsets
 from diffred_core.linear_probe._ridge import fit_ridge
+from diffred_core.linear_probe.factor import class_targets
 from diffred_core.moments import FeatureMoments, FoldMoments
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from diffred_core.checks import check_positive, finite_features
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, check_positive, class_labels, finite_features
+from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, class_labels
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import Subsets, as_problems
 from diffred_core.linear_probe._recipes import PUBLISHED, PUBLISHED_TUNNEL, AdamWRecipe, Recipe, SGDRecipe

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from diffred_core.checks import check_positive
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._checks import check_positive
 from diffred_core.linear_probe._problems import Solution
 from diffred_core.linear_probe._recipes import Recipe
 

@@ -4,8 +4,6 @@ With X centred: G = X'X, Q = (X*X)'(X*X), T = (X*X)'X, and the sums of the rows 
 never n x n; all totals are float64.
 """
 
-from diffred_core.moments._accumulate import accumulate as accumulate
-from diffred_core.moments._accumulate import from_features as from_features
 from diffred_core.moments._cross import CrossMoments as CrossMoments
 from diffred_core.moments._cross import accumulate_pair as accumulate_pair
 from diffred_core.moments._cross import from_pair as from_pair
@@ -15,3 +13,5 @@ from diffred_core.moments._folds import accumulate_folds as accumulate_folds
 from diffred_core.moments._folds import fold_moments as fold_moments
 from diffred_core.moments._layers import accumulate_layers as accumulate_layers
 from diffred_core.moments._merge import merge as merge
+from diffred_core.moments.accumulation import accumulate as accumulate
+from diffred_core.moments.accumulation import from_features as from_features

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from diffred_core.checks import as_features
 from diffred_core.errors import InputError
-from diffred_core.moments._accumulate import first_and_all, in_features
-from diffred_core.moments._blocks import BLOCK_ROWS, reblocked
 from diffred_core.moments._feature_moments import FeatureMoments
-from diffred_core.moments._running import RunningSums, Unit
+from diffred_core.moments.accumulation import first_and_all, in_features
+from diffred_core.moments.blocks import BLOCK_ROWS, reblocked
+from diffred_core.moments.running_sums import RunningSums, Unit
 from diffred_core.precision import full_precision
 
 

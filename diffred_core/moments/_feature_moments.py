@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from diffred_core.errors import InputError
-from diffred_core.moments._sums import PowerSums
+from diffred_core.moments.power_sums import PowerSums
 
 
 @dataclass(frozen=True, eq=False)

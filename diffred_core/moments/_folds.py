@@ -12,11 +12,11 @@ from torch.nn.functional import one_hot, pad
 
 from diffred_core.checks import as_features, as_labels
 from diffred_core.errors import InputError
-from diffred_core.moments._accumulate import LayerSums, first_and_all, labelled_blocks
-from diffred_core.moments._blocks import BLOCK_ROWS
 from diffred_core.moments._feature_moments import FeatureMoments
 from diffred_core.moments._merge import merge
-from diffred_core.moments._running import Unit
+from diffred_core.moments.accumulation import LayerSums, first_and_all, labelled_blocks
+from diffred_core.moments.blocks import BLOCK_ROWS
+from diffred_core.moments.running_sums import Unit
 
 
 @dataclass(frozen=True)

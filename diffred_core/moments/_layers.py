@@ -9,10 +9,10 @@ from torch import Tensor
 
 from diffred_core.checks import as_features, as_labels
 from diffred_core.errors import InputError
-from diffred_core.moments._accumulate import LayerSums, first_and_all
-from diffred_core.moments._blocks import BLOCK_ROWS, reblocked
 from diffred_core.moments._feature_moments import FeatureMoments
-from diffred_core.moments._running import Unit
+from diffred_core.moments.accumulation import LayerSums, first_and_all
+from diffred_core.moments.blocks import BLOCK_ROWS, reblocked
+from diffred_core.moments.running_sums import Unit
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 
 from diffred_core.errors import InputError
 from diffred_core.moments._feature_moments import FeatureMoments
-from diffred_core.moments._sums import PowerSums
+from diffred_core.moments.power_sums import PowerSums
 
 
 def merge(parts: Sequence[FeatureMoments]) -> FeatureMoments:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diffred_core.errors import InputError
 from diffred_core.running._kernel import KERNEL_NAME, Kernel
-from diffred_core.running._papermill import nbformat, papermill
 
-NotebookNode = nbformat.NotebookNode
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ def execute(
     InputError
         If a cell raised it, with the same sentence.
     """
+    import papermill
+
+    # Its own reading of the parameters cell misses `X | None`; ours has refused unknown names before.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
         done = papermill.execute_notebook(
             notebook,

@@ -6,6 +6,7 @@ import itertools
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from diffred_core import files
 from diffred_core.errors import InputError, near_names
@@ -149,7 +150,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def _analysis(content: Mapping[str, object], file: str) -> Analysis:
+def _analysis(content: Mapping[str, Any], file: str) -> Analysis:
     return Analysis(
         models=dict(_model(item, file) for item in content["models"] or []),
         tasks=[str(task) for task in content["tasks"] or []],

@@ -13,10 +13,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jupyter_client.client import KernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import run_sync
 from traitlets import Dict
 
@@ -57,7 +59,7 @@ class Manager(AsyncKernelManager):
         super().__init__(**options)
         self.clients: list[KernelClient] = []
 
-    def client(self, **options: object) -> KernelClient:
+    def client(self, **options: Any) -> Any:  # the two classes above promise two kinds of client
         """Return a new client of the kernel."""
         self.clients.append(super().client(**options))
         return self.clients[-1]
@@ -85,7 +87,7 @@ class Kernel:
     def kill(self) -> None:
         """Kill the kernel and what it has started; the client then reports a dead kernel."""
         provisioner = self.manager.provisioner
-        if provisioner is None or not provisioner.has_process:
+        if not isinstance(provisioner, LocalProvisioner) or provisioner.process is None:
             return
         if not provisioner.pgid:  # Windows knows no process groups
             provisioner.process.kill()
@@ -93,7 +95,7 @@ class Kernel:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(provisioner.pgid, signal.SIGKILL)
 
-    def use(self) -> dict[str, object]:
+    def use(self) -> tuple[str, int]:
         """Return the device that the kernel computed on and its peak memory in MiB."""
         client = self.manager.blocking_client()
         client.start_channels()
@@ -102,7 +104,8 @@ class Kernel:
         finally:
             client.stop_channels()
         answers = reply["content"]["user_expressions"]
-        return {name: ast.literal_eval(answers[name]["data"]["text/plain"]) for name in USE}
+        device, peak_memory_mb = (ast.literal_eval(answers[name]["data"]["text/plain"]) for name in USE)
+        return device, peak_memory_mb
 
 
 @contextlib.contextmanager
@@ -139,6 +142,7 @@ def kernel_environment(folder: Path, *, threads: int) -> Mapping[str, str]:
         **thread_environment(threads),
         "IPYTHONDIR": str(folder / "ipython"),  # no start-up scripts of the reader's own
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # an exported Agg would lose every figure
+        "PYTHONDONTWRITEBYTECODE": "",  # else every kernel compiles torch and pandas anew
         "PYTHONHASHSEED": "0",
         "TQDM_DISABLE": "1",  # a bar in a page would be one line a tick
     }

@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import nbformat
+
 from diffred_core import files, provenance
 from diffred_core.errors import InputError
 from diffred_core.running import sources
 from diffred_core.running._execute import Limits, execute, failing_cell
 from diffred_core.running._interrupts import sigterm_as_exit
 from diffred_core.running._kernel import private_kernel
-from diffred_core.running._papermill import nbformat
 from diffred_core.running._scrub import path_rules, scrub, scrub_text, scrub_value
 from diffred_core.running.notebook_parameters import checked, read_parameters
 from diffred_core.running.records import Record, failed_path
@@ -79,19 +80,21 @@ def run_notebook(
     with _part_file(output) as part, _failures_kept(part, output, record, beginning):
         with sigterm_as_exit(), private_kernel(threads=threads, timeout=timeout) as kernel:
             notebook = nbformat.read(template, as_version=4)
-            error = execute(notebook, part, parameters=given, kernel=kernel, cwd=files.project_root(), limits=limits)
+            error = execute(notebook, part, parameters=given, kernel=kernel, cwd=files.working_root(), limits=limits)
             if error is not None:
                 raise NotebookError(f"the whole run took longer than {timeout:g} s" if kernel.expired else error)
-            use = kernel.use()
-        return _publish(part, output, record, products, replace(beginning, **use))
+            device, peak_memory_mb = kernel.use()
+        beginning = replace(beginning, device=device, peak_memory_mb=peak_memory_mb)
+        return _publish(part, output, record, products, beginning)
 
 
 def _begin(template: Path, parameters: dict[str, object], threads: int) -> Record:
     # Digests are taken before the run: a file edited while it runs must make the result stale.
     commit, dirty = provenance.commit()
+    rules = path_rules(files.working_root())
     return Record(
         template=template.name,
-        parameters=scrub_value(parameters, path_rules(files.project_root())),
+        parameters={name: scrub_value(value, rules) for name, value in parameters.items()},
         template_sha256=files.sha256(template),
         code_sha256=sources.code_digest([template]),
         commit=commit,
@@ -149,13 +152,14 @@ def _keep_failure(part: Path, output: Path, record: Path, beginning: Record, rea
     with contextlib.suppress(OSError, ValueError):
         files.write_text(failed_path(output), _scrubbed(part))
     with contextlib.suppress(OSError):
-        scrubbed = scrub_text(sentence, path_rules(files.project_root()))
+        scrubbed = scrub_text(sentence, path_rules(files.working_root()))
         replace(_ended(beginning), error=scrubbed).write(failed_path(record))
     return sentence
 
 
 def _scrubbed(part: Path) -> str:
-    return nbformat.writes(scrub(nbformat.read(part, as_version=4), root=files.project_root())) + "\n"
+    notebook = scrub(nbformat.read(part, as_version=4), root=files.working_root())
+    return f"{nbformat.writes(notebook)}\n"
 
 
 def _where(part: Path) -> str:

@@ -6,14 +6,16 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from diffred_core.running._papermill import nbformat
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 INJECTED = "injected-parameters"
 METADATA_OF_TOOLS = ("papermill", "execution", "widgets")
 
 
-def scrub(notebook: nbformat.NotebookNode, *, root: Path) -> nbformat.NotebookNode:
+def scrub(notebook: NotebookNode, *, root: Path) -> NotebookNode:
     """Take the tools' metadata and every path of this machine out of `notebook`, in place, and return it.
 
     Parameters
@@ -64,7 +66,7 @@ def path_rules(root: Path) -> list[tuple[re.Pattern[str], str]]:
 def scrub_text(text: str, rules: list[tuple[re.Pattern[str], str]]) -> str:
     """Return `text` with every rule applied."""
     for pattern, replacement in rules:
-        text = pattern.sub(lambda _, new=replacement: new, text)
+        text = pattern.sub(replacement, text)
     return text
 
 

@@ -112,7 +112,7 @@ def _parameter(node: ast.stmt, lines: list[str], template: str) -> Parameter:
             f"the default of {name} in {template} must be a literal, got {ast.unparse(node.value)}"
         ) from error
     # The statement ends before its comment, so what follows on that line is the help.
-    tail = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
+    tail = lines[(node.end_lineno or node.lineno) - 1].encode()[node.end_col_offset :].decode()
     parameter = Parameter(name, kind, default, tail.strip().removeprefix("#").strip())
     parameter.check(default)
     return parameter

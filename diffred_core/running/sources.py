@@ -39,7 +39,7 @@ def imported_names(path: Path) -> set[str]:
 @functools.cache
 def _names_in(path: Path, mtime_ns: int, size: int) -> set[str]:
     # Parsed once a version of the file: the notebooks of a grid rest on nearly the same files.
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(code_of(path))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
@@ -60,11 +60,12 @@ def imported_files(path: Path, *, package: Path = PACKAGE) -> set[Path]:
     """Return the files of `package` that the file at `path` imports directly, each ``__init__.py`` on the way too.
 
     A package that hands its names on lazily says in its stub which; whoever imports the package itself rests on all of
-    them, whoever imports a module of it only passes by.
+    them, whoever imports a module of it only passes by, and so do its own modules.
     """
     if path.suffix == ".pyi":
         return {file for file in _handed_on(path) if file.is_file()}
-    return {file for name in imported_names(path) for file in _files_of(name, package)}
+    files = {file for name in imported_names(path) for file in _files_of(name, package)}
+    return {file for file in files if file.suffix == ".py" or not path.is_relative_to(file.parent)}
 
 
 def closure(paths: Iterable[Path], *, package: Path = PACKAGE) -> set[Path]:

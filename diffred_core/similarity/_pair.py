@@ -7,7 +7,7 @@ from torch import Tensor
 
 from diffred_core.checks import as_features
 from diffred_core.errors import InputError
-from diffred_core.moments._blocks import column_mean
+from diffred_core.moments.blocks import column_mean
 
 
 def centred_pair(X: Tensor | ArrayLike, Y: Tensor | ArrayLike) -> tuple[Tensor, Tensor]:

@@ -14,11 +14,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from diffred_core.checks import as_labels
+from diffred_core.checks import as_labels, finite_features
 from diffred_core.errors import InputError, near_names
 from diffred_core.few_shot import Episodes
-from diffred_core.few_shot._checks import features_of, row_means
-from diffred_core.linear_probe._checks import finite_features
+from diffred_core.few_shot.rows import features_of, row_means
 from diffred_core.soft_mask._statistics import ClassStatistics
 
 LeftOut = Literal["nothing", "queries", "episode"]

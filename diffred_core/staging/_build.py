@@ -31,8 +31,11 @@ def build_book(source: Path, *, config: Path, output: Path) -> Path:
         If the build warns or fails; Jupyter Book has printed why.
     """
     options = ["--config", str(config), "--path-output", str(output), "-W", "-n", "--keep-going"]
-    # By this interpreter, whatever `jupyter-book` the search path would find.
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source), *options]
+    # By this interpreter, whatever `jupyter-book` would be found, and with `staging.mathml` of this package,
+    # whatever package the working folder holds.
+    package = str(Path(__file__).parents[2])
+    code = f"import sys; sys.path[0] = {package!r}; from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "build", str(source), *options]
     finished = subprocess.run(command, check=False)
     if finished.returncode:
         shutil.rmtree(output / "_build" / ".doctrees", ignore_errors=True)

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS
-from diffred_core.chapters.tunnel_paper.names import CROSSED, LEVEL, MEASURES, OOD_SETS, PREDICTORS, READINGS
+from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, select
+from diffred_core.chapters.tunnel_paper.names import CROSSED, FULL, LEVEL, MEASURES, OOD_SETS, PREDICTORS, READINGS
 from diffred_core.chapters.tunnel_paper.networks import networks
 from diffred_core.chapters.tunnel_paper.printed import comparison_frame, printed_numbers
 from diffred_core.drawing import Figure, Look, looks
@@ -109,7 +109,7 @@ def describe_slopes(slopes: pd.DataFrame) -> str:
 def summarize_resolutions(table: pd.DataFrame) -> pd.DataFrame:
     """Return what `plot_resolutions` draws: the % retained of the networks that were trained at every resolution."""
     means = table.loc[(table["metric"] == "mean") & (table["label"] == "retained"), ["method", "value"]]
-    crossed = networks().query("network in @CROSSED and id_set == @FULL")
+    crossed = select(networks(), {"network": CROSSED, "id_set": FULL})
     columns = ["network", "augmentation", "resolution", "name"]
     summary = crossed[columns].merge(means.set_axis(["name", "mean"], axis=1), on="name")
     return summary.drop(columns="name").assign(low=float("nan"), high=float("nan"))

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from diffred_core.chapters.tunnel_paper.comparisons import Comparison
-from diffred_core.chapters.tunnel_paper.names import MEASURES, VERDICTS
+from diffred_core.chapters.tunnel_paper.names import MEASURES, QUANTITIES, VERDICTS
 from diffred_core.results import published
 
 KEYS = ["quantity", "subject", "side", "measure"]
+_ROUNDED = ("mean", "delta", "p_value")  # their low and high are what rounding allows; those of a slope are over seeds
 _FLOAT = 1e-9  # a mean that ends in 5 may have been printed either way, whatever its last bit
 
 
@@ -35,10 +36,12 @@ def replay(table: pd.DataFrame) -> pd.DataFrame:
         difference (recomputed less published) and source. The verdict is ``equal`` (to the last printed digit),
         ``rounding`` (the rounding of the published table, from low to high, can explain it) or ``differs``.
     """
+    statistics = table[table["metric"].isin(QUANTITIES)]
     names = {"metric": "quantity", "method": "subject", "split": "side", "label": "measure", "value": "recomputed"}
-    computed = table.rename(columns=names)[[*names.values(), "low", "high"]]
+    computed = statistics.rename(columns=names)[[*names.values(), "low", "high"]]
     computed[KEYS] = computed[KEYS].astype(object).fillna("")
     computed.loc[computed["quantity"] == "r2", "subject"] = ""
+    computed.loc[~computed["quantity"].isin(_ROUNDED), ["low", "high"]] = float("nan")
     numbers = printed_numbers().merge(_without_sign(computed), on=KEYS, validate="one_to_one")
     numbers["difference"] = numbers["recomputed"] - numbers["published"]
     numbers["verdict"] = verdicts(numbers)

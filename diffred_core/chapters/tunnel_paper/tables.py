@@ -29,7 +29,8 @@ _EFFECT_COLUMNS = {
 
 
 def _strengths(table: pd.DataFrame) -> pd.DataFrame:
-    means = table[(table["metric"] == "mean") & (table["label"] == "retained")].set_index("method")["value"]
+    whole = table["split"].isna()  # not a side of a comparison
+    means = table[(table["metric"] == "mean") & (table["label"] == "retained") & whole].set_index("method")["value"]
     named = networks().assign(strength=lambda n: n["name"].map(means).map(tunnel.strength))
     counts = named.groupby(["id_set", "network"], sort=False)["strength"].value_counts().unstack(fill_value=0)
     counts = counts.reindex(columns=list(tunnel.STRENGTHS), fill_value=0)

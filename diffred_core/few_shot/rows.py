@@ -8,9 +8,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from diffred_core.checks import finite_features
 from diffred_core.errors import InputError
 from diffred_core.few_shot._episodes import Episodes
-from diffred_core.linear_probe._checks import finite_features
 from diffred_core.subsets import check_order
 
 
@@ -96,3 +96,10 @@ def row_means(X: Tensor, rows: Tensor) -> Tensor:
     bags = rows.reshape(-1, rows.shape[-1]).to(X.device)
     means = torch.nn.functional.embedding_bag(bags, X, mode="mean")
     return means.reshape(*rows.shape[:-1], X.shape[1])
+
+
+def check_shots(n_shot: float) -> float:
+    """Return `n_shot` as a float; refuse one below 1."""
+    if not n_shot >= 1:
+        raise InputError(f"expected n_shot of at least 1, got {n_shot}; pass math.inf for known prototypes")
+    return float(n_shot)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from diffred_core.errors import InputError
-from diffred_core.moments._blocks import add_product, column_mean, column_sum, mirrored
-from diffred_core.moments._sums import PowerSums
+from diffred_core.moments.blocks import add_product, column_mean, column_sum, mirrored
+from diffred_core.moments.power_sums import PowerSums
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from diffred_core.checks import as_features, as_labels
 from diffred_core.errors import InputError
-from diffred_core.moments._blocks import BLOCK_ROWS, Batches, checked, column_mean, reblocked
 from diffred_core.moments._feature_moments import FeatureMoments
 from diffred_core.moments._labels import ClassSums
-from diffred_core.moments._running import RunningSums, Unit
-from diffred_core.moments._sums import PowerSums
+from diffred_core.moments.blocks import BLOCK_ROWS, Batches, checked, column_mean, reblocked
+from diffred_core.moments.power_sums import PowerSums
+from diffred_core.moments.running_sums import RunningSums, Unit
 from diffred_core.precision import full_precision
 
 
