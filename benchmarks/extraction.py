@@ -35,7 +35,7 @@ def rows_for(model: str, task: str, *, threads: int, repeats: int) -> list[dict[
     backbone = backbones.load(model, image_size=dataset.input_size)
     pixels = torch.stack([backbone.transform(dataset.image(i)) for i in range(N_IMAGES)])
     name = _engine.choose("auto", torch.device("cpu"))
-    engine = _engine.build(backbone, ("penultimate",), device=torch.device("cpu"), engine=name, threads=threads)
+    engine = _engine.build_engine(backbone, ("penultimate",), device=torch.device("cpu"), engine=name, threads=threads)
     expected = eager(backbone, pixels)
     error = (engine(pixels)[0] - expected).abs().max() / expected.abs().max()
     sides = [

@@ -262,7 +262,7 @@ def test_pooling_that_does_not_fit_is_refused(pool: str, message: str, toy: Back
 def test_a_shape_is_told_in_numbers_while_a_network_is_traced(toy: Backbone) -> None:
     pytest.importorskip("openvino")
     with pytest.raises(InputError, match=r"for pool='tokens', got maps of shape \(1, \d+, \d+, \d+\); take"):
-        _engine.build(toy, ["early"], device=torch.device("cpu"), engine="openvino", threads=1, pool="tokens")
+        _engine.build_engine(toy, ["early"], device=torch.device("cpu"), engine="openvino", threads=1, pool="tokens")
 
 
 def test_quarters_of_tokens_are_refused() -> None:

@@ -6,7 +6,9 @@ A `Source` names model and task once; its methods give the last layer, all layer
 from diffred_core.errors import needs
 
 with needs("images"):
+    from diffred_core.features._engine import build_engine as build_engine
     from diffred_core.features._layer_names import layer_names as layer_names
+    from diffred_core.features._layers import PENULTIMATE as PENULTIMATE
     from diffred_core.features._source import Source as Source
     from diffred_core.features._store import FeatureStore as FeatureStore
     from diffred_core.features._task import TaskFeatures as TaskFeatures

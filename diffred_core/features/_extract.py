@@ -49,7 +49,7 @@ class Extractor:
     @cached_property
     def run(self) -> _engine.Engine:
         """The compiled network; built at the first missing shard, used for all of them."""
-        return _engine.build(
+        return _engine.build_engine(
             self.request.backbone,
             self.layers,
             device=self.device,
