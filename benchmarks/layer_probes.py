@@ -19,7 +19,7 @@ TARGETS = {
 
 def load() -> tuple[dict, dict]:
     """Return features of every block and labels of every target, by split."""
-    tasks = features.load_layers(MODEL, TASK)
+    tasks = features.Source(MODEL, TASK).layers()
     labels = {split: y for split, (_, y) in tasks["penultimate"].splits.items()}
     layers = {name: {split: X for split, (X, _) in task.splits.items()} for name, task in tasks.items()}
     return layers, {name: {split: of(y) for split, y in labels.items()} for name, of in TARGETS.items()}

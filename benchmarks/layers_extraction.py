@@ -40,7 +40,8 @@ def rows_for(model: str, task: str, *, threads: int, repeats: int) -> list[dict[
     device = torch.device("cpu")
     name = _engine.choose("auto", device)
     every, last = (
-        _engine.build(backbone, chosen, device=device, engine=name, threads=threads) for chosen in (layers, layers[-1:])
+        _engine.build_engine(backbone, chosen, device=device, engine=name, threads=threads)
+        for chosen in (layers, layers[-1:])
     )
     found = dict(zip(layers, every(pixels), strict=True))
     error = max(_relative_error(found[layer], X) for layer, X in hooked(backbone, layers[:-1], pixels).items())

@@ -8,12 +8,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from sklearn.datasets import load_sample_image
-from timm.data import create_transform
-from tiny_world import MODEL, tiny_backbone, write_checkpoint
+from timm.data import create_transform, resolve_model_data_config
+from tiny_world import MODEL, tiny_backbone, write_checkpoint, write_images
+from torch import Tensor, nn
 
-from diffred_core import backbones
+from diffred_core import backbones, features
 from diffred_core.backbones import Backbone, _embedded
 from diffred_core.backbones._checkpoint import read_state
+from diffred_core.backbones._transform import CentreCrop, of_timm
 from diffred_core.errors import InputError
 
 PALACE = 698  # ImageNet class "palace": china.jpg of scikit-learn shows the Summer Palace in Beijing
@@ -164,3 +166,121 @@ def test_hub_weights_offline_are_one_sentence(tmp_path: Path, monkeypatch: pytes
     expected = r"expected the weights of 'resnet18.tv_in1k' from timm's hub or its cache.*choose one of tf_efficientnet"
     with pytest.raises(InputError, match=expected):
         backbones.load("resnet18.tv_in1k")
+
+
+@pytest.mark.parametrize("size", [(300, 300), (28, 28), (41, 67), (230, 224), (9, 8)])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("crop", [0.875, 0.9, 1.0])
+def test_centre_crop_is_that_of_timm_to_the_last_bit(size: tuple[int, int], mode: str, crop: float) -> None:
+    pixels = torch.randint(0, 256, (size[1], size[0], 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    image = Image.fromarray(pixels.numpy()).convert(mode)
+    for interpolation in ("bicubic", "bilinear"):
+        config = {"input_size": (3, 64, 64), "interpolation": interpolation, "crop_pct": crop, "crop_mode": "center"}
+        ours = of_timm(config)
+        assert isinstance(ours, CentreCrop)
+        expected = create_transform(**config, is_training=False, use_prefetcher=True)(image.convert("RGB"))
+        assert torch.equal(ours(image), expected)
+        assert not torch.equal(ours(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)), expected)
+
+
+def test_a_preprocessing_that_is_no_plain_crop_is_left_to_timm() -> None:
+    config = {"input_size": (3, 64, 64), "interpolation": "bicubic", "crop_pct": 1.0, "crop_mode": "border",
+              "mean": (0.5,) * 3, "std": (0.5,) * 3}  # fmt: skip
+    assert not isinstance(of_timm(config), CentreCrop)
+    assert of_timm(config)(Image.new("RGB", (40, 20))).shape == (3, 64, 64)
+
+
+class Convolved(nn.Module):
+    """A network of plain torch, with a classifier behind its features or without."""
+
+    def __init__(self, *, classes: int | None) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 3)
+        self.fc = nn.Linear(5, classes) if classes else None
+
+    def forward(self, images: Tensor) -> Tensor:
+        averages = self.conv(images).relu().mean((2, 3))
+        return averages if self.fc is None else self.fc(averages)
+
+
+HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25), "input_size": 24}
+
+
+def convolved(classes: int | None, **options: object) -> Backbone:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = Convolved(classes=classes)
+    return backbones.from_module(module, name="convolved", **HALF | options)
+
+
+def test_a_network_of_plain_torch_is_a_backbone_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFFRED_RUNS", str(tmp_path / "runs"))
+    task = f"folder:{write_images(tmp_path / 'pets', n=10)}"
+    headed, bare = convolved(4, classifier="fc"), convolved(None)
+    images = torch.rand(3, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    expected = headed.module.conv(images).relu().mean((2, 3))
+    for backbone in (headed, bare):
+        assert backbone.n_features == 5
+        assert not backbone.module.training
+        assert not any(parameter.requires_grad for parameter in backbone.module.parameters())
+    assert torch.equal(headed.features(images), expected)
+    assert torch.equal(headed.head_logits(expected), headed.module(images))
+    assert torch.equal(bare.features(images), bare.module(images))
+    assert convolved(4).n_features == 4  # without the name of its classifier its output is taken
+    with pytest.raises(InputError, match="with a classification head, but 'convolved' has none"):
+        bare.head_logits(expected)
+    source = features.Source(headed, task, root=tmp_path / "features", image_size=24)
+    X, _ = source.load().splits["test"]
+    dataset = source._dataset
+    pixels = torch.stack([headed.transform(dataset.image(i)) for i in dataset.splits["test"].tolist()])
+    torch.testing.assert_close(X, headed.features(headed.normalised(pixels)), atol=1e-5, rtol=1e-5)
+    assert features.layer_names(headed, "convolutions") == ("conv", "penultimate")
+
+
+def test_identity_of_a_network_at_hand_follows_weights_structure_and_transform() -> None:
+    class Leaky(Convolved):
+        """The same weights, another function."""
+
+        def __init__(self) -> None:
+            super().__init__(classes=4)
+            self.act = nn.LeakyReLU()
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        leaky = backbones.from_module(Leaky(), name="convolved", classifier="fc", **HALF)
+        other = backbones.from_module(Convolved(classes=4), name="convolved", classifier="fc", **HALF)
+    about = {"transform": convolved(4).transform, "preprocessing": {"crop": "mine"}}
+    found = [convolved(4, classifier="fc"), leaky, other, convolved(4), convolved(4, classifier="fc", **about)]
+    assert len({str(backbone.identity) for backbone in found}) == 5
+    assert convolved(4, classifier="fc").identity == found[0].identity
+    assert found[0].weights_digest == leaky.weights_digest
+
+
+def test_what_a_network_at_hand_lacks_is_said() -> None:
+    with pytest.raises(InputError, match="expected preprocessing beside the transform of 'convolved', got none"):
+        convolved(4, transform=lambda image: image)
+    with pytest.raises(InputError, match="unknown classifier 'fd' of 'convolved'; did you mean 'fc'"):
+        convolved(4, classifier="fd")
+    with pytest.raises(InputError, match=r"expected pooled features of one row an image from 'maps', got shape"):
+        backbones.from_module(nn.Conv2d(3, 2, 3), name="maps", **HALF)
+    with pytest.raises(InputError, match="expected no checkpoint and no model_args beside the network 'convolved'"):
+        features.Source(convolved(4), "digits", checkpoint="w.safetensors")
+
+
+def test_a_folder_in_timms_format_is_a_model(tmp_path: Path) -> None:
+    plain = tiny_backbone(tmp_path / "w.safetensors")
+    timm.models.save_for_hf(plain.module, tmp_path / "saved", safe_serialization=True)
+    found = backbones.load(f"local-dir:{tmp_path / 'saved'}", image_size=32)
+    assert found.weights_digest == plain.weights_digest
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(found.features(images), plain.features(images))
+    assert tuple(resolve_model_data_config(found.module)["mean"]) == found.mean
+    with pytest.raises(InputError, match=r"expected the weights of 'local-dir:.*none' from a folder in timm's format"):
+        backbones.load(f"local-dir:{tmp_path / 'none'}")
+
+
+def test_a_model_of_the_hub_offline_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match=r"expected the weights of 'hf-hub:timm/resnet18.a1_in1k' from timm's hub or"):
+        backbones.load("hf-hub:timm/resnet18.a1_in1k")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_world import tiny_backbone, write_images
+from tiny_world import extract, tiny_backbone, write_images
 
-from diffred_core import datasets, features
+from diffred_core import datasets
 from diffred_core.datasets import _corruptions
 from diffred_core.datasets._corruptions import CORRUPTIONS, corrupt
 from diffred_core.errors import InputError
@@ -117,10 +117,7 @@ def test_a_folder_may_have_a_plus_in_its_name(tmp_path: Path) -> None:
 def test_features_of_a_corrupted_task_are_others(tmp_path: Path) -> None:
     task = f"folder:{write_images(tmp_path / 'pets', n=5)}"
     backbone = tiny_backbone(tmp_path / "w.safetensors")
-    found = [
-        features.extract(backbone, datasets.load(name), split="test", engine="torch")
-        for name in (task, f"{task}+blur:5")
-    ]
+    found = [extract(backbone, datasets.load(name), split="test", engine="torch") for name in (task, f"{task}+blur:5")]
     assert found[0].key != found[1].key
     assert not torch.allclose(found[0].read(), found[1].read())
 

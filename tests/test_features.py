@@ -1,4 +1,4 @@
-"""What the features are: the same by every engine, of every layer, and as `features.load` hands them out."""
+"""What the features are: the same by every engine, of every layer, and as a `Source` hands them out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_world import MODEL, tiny_backbone, write_checkpoint, write_images
+from tiny_world import MODEL, extract, tiny_backbone, write_checkpoint, write_images
 
 from diffred_core import backbones, datasets, features
 from diffred_core.backbones import Backbone
@@ -47,7 +47,7 @@ def by_hand(backbone: Backbone, dataset: Dataset, split: str) -> torch.Tensor:
 @pytest.mark.parametrize("split", ["train", "test"])  # 42 and 14 images: neither is a number of whole requests
 def test_features_are_those_of_timm_image_by_image(engine: str, split: str, pets: Dataset, tmp_path: Path) -> None:
     backbone = tiny_backbone(tmp_path / "w.safetensors")
-    store = features.extract(backbone, pets, split=split, engine=engine, batch_size=16, root=tmp_path / engine)
+    store = extract(backbone, pets, split=split, engine=engine, batch_size=16, root=tmp_path / engine)
     expected = by_hand(backbone, pets, split)
     assert (store.read() - expected).abs().max() < 1e-4 * expected.abs().max()
     assert (store.read().roll(1, 0) - expected).abs().max() > 1e-2 * expected.abs().max()  # the order is held
@@ -61,21 +61,21 @@ def test_engines_agree_on_the_packaged_weights(pets: Dataset, tmp_path: Path) ->
     found = {}
     for engine in ("torch", "openvino"):
         backbone = backbones.load(model, image_size=64)
-        found[engine] = features.extract(backbone, pets, split="test", engine=engine, root=tmp_path / engine).read()
+        found[engine] = extract(backbone, pets, split="test", engine=engine, root=tmp_path / engine).read()
     assert (found["torch"] - found["openvino"]).abs().max() < 1e-4 * found["torch"].abs().max()
 
 
 def test_layers_come_from_one_pass_and_equal_their_hooks(pets: Dataset, tmp_path: Path) -> None:
     backbone = tiny_backbone(tmp_path / "w.safetensors")
     layers = ("blocks.0", "penultimate", "conv_stem")
-    store = features.extract(backbone, pets, split="test", layers=layers, engine="torch")
+    store = extract(backbone, pets, split="test", layers=layers, engine="torch")
     pixels = torch.stack([backbone.transform(pets.image(i)) for i in pets.splits["test"].tolist()])
     with torch.inference_mode():
         stem = backbone.module.conv_stem(backbone.normalised(pixels))
         block = backbone.module.blocks[0](backbone.module.bn1(stem))
     torch.testing.assert_close(store.read("conv_stem"), stem.mean((2, 3)), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(store.read("blocks.0"), block.mean((2, 3)), atol=1e-5, rtol=1e-4)
-    alone = features.extract(backbone, pets, split="test", engine="torch", root=tmp_path / "alone")
+    alone = extract(backbone, pets, split="test", engine="torch", root=tmp_path / "alone")
     assert torch.equal(alone.read(), store.read("penultimate"))
     assert not backbone.module.conv_stem._forward_hooks  # nothing is left behind
     with pytest.raises(InputError, match=r"expected one of the layers blocks.0, penultimate, conv_stem, got 'head'"):
@@ -84,7 +84,7 @@ def test_layers_come_from_one_pass_and_equal_their_hooks(pets: Dataset, tmp_path
 
 def test_half_precision_store_is_near_and_another_key(pets: Dataset, tmp_path: Path) -> None:
     backbone = tiny_backbone(tmp_path / "w.safetensors")
-    full, half = (features.extract(backbone, pets, split="test", dtype=dtype) for dtype in ("float32", "float16"))
+    full, half = (extract(backbone, pets, split="test", dtype=dtype) for dtype in ("float32", "float16"))
     assert half.read().dtype == torch.float16
     torch.testing.assert_close(half.read().float(), full.read(), atol=1e-3, rtol=1e-3)
     assert half.key != full.key
@@ -92,7 +92,7 @@ def test_half_precision_store_is_near_and_another_key(pets: Dataset, tmp_path: P
 
 def test_key_changes_with_every_single_thing(pets: Dataset, tmp_path: Path) -> None:
     def key_of(backbone: Backbone, dataset: Dataset, **options: object) -> str:
-        return features.extract(backbone, dataset, engine="torch", **options).key
+        return extract(backbone, dataset, engine="torch", **options).key
 
     backbone = tiny_backbone(tmp_path / "w.safetensors")
     first = key_of(backbone, pets, split="test")
@@ -101,7 +101,7 @@ def test_key_changes_with_every_single_thing(pets: Dataset, tmp_path: Path) -> N
         key_of(backbone, pets, split="validation"),
         key_of(backbone, pets, split="test", layers=("blocks.0",)),
         key_of(backbone, pets, split="test", dtype="float16"),
-        key_of(backbone, replace(pets, fingerprint="other"), split="test"),
+        key_of(backbone, replace(pets, image_digests=pets.image_digests[::-1]), split="test"),
         key_of(backbone, replace(pets, splits=fewer), split="test"),
         key_of(replace(backbone, weights_digest="other"), pets, split="test"),
         key_of(replace(backbone, name="other"), pets, split="test"),
@@ -116,7 +116,7 @@ def test_key_changes_with_every_single_thing(pets: Dataset, tmp_path: Path) -> N
 def test_load_gives_every_split_and_reads_again_without_a_network(tmp_path: Path) -> None:
     task = f"folder:{write_images(tmp_path / 'pets', n=10)}"
     checkpoint = write_checkpoint(tmp_path / "w.safetensors")
-    first = features.load(MODEL, task, checkpoint=checkpoint)
+    first = features.Source(MODEL, task, checkpoint=checkpoint).load()
     assert (first.n_features, first.n_classes, first.classes) == (256, 2, ("cat", "dog"))
     assert {name: tuple(X.shape) for name, (X, _) in first.splits.items()} == {
         "train": (12, 256),
@@ -126,7 +126,7 @@ def test_load_gives_every_split_and_reads_again_without_a_network(tmp_path: Path
     code = f"""
 import sys
 from diffred_core import features
-found = features.load({MODEL!r}, {task!r}, checkpoint={str(checkpoint)!r})
+found = features.Source({MODEL!r}, {task!r}, checkpoint={str(checkpoint)!r}).load()
 print(found.keys == {first.keys!r}, {{"timm", "openvino", "torchvision", "pandas"}} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -136,8 +136,8 @@ print(found.keys == {first.keys!r}, {{"timm", "openvino", "torchvision", "pandas
 
 def test_load_notices_another_checkpoint_at_the_same_path(tmp_path: Path) -> None:
     task = f"folder:{write_images(tmp_path / 'pets')}"
-    first = features.load(MODEL, task, checkpoint=write_checkpoint(tmp_path / "w.safetensors"))
-    other = features.load(MODEL, task, checkpoint=write_checkpoint(tmp_path / "w.safetensors", seed=1))
+    first = features.Source(MODEL, task, checkpoint=write_checkpoint(tmp_path / "w.safetensors")).load()
+    other = features.Source(MODEL, task, checkpoint=write_checkpoint(tmp_path / "w.safetensors", seed=1)).load()
     assert first.keys["test"] != other.keys["test"]
     assert not torch.equal(first.splits["test"][0], other.splits["test"][0])
 
@@ -147,14 +147,14 @@ def test_not_finite_features_name_the_first_sample(pets: Dataset, tmp_path: Path
     backbone.module.bn2.bias[3] = float("nan")
     first = pets.sample_ids[int(pets.splits["test"][0])]
     with pytest.raises(InputError, match=rf"expected finite features, got 14 rows .* of sample '{first}'"):
-        features.extract(backbone, pets, split="test", engine="torch")
+        extract(backbone, pets, split="test", engine="torch")
 
 
 def test_constant_features_are_refused(pets: Dataset, tmp_path: Path) -> None:
     backbone = tiny_backbone(tmp_path / "w.safetensors")
     backbone.module.conv_stem.weight.zero_()
     with pytest.raises(InputError, match="expected features that differ between images, got the same row for all 14"):
-        features.extract(backbone, pets, split="test", engine="torch")
+        extract(backbone, pets, split="test", engine="torch")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_constant_features_are_refused(pets: Dataset, tmp_path: Path) -> None:
 )
 def test_options_are_checked_by_name(options: dict, message: str, pets: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
-        features.extract(tiny_backbone(tmp_path / "w.safetensors"), pets, **({"split": "test"} | options))
+        extract(tiny_backbone(tmp_path / "w.safetensors"), pets, **({"split": "test"} | options))
 
 
 def test_threads_follow_argument_then_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,9 +182,9 @@ def test_threads_follow_argument_then_environment(monkeypatch: pytest.MonkeyPatc
 
 def test_checkpoint_weights_decide_the_features(pets: Dataset, tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "w.safetensors")
-    first = features.extract(tiny_backbone(path), pets, split="test").read()
+    first = extract(tiny_backbone(path), pets, split="test").read()
     state = load_file(path)
     state["conv_head.weight"] *= 2
     save_file(state, tmp_path / "v.safetensors")
     other = backbones.load(MODEL, checkpoint=tmp_path / "v.safetensors", image_size=32)
-    assert not torch.allclose(features.extract(other, pets, split="test").read(), first)
+    assert not torch.allclose(extract(other, pets, split="test").read(), first)

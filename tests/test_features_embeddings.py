@@ -21,7 +21,7 @@ SPLIT = np.array(["train"] * 24 + ["val"] * 8 + ["test"] * 8)
 
 
 def load(path: Path) -> TaskFeatures:
-    return features.load("mine", f"embeddings:{path}")
+    return features.Source("mine", f"embeddings:{path}").load()
 
 
 def write(path: Path, *, y: np.ndarray = Y, split: np.ndarray | None = None) -> Path:

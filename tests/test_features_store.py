@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_world import tiny_backbone, write_images
+from tiny_world import extract, tiny_backbone, write_checkpoint, write_images
 
-from diffred_core import datasets, features
+from diffred_core import datasets
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
 from diffred_core.features import FeatureStore, _extract, _store
@@ -42,7 +42,7 @@ def pets(tmp_path: Path) -> Dataset:
 
 def extracted(pets: Dataset, root: Path) -> FeatureStore:
     backbone = tiny_backbone(root.parent / "w.safetensors")
-    return features.extract(backbone, pets, split="train", root=root, batch_size=8, engine=ENGINE)
+    return extract(backbone, pets, split="train", root=root, batch_size=8, engine=ENGINE)
 
 
 def contents(store: FeatureStore) -> dict[str, bytes]:
@@ -87,8 +87,8 @@ import sys, time
 from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from tiny_world import tiny_backbone
-from diffred_core import datasets, features
+from tiny_world import extract, tiny_backbone
+from diffred_core import datasets
 from diffred_core.features import _extract, _store
 _store.SHARD_SIZE = _extract.SHARD_SIZE = 16
 pets = datasets.load({task!r})
@@ -96,7 +96,7 @@ def slowly(i):
     time.sleep(0.05)
     return pets.read(i)
 root = Path({root!r})
-features.extract(tiny_backbone(root.parent / "w.safetensors"), replace(pets, read=slowly), split="train", root=root,
+extract(tiny_backbone(root.parent / "w.safetensors"), replace(pets, read=slowly), split="train", root=root,
                  batch_size=8, engine={engine!r})
 """
 
@@ -199,6 +199,7 @@ def test_part_of_a_killed_writer_is_cleared(pets: Dataset, tmp_path: Path) -> No
     store = extracted(pets, tmp_path / "a")
     part = store.folder / f".shard-00009.safetensors.{os.getpid()}.part"
     part.write_bytes(b"half")
+    (store.folder / "manifest.json").unlink()  # it is written last
     extracted(pets, tmp_path / "a")
     assert not part.exists()
 
@@ -209,3 +210,74 @@ def test_undecodable_image_stops_with_its_name_and_keeps_finished_shards(pets: D
     with pytest.raises(InputError, match=f"'{pets.sample_ids[i]}' of task .* cannot be decoded"):
         extracted(pets, tmp_path / "a")
     assert len(list((tmp_path / "a").rglob("shard-*"))) == 4
+
+
+def test_tasks_with_the_same_images_share_their_features(pets: Dataset, tmp_path: Path) -> None:
+    """Other labels, another order, some images left out: every row is copied, none is computed, to the last bit."""
+    root = tmp_path / "a"
+    first = extracted(pets, root)
+    rows = pets.splits["train"][torch.randperm(72, generator=torch.Generator().manual_seed(1))][:50]
+    unreadable = replace(
+        pets,
+        name="turned",
+        y=1 - pets.y,
+        classes=("dog", "cat"),
+        splits={**pets.splits, "train": rows},
+        read=lambda i: pytest.fail(f"image {i} was read again"),
+    )
+    shared = extracted(unreadable, root)
+    place = {name: row for row, name in enumerate(first.sample_ids)}
+    assert shared.key != first.key
+    assert torch.equal(shared.y, 1 - pets.y[rows])
+    assert torch.equal(shared.read(), first.read()[[place[name] for name in shared.sample_ids]])
+    computed = extracted(replace(unreadable, read=pets.read), tmp_path / "alone")
+    assert contents(computed).keys() == contents(shared).keys()
+    assert torch.equal(computed.read(), shared.read())
+
+
+def test_only_images_that_are_kept_nowhere_are_computed(pets: Dataset, tmp_path: Path) -> None:
+    root = tmp_path / "a"
+    extracted(pets, root)
+    read: list[int] = []
+
+    def counting(i: int):
+        read.append(i)
+        return pets.read(i)
+
+    mixed = torch.cat([pets.splits["test"][:5], pets.splits["train"][:20]])
+    splits = {"train": mixed, "validation": pets.splits["validation"], "test": pets.splits["test"][5:]}
+    part = extracted(replace(pets, splits=splits, read=counting), root)
+    assert sorted(read) == sorted(pets.splits["test"][:5].tolist())
+    whole = extracted(replace(pets, splits=splits), tmp_path / "alone")
+    assert torch.equal(part.read(), whole.read())
+
+
+def test_damaged_or_other_features_are_not_shared(pets: Dataset, tmp_path: Path) -> None:
+    root = tmp_path / "a"
+    first = extracted(pets, root)
+    read: list[int] = []
+
+    def counting(i: int):
+        read.append(i)
+        return pets.read(i)
+
+    again = replace(pets, y=1 - pets.y, read=counting)
+    (first.folder / "shard-00001.safetensors").unlink()
+    extracted(again, root)
+    assert len(read) == 72  # a store with a hole gives nothing
+    other = tiny_backbone(write_checkpoint(tmp_path / "other.safetensors", seed=1))
+    extract(other, replace(again, y=pets.y), split="train", root=root, batch_size=8, engine=ENGINE)
+    assert len(read) == 144
+
+
+def test_labels_and_images_of_a_manifest_are_under_its_digest(pets: Dataset, tmp_path: Path) -> None:
+    store = extracted(pets, tmp_path / "a")
+    manifest = store.folder / "manifest.json"
+    whole = manifest.read_text()
+    changed = whole.replace('"y": [\n  0', '"y": [\n  1', 1)
+    assert changed != whole
+    manifest.write_text(changed)
+    with pytest.raises(InputError, match=r"no sound manifest.json"):
+        FeatureStore.open(store.folder)
+    extracted(pets, tmp_path / "a")
+    assert manifest.read_text() == whole

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from tiny_world import MODEL, tiny_backbone, write_checkpoint, write_images
+from tiny_world import MODEL, extract, tiny_backbone, write_checkpoint, write_images
 from torch import Tensor, nn
 
 from diffred_core import backbones, datasets, features, moments
@@ -67,6 +67,9 @@ class Toy(nn.Module):
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         x = x.mean((2, 3))
         return x if pre_logits else self.head(x)
+
+    def get_classifier(self) -> nn.Module:
+        return self.head
 
 
 def wrapped(module: nn.Module, *, size: int = 8) -> Backbone:
@@ -259,7 +262,7 @@ def test_pooling_that_does_not_fit_is_refused(pool: str, message: str, toy: Back
 def test_a_shape_is_told_in_numbers_while_a_network_is_traced(toy: Backbone) -> None:
     pytest.importorskip("openvino")
     with pytest.raises(InputError, match=r"for pool='tokens', got maps of shape \(1, \d+, \d+, \d+\); take"):
-        _engine.build(toy, ["early"], device=torch.device("cpu"), engine="openvino", threads=1, pool="tokens")
+        _engine.build_engine(toy, ["early"], device=torch.device("cpu"), engine="openvino", threads=1, pool="tokens")
 
 
 def test_quarters_of_tokens_are_refused() -> None:
@@ -292,10 +295,8 @@ def test_two_passes_are_equal_to_the_last_bit_and_engines_agree(
 ) -> None:
     backbone = tiny_backbone(tmp_path / "w.safetensors", image_size=64)
     options = {"split": "test", "layers": "blocks", "pool": pool, "batch_size": 16}
-    one, two = (
-        features.extract(backbone, pets, engine=engine, root=tmp_path / name, **options).read_all() for name in "ab"
-    )
-    plain = features.extract(backbone, pets, engine="torch", root=tmp_path / "plain", **options).read_all()
+    one, two = (extract(backbone, pets, engine=engine, root=tmp_path / name, **options).read_all() for name in "ab")
+    plain = extract(backbone, pets, engine="torch", root=tmp_path / "plain", **options).read_all()
     assert list(one) == list(features.layer_names(backbone, "blocks"))
     for layer, X in one.items():
         assert torch.equal(X, two[layer])
@@ -304,7 +305,7 @@ def test_two_passes_are_equal_to_the_last_bit_and_engines_agree(
 
 def test_pooling_is_part_of_the_key_and_the_default_keys_stand(pets: Dataset, tmp_path: Path) -> None:
     backbone = tiny_backbone(tmp_path / "w.safetensors")
-    stores = [features.extract(backbone, pets, split="test", pool=pool) for pool in ("average", "2x2")]
+    stores = [extract(backbone, pets, split="test", pool=pool) for pool in ("average", "2x2")]
     assert stores[0].key != stores[1].key
     assert "pool" not in stores[0].identity  # as before there was a choice
 
@@ -312,8 +313,8 @@ def test_pooling_is_part_of_the_key_and_the_default_keys_stand(pets: Dataset, tm
 @pytest.mark.parametrize("engine", ENGINES)
 def test_streamed_moments_equal_those_of_the_kept_features(engine: str, pets: Dataset, tmp_path: Path) -> None:
     backbone = tiny_backbone(tmp_path / "w.safetensors")
-    found = features.layer_moments(backbone, pets, split="train", engine=engine, batch_size=16)
-    store = features.extract(backbone, pets, split="train", layers="blocks", engine=engine, batch_size=16)
+    found = features.Source(backbone, pets, engine=engine, batch_size=16).moments("train")
+    store = extract(backbone, pets, split="train", layers="blocks", engine=engine, batch_size=16)
     assert list(found) == list(store.layers)
     for layer, X in store.read_all().items():
         expected = moments.accumulate([(X, store.y)], n_classes=2)
@@ -322,10 +323,10 @@ def test_streamed_moments_equal_those_of_the_kept_features(engine: str, pets: Da
 
 
 def test_streamed_moments_write_nothing(pets: Dataset, tmp_path: Path) -> None:
-    features.layer_moments(tiny_backbone(tmp_path / "w.safetensors"), pets, split="test", quartic=False)
+    features.Source(tiny_backbone(tmp_path / "w.safetensors"), pets).moments("test", quartic=False)
     assert not (tmp_path / "runs" / "features").exists()
     with pytest.raises(InputError, match="expected split to be one of train, validation, test, got 'tests'"):
-        features.layer_moments(tiny_backbone(tmp_path / "w.safetensors"), pets, split="tests")
+        features.Source(tiny_backbone(tmp_path / "w.safetensors"), pets).moments("tests")
 
 
 def test_moments_of_layers_together_equal_each_alone() -> None:
@@ -346,11 +347,11 @@ def test_moments_of_layers_together_equal_each_alone() -> None:
 
 def test_layers_of_a_task_are_read_again_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = f"folder:{write_images(tmp_path / 'pets', n=10)}"
-    options = {"checkpoint": write_checkpoint(tmp_path / "w.safetensors"), "layers": ["penultimate", "blocks.0.*"]}
-    first = features.load_layers(MODEL, task, **options)
+    checkpoint, which = write_checkpoint(tmp_path / "w.safetensors"), ["penultimate", "blocks.0.*"]
+    first = features.Source(MODEL, task, checkpoint=checkpoint).layers(which)
     assert list(first)[-1] == "penultimate"
     assert all(layer.startswith("blocks.0.") for layer in list(first)[:-1])
-    whole = features.load(MODEL, task, checkpoint=options["checkpoint"])
+    whole = features.Source(MODEL, task, checkpoint=checkpoint).load()
     for split, (X, y) in whole.splits.items():
         assert torch.equal(first["penultimate"].splits[split][1], y)
         torch.testing.assert_close(first["penultimate"].splits[split][0], X)
@@ -359,18 +360,19 @@ def test_layers_of_a_task_are_read_again_without_a_network(tmp_path: Path, monke
         raise AssertionError("a network was loaded")
 
     monkeypatch.setattr(_request.backbones, "load", refuse)
-    again = features.load_layers(MODEL, task, **options)
+    source = features.Source(MODEL, task, checkpoint=checkpoint)
+    again = source.layers(which)
     assert all(torch.equal(again[name].splits["test"][0], of.splits["test"][0]) for name, of in first.items())
-    only = features.load_layers(MODEL, task, splits=("test",), **options)
+    only = source.layers(which, splits=("test",))
     assert set(only["penultimate"].splits) == {"test"}
     assert only["penultimate"].n_features == first["penultimate"].n_features
     with pytest.raises(AssertionError, match="a network was loaded"):
-        features.load_layers(MODEL, task, pool="2x2", **options)
+        source.layers(which, pool="2x2")
 
 
 def test_a_file_of_embeddings_has_no_layers() -> None:
     with pytest.raises(InputError, match=r"expected a task of images for features by layer, got 'embeddings:x\.npz'"):
-        features.load_layers("any", "embeddings:x.npz")
+        features.Source("any", "embeddings:x.npz").layers()
 
 
 def test_the_embedded_default_has_sixteen_blocks() -> None:

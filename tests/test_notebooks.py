@@ -47,7 +47,7 @@ def broken_rules(code):
         f"more than {MOST_CELLS} code cells": len(code) > MOST_CELLS,
         "a function or class": bool(defined & set(nodes)),
         "no parameters first": code[0]["metadata"].get("tags") != ["parameters"],
-        "no table written last": "results.write(" not in text_of(code[-1]),
+        "no table written last": "run.write(" not in text_of(code[-1]),
     }
     return [rule for rule, broken in rules.items() if broken]
 
@@ -63,7 +63,7 @@ def broken_rules(code):
 )
 def test_a_broken_rule_is_seen(change, rule):
     code = [{"source": "n: int = 1  # n", "metadata": {"tags": ["parameters"]}}]
-    code.append({"source": "results.write(table)", "metadata": {}})
+    code.append({"source": "run.write(table)", "metadata": {}})
     assert broken_rules(code) == []
     assert rule in broken_rules(change(code))
 
@@ -197,6 +197,6 @@ def test_the_few_shot_verdicts_on_the_page_are_those_of_the_table(executed):
         assert claim.evidence in page
     assert f"{100 * claims[0].value + 1:+.1f} points, 95 % interval" not in claims[0].evidence
     summary = results.read(tables / "summary" / "summary" / "few_shot_summary.csv")
-    stored = summary[summary["metric"] == "claim_c1_top_1_percent_recovers"]
+    stored = summary[(summary["metric"] == "claim") & (summary["method"] == claims[0].name)]
     assert stored["value"].item() == pytest.approx(claims[0].value)
     assert stored["label"].item() == claims[0].verdict

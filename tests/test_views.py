@@ -14,7 +14,8 @@ from torchvision.transforms import RandomResizedCrop
 
 from diffred_core import backbones, datasets, features
 from diffred_core.errors import InputError
-from diffred_core.features import ViewRecipe, _view_recipe, _views
+from diffred_core.features import ViewRecipe, _view_recipe
+from diffred_core.features._extract import Extractor
 
 ROWS = torch.tensor([7, 0, 33, 12])
 
@@ -31,7 +32,11 @@ def world(tmp_path_factory):
 @pytest.fixture
 def load(world, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return lambda **options: features.load_views(**{**world, "root": tmp_path, "rows": ROWS, "n_views": 2, **options})
+
+    def views(root=tmp_path, **options):
+        return features.Source(**world, root=root).views(**{"rows": ROWS, "n_views": 2, **options})
+
+    return views
 
 
 def photograph(size=(40, 28)):
@@ -60,7 +65,7 @@ def test_rows_are_places_in_the_rows_of_load(world, load, tmp_path):
     whole = load(crop_scale=(1.0, 1.0), n_views=1, rows=torch.arange(40))[:, 0]
     options = {key: value for key, value in world.items() if key not in ("model", "task")}
     overlay = {"pretrained_cfg_overlay": {"crop_pct": 1.0, "interpolation": "bicubic"}}
-    plain = features.load(MODEL, world["task"], root=tmp_path / "plain", model_args=overlay, **options)
+    plain = features.Source(MODEL, world["task"], root=tmp_path / "plain", model_args=overlay, **options).load()
     X, y = plain.together
     squares = ViewRecipe(crop_scale=(1.0, 1.0))
     assert torch.equal(y, torch.cat([labels for _, labels in plain.splits.values()]))
@@ -94,7 +99,7 @@ def test_kept_views_need_no_network_and_a_lost_shard_is_made_again(load, tmp_pat
     lost = next(tmp_path.rglob("shard-*"))
     lost.unlink()
     assert torch.equal(load(), before)
-    monkeypatch.setattr(_views, "Extractor", None)
+    monkeypatch.setattr(Extractor, "run", None)
     assert torch.equal(load(), before)
     lost.unlink()
     with pytest.raises(TypeError):
@@ -109,9 +114,9 @@ def test_the_recipe_is_part_of_the_key(load, change, tmp_path):
 
 
 def test_views_leave_the_plain_features_alone(world, load, tmp_path):
-    plain = features.load(**world, root=tmp_path)
+    plain = features.Source(**world, root=tmp_path).load()
     load()
-    again = features.load(**world, root=tmp_path)
+    again = features.Source(**world, root=tmp_path).load()
     assert plain.keys == again.keys
     assert torch.equal(plain.splits["test"][0], again.splits["test"][0])
 
@@ -166,4 +171,4 @@ def test_bad_options_are_named(load, options, message):
 
 def test_embeddings_have_no_views(tmp_path: Path):
     with pytest.raises(InputError, match="embeddings hold no images to crop; leave views out"):
-        features.load_views("any", f"embeddings:{tmp_path / 'x.npz'}")
+        features.Source("any", f"embeddings:{tmp_path / 'x.npz'}").views()

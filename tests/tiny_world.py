@@ -12,6 +12,8 @@ from safetensors.torch import save_file
 
 from diffred_core import backbones
 from diffred_core.backbones import Backbone
+from diffred_core.datasets import Dataset
+from diffred_core.features import FeatureStore, Source
 
 MODEL = "test_efficientnet"  # timm's smallest, 256 features
 
@@ -46,3 +48,9 @@ def tiny_backbone(path: Path, *, image_size: int = 32) -> Backbone:
     """Return the small network with the weights at `path`, random ones written there if there are none."""
     checkpoint = path if path.is_file() else write_checkpoint(path)
     return backbones.load(MODEL, checkpoint=checkpoint, image_size=image_size)
+
+
+def extract(backbone: Backbone, dataset: Dataset, *, split: str, layers=("penultimate",), pool="average",
+            dtype="float32", **options: object) -> FeatureStore:  # fmt: skip
+    """Return the finished store of one split of a dataset at hand under a network at hand."""
+    return Source(backbone, dataset, **options).store(split, layers=layers, pool=pool, dtype=dtype)

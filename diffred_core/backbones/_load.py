@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from diffred_core.backbones._backbone import Backbone, digest, penultimate
+from diffred_core.backbones._backbone import Backbone
 from diffred_core.backbones._checkpoint import load_checkpoint
 from diffred_core.backbones._embedded import PACKAGES, load_packaged
+from diffred_core.backbones._module import from_module
+from diffred_core.backbones._transform import of_timm
 from diffred_core.errors import InputError, near_names
+
+HUB, LOCAL = "hf-hub:", "local-dir:"
 
 
 def load(
@@ -33,7 +36,8 @@ def load(
     Parameters
     ----------
     model : str
-        Any timm name, with or without the tag of its weights.
+        Any timm name, with or without the tag of its weights; ``hf-hub:OWNER/NAME`` for a model of the hub in timm's
+        format, ``local-dir:PATH`` for a folder in that format.
     checkpoint : path, optional
         A ``.safetensors`` or ``.pth`` file whose tensors all fit the model.
     image_size : int, optional
@@ -64,49 +68,21 @@ def load(
 
 
 def _frozen(module: nn.Module, name: str, *, image_size: int | None, options: dict[str, Any]) -> Backbone:
-    from timm.data import create_transform, resolve_model_data_config
+    from timm.data import resolve_model_data_config
 
-    module.eval().requires_grad_(False)
     config = resolve_model_data_config(module)
     if image_size is not None:
         config["input_size"] = (3, image_size, image_size)
-    size = config["input_size"][-1]
-    # use_prefetcher: timm's own transform up to the bytes, leaving mean and std to the device.
-    transform = create_transform(**config, is_training=False, use_prefetcher=True)
-    return Backbone(
+    return from_module(
+        module,
         name=name,
-        module=module,
-        transform=transform,
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
-        input_size=size,
-        n_features=_width(module, name, size),
-        weights_digest=digest(module.state_dict()),
+        input_size=config["input_size"][-1],
+        mean=config["mean"],
+        std=config["std"],
+        transform=of_timm(config),
         preprocessing={key: list(value) if isinstance(value, tuple) else value for key, value in config.items()},
         model_args=options,
     )
-
-
-def _width(module: nn.Module, name: str, size: int) -> int:
-    """Return the width of the pooled features; timm's num_features is not it for every model."""
-    head = module.get_classifier()
-    if isinstance(head, nn.Linear) and not module.pretrained_cfg.get("fixed_input_size"):
-        return head.in_features
-    try:
-        with torch.inference_mode():
-            found = penultimate(module, torch.zeros(1, 3, size, size))
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise InputError(
-            f"expected model {name!r} to take images of {size} x {size} pixels, but it does not ({reason}); leave "
-            f"image_size out, or create the model for it with model_args={{'img_size': {size}}}"
-        ) from error
-    if found.ndim != 2:
-        raise InputError(
-            f"expected pooled features of one row an image from {name!r}, got shape {tuple(found.shape)}; choose a "
-            "model with a pooling head"
-        )
-    return found.shape[1]
 
 
 def _create(name: str, *, pretrained: bool, options: dict[str, Any]) -> nn.Module:
@@ -123,17 +99,27 @@ def _create(name: str, *, pretrained: bool, options: dict[str, Any]) -> nn.Modul
             f"expected model_args that timm's {name!r} takes, got {options} ({error}); see its signature"
         ) from error
     except Exception as error:  # the hub raises its own, OSError and its HTTP client's, by version
-        if not pretrained:
+        if not pretrained and not name.startswith((HUB, LOCAL)):
             raise
         raise InputError(
-            f"expected the weights of {name!r} from timm's hub or its cache, but they cannot be had "
-            f"({type(error).__name__}); connect once, give a checkpoint file, or choose one of {', '.join(PACKAGES)}"
+            f"expected the weights of {name!r} from {_place(name)}, but they cannot be had "
+            f"({type(error).__name__}); {_remedy(name)}, give a checkpoint file, or choose one of {', '.join(PACKAGES)}"
         ) from error
+
+
+def _place(name: str) -> str:
+    return "a folder in timm's format" if name.startswith(LOCAL) else "timm's hub or its cache"
+
+
+def _remedy(name: str) -> str:
+    return "save them there by timm.models.save_for_hf" if name.startswith(LOCAL) else "connect once"
 
 
 def _check_name(name: str) -> None:
     import timm
 
+    if name.startswith((HUB, LOCAL)):
+        return  # timm reads the architecture from there
     base, _, tag = name.partition(".")
     if not timm.is_model(base):
         known = [*timm.list_models(), *PACKAGES]

@@ -65,7 +65,7 @@ def extract(
     os.environ.update(thread_environment(threads))  # before the import of torch, which reads it
     from diffred_core import features
 
-    found = features.load(model, task, checkpoint=checkpoint, device=device or "cpu")
+    found = features.Source(model, task, checkpoint=checkpoint, device=device or "cpu").load()
     rows = ", ".join(f"{split} {len(y)}" for split, (_, y) in found.splits.items())
     typer.echo(f"{found.model} on {found.task}: {found.n_features} features, {found.n_classes} classes, rows: {rows}")
     if stamp is not None:

@@ -97,7 +97,10 @@ def corrupted(dataset: Dataset, kind: str, severity: int) -> Dataset:
     severity : int
         1 to 5.
     """
-    digest = hashlib.sha256(f"{dataset.fingerprint}+{kind}:{severity} v{VERSION}".encode()).hexdigest()
+    change = f"{kind}:{severity} v{VERSION}"
+    images = zip(dataset.image_digests, dataset.sample_ids, strict=True)
+    # with the name of the image, from which its noise is drawn
+    digests = tuple(hashlib.sha256(f"{digest}\0{name}\0{change}".encode()).hexdigest() for digest, name in images)
 
     def read(i: int) -> Image.Image:
         return corrupt(dataset.image(i), kind, severity, name=dataset.sample_ids[i])
@@ -106,7 +109,7 @@ def corrupted(dataset: Dataset, kind: str, severity: int) -> Dataset:
         dataset,
         name=f"{dataset.name}+{kind}:{severity}",
         source=f"{dataset.source}, with {kind} of severity {severity} (Hendrycks and Dietterich 2019)",
-        fingerprint=digest,
+        image_digests=digests,
         read=read,
     )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from PIL import Image
@@ -34,8 +37,8 @@ class Dataset:
         Pixels a side at which a backbone shall see the images, unless told otherwise.
     licence, source, split_rule : str
         Terms of use, origin, and how the splits came to be, each in words.
-    fingerprint : str
-        SHA-256 of images, labels and class names; does not depend on where they lie.
+    image_digests : tuple of str
+        SHA-256 of the content of every image: by it features are shared between tasks that hold the same image.
     read : callable
         Opens the image of one index; `image` wraps it with an error that names the sample.
     """
@@ -49,12 +52,24 @@ class Dataset:
     licence: str
     source: str
     split_rule: str
-    fingerprint: str
+    image_digests: tuple[str, ...] = field(repr=False)
     read: Callable[[int], Image.Image] = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_labels(self.name, self.y, len(self.sample_ids), self.classes)
+        if len(self.image_digests) != len(self.sample_ids):
+            raise InputError(
+                f"expected one digest for each of the {len(self.sample_ids)} images of task {self.name!r}, got "
+                f"{len(self.image_digests)}; pass the SHA-256 of every image"
+            )
         _check_splits(self.name, self.splits, len(self.sample_ids))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of images, labels and class names; does not depend on where they lie."""
+        total = hashlib.sha256(b"".join(bytes.fromhex(digest) for digest in self.image_digests))
+        total.update(json.dumps([self.y.tolist(), list(self.classes)]).encode())
+        return total.hexdigest()
 
     @property
     def n_samples(self) -> int:
@@ -66,8 +81,8 @@ class Dataset:
         """Number of classes."""
         return len(self.classes)
 
-    def image(self, i: int) -> Image.Image:
-        """Return sample `i` as an RGB image.
+    def image(self, i: int, *, grey: bool = False) -> Image.Image:
+        """Return sample `i` as an RGB image; with `grey`, one of one channel stays so (``"L"``).
 
         Raises
         ------
@@ -76,7 +91,7 @@ class Dataset:
         """
         try:
             with self.read(i) as opened:
-                return opened.convert("RGB")
+                return opened.convert("L" if grey and opened.mode == "L" else "RGB")
         # Pillow says a damaged PNG with SyntaxError and a damaged header with ValueError.
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise InputError(

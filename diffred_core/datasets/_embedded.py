@@ -49,7 +49,7 @@ def load_elpv(name: str, *, seed: int) -> Dataset:
         licence="CC BY-NC-SA 4.0",
         source="ELPV dataset of solar cells (package elpv-dataset)",
         split_rule=STRATIFIED,
-        fingerprint=_fingerprint.of_files(images, y, classes),
+        image_digests=_fingerprint.of_files(images),
         read=lambda i: Image.open(images[i]),
     )
 
@@ -117,7 +117,7 @@ def _from_pixels(
         licence=licence,
         source=source,
         split_rule=STRATIFIED,
-        fingerprint=_fingerprint.of_parts((image.tobytes() for image in pixels), y, classes),
+        image_digests=_fingerprint.of_parts(image.tobytes() for image in pixels),
         read=lambda i: Image.fromarray(pixels[i]),
     )
 

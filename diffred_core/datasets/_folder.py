@@ -50,7 +50,7 @@ def load_folder(name: str, *, seed: int) -> Dataset:
         licence="as the owner of the folder says",
         source=f"image folder {root.resolve().name}",
         split_rule=rule,
-        fingerprint=_fingerprint.of_files(every, y, classes),
+        image_digests=_fingerprint.of_files(every),
         read=lambda i: Image.open(every[i]),
     )
 

@@ -72,7 +72,7 @@ def load_torchvision(name: str, *, seed: int) -> Dataset:
         licence="as its authors say",
         source=f"torchvision.datasets.{set_name}",
         split_rule=rule,
-        fingerprint=_digest(opened, y, classes),
+        image_digests=_digests(opened),
         read=read,
     )
 
@@ -124,10 +124,10 @@ def _class_names(part: Any, y: Tensor) -> tuple[str, ...]:
     return tuple(str(c) for c in range(n_classes))
 
 
-def _digest(parts: list[Any], y: Tensor, classes: tuple[str, ...]) -> str:
+def _digests(parts: list[Any]) -> tuple[str, ...]:
     if files := [path for part in parts for path in _files(part)]:
-        return _fingerprint.of_files(files, y, classes)
-    return _fingerprint.of_parts((pixels for part in parts for pixels in _pixels(part)), y, classes)
+        return _fingerprint.of_files(files)
+    return _fingerprint.of_parts(pixels for part in parts for pixels in _pixels(part))
 
 
 def _files(part: Any) -> list[Path]:

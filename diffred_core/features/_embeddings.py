@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffred_core.datasets._splits import from_official
+from diffred_core.datasets import from_official
 from diffred_core.errors import InputError
 
 PREFIX = "embeddings:"

@@ -25,7 +25,7 @@ Engine = Callable[[Tensor], tuple[Tensor, ...]]  # uint8 (n, 3, h, w) -> one (n,
 REQUEST = 4
 
 
-def build(
+def build_engine(
     backbone: Backbone,
     layers: Sequence[str],
     *,
@@ -34,7 +34,20 @@ def build(
     threads: int,
     pool: str = AVERAGE,
 ) -> Engine:
-    """Return the engine of that name; ``auto`` is OpenVINO on a CPU where it is installed, else torch."""
+    """Return what maps uint8 pixels (n, 3, height, width) to float32 features (n, width), one tensor a layer.
+
+    Parameters
+    ----------
+    layers, pool
+        As in `Source.layers`, by name.
+    device, engine, threads
+        As in `Source`.
+
+    Raises
+    ------
+    InputError
+        If a layer, the pooling or the engine is not to be had.
+    """
     network = LayerFeatures(backbone, layers, pool=pool).eval()
     if choose(engine, device) == "openvino":
         return openvino_engine(network, size=backbone.input_size, threads=threads)

@@ -3,103 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from diffred_core.backbones import Backbone
+from diffred_core.backbones import Transform
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
 from diffred_core.features import _engine
 from diffred_core.features._batches import pixel_batches
-from diffred_core.features._identity import DTYPES, identity_of, store_of
-from diffred_core.features._layer_names import Layers, layer_names
-from diffred_core.features._layers import PENULTIMATE, check_layers
-from diffred_core.features._pooling import AVERAGE
+from diffred_core.features._identity import DTYPES
+from diffred_core.features._request import Request
+from diffred_core.features._shared import Kept, locked
 from diffred_core.features._store import SHARD_SIZE, FeatureStore
-
-
-def extract(
-    backbone: Backbone,
-    dataset: Dataset,
-    *,
-    split: str,
-    root: Path | str | None = None,
-    layers: Layers = (PENULTIMATE,),
-    pool: str = AVERAGE,
-    batch_size: int = 64,
-    device: str | torch.device | None = None,
-    engine: str = "auto",
-    dtype: str = "float32",
-    threads: int | None = None,
-    progress: bool = True,
-) -> FeatureStore:
-    """Extract the features of one split, or return them where they are already kept.
-
-    Parameters
-    ----------
-    backbone, dataset
-        What gives the features, and of what.
-    split : {"train", "validation", "test"}
-    root : path, optional
-        Folder of all stores; ``features`` under `paths.runs_root` by default.
-    layers : sequence of str, or str
-        ``"penultimate"`` or names of modules, in the order in which they are kept; or ``"blocks"``, ``"stages"``,
-        ``"convolutions"``, in the order in which the network runs them (`layer_names`). One pass gives all.
-    pool : {"average", "2x2", "cls", "tokens"}
-        How maps and tokens become one row an image (`_pooling.pooled`).
-    batch_size : int
-        Images computed at once; it divides a shard of 512.
-    device : str, optional
-        ``"cpu"`` (the default) or ``"cuda"``.
-    engine : {"auto", "openvino", "torch"}
-        ``auto`` takes OpenVINO on a CPU where it is installed. Both give the same features within 1e-4.
-    dtype : {"float32", "float16"}
-        In which the features are kept.
-    threads : int, optional
-        ``$OMP_NUM_THREADS`` or all cores by default.
-    progress : bool
-        Show a bar on stderr once it takes longer than two seconds, unless ``TQDM_DISABLE`` is set.
-
-    Returns
-    -------
-    FeatureStore
-
-    Raises
-    ------
-    InputError
-        If an option is none of those above, an image cannot be decoded, a feature is not finite, all features are
-        constant, or the disk is full.
-    """
-    device = torch.device(device or "cpu")
-    layers = layer_names(backbone, layers) if isinstance(layers, str) else check_layers(backbone, layers)
-    extractor = Extractor(backbone, layers, batch_size, device, engine, _engine.n_threads(threads), progress, pool)
-    identity = identity_of(
-        backbone.identity, dataset, split=split, layers=layers, pool=pool, dtype=dtype, device=device
-    )
-    store = store_of(identity, dataset, split=split, root=root)
-    extractor.fill(store, dataset, split=split)
-    return store
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """A backbone made ready on one device, for any number of splits; see `extract` for the options."""
+    """A network made ready on one device, for any number of splits; see `Source` for the options."""
 
-    backbone: Backbone
+    request: Request
     layers: tuple[str, ...]
+    pool: str
     batch_size: int
     device: torch.device
     engine: str
     threads: int
     progress: bool
-    pool: str = AVERAGE
+    transform: Transform | None = None  # instead of the network's own
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or SHARD_SIZE % self.batch_size:
@@ -112,13 +49,21 @@ class Extractor:
     @cached_property
     def run(self) -> _engine.Engine:
         """The compiled network; built at the first missing shard, used for all of them."""
-        return _engine.build(
-            self.backbone, self.layers, device=self.device, engine=self.engine, threads=self.threads, pool=self.pool
+        return _engine.build_engine(
+            self.request.backbone,
+            self.layers,
+            device=self.device,
+            engine=self.engine,
+            threads=self.threads,
+            pool=self.pool,
         )
 
     def fill(self, store: FeatureStore, dataset: Dataset, *, split: str, what: str | None = None) -> None:
         """Compute the shards that are missing or damaged, then write the manifest; `what` is for the bar."""
-        with store.locked():
+        if store.is_finished() and not store.missing():
+            return
+        with locked(store, dataset):
+            store.clear_parts()
             missing = store.missing()
             for shard, tensors in self._shards(store, dataset, split, what or split, missing):
                 _check_finite(tensors, store.sample_ids[store.rows(shard)])
@@ -131,40 +76,47 @@ class Extractor:
         """Yield the features of every layer, each (n, width), and last the labels (n,), batch by batch."""
         indices = dataset.splits[split]
         batches = indices.split(self.batch_size)
-        pixels = pixel_batches(dataset, self.backbone, [batch.tolist() for batch in batches], threads=self.threads)
-        with _bar(f"{self.backbone.name} {dataset.name} {split}", len(indices), self.progress) as bar:
+        pixels = self._pixels(dataset, [batch.tolist() for batch in batches])
+        with self._bar(f"{dataset.name} {split}", len(indices)) as bar:
             for batch, images in zip(batches, pixels, strict=True):
-                found = self.run(images)
-                _check_finite(dict(zip(self.layers, found, strict=True)), [dataset.sample_ids[i] for i in batch])
-                yield (*found, dataset.y[batch])
+                rows = self.run(images)
+                _check_finite(dict(zip(self.layers, rows, strict=True)), [dataset.sample_ids[i] for i in batch])
+                yield (*rows, dataset.y[batch])
                 bar.update(len(batch))
 
     def _shards(
         self, store: FeatureStore, dataset: Dataset, split: str, what: str, missing: list[int]
     ) -> Iterator[tuple[int, dict[str, Tensor]]]:
-        rows = {shard: dataset.splits[split][store.rows(shard)].split(self.batch_size) for shard in missing}
-        every = [batch.tolist() for shard in missing for batch in rows[shard]]
-        pixels = pixel_batches(dataset, self.backbone, every, threads=self.threads)
-        kept = DTYPES[str(store.identity["dtype"])]
-        with _bar(f"{self.backbone.name} {dataset.name} {what}", sum(map(len, every)), self.progress) as bar:
+        kept = Kept(store)
+        images = {shard: store.images[store.rows(shard)] for shard in missing}
+        indices = {shard: dataset.splits[split][store.rows(shard)][kept.unknown(images[shard])] for shard in missing}
+        batches = {shard: [batch.tolist() for batch in indices[shard].split(self.batch_size)] for shard in missing}
+        every = [batch for shard in missing for batch in batches[shard] if batch]
+        pixels = self._pixels(dataset, every)
+        dtype = DTYPES[store.identity["dtype"]]
+        with self._bar(f"{dataset.name} {what}", sum(map(len, every))) as bar, closing(pixels):
             for shard in missing:
-                found = []
-                for batch in rows[shard]:
-                    found.append(self.run(next(pixels)))
+                rows = []
+                for batch in filter(None, batches[shard]):
+                    rows.append(self.run(next(pixels)))
                     bar.update(len(batch))
-                layers = (torch.cat(parts).to(kept) for parts in zip(*found, strict=True))
-                yield shard, dict(zip(self.layers, layers, strict=True))
-        pixels.close()
+                layers = (torch.cat(parts).to(dtype) for parts in zip(*rows, strict=True))
+                yield shard, kept.completed(images[shard], dict(zip(self.layers, layers, strict=bool(rows))))
+
+    def _pixels(self, dataset: Dataset, batches: list[list[int]]) -> Generator[Tensor]:
+        if not batches:  # all rows are kept: no network is loaded
+            return
+        transform = self.transform or self.request.backbone.transform
+        yield from pixel_batches(dataset, transform, batches, threads=self.threads)
+
+    def _bar(self, description: str, total: int) -> tqdm[None]:
+        hidden = not self.progress or bool(os.environ.get("TQDM_DISABLE"))
+        return tqdm(desc=f"{self.request.name} {description}", total=total, unit="image", delay=2, disable=hidden)
 
     def _made_by(self) -> dict[str, object]:
         name = _engine.choose(self.engine, self.device)
         packages = {package: _version(package) for package in ("torch", "timm", "pillow", "openvino")}
         return {"engine": name, "device": str(self.device), "versions": packages}
-
-
-def _bar(description: str, total: int, progress: bool) -> tqdm:
-    hidden = not progress or bool(os.environ.get("TQDM_DISABLE"))
-    return tqdm(desc=description, total=total, unit="image", delay=2, disable=hidden)
 
 
 def _check_finite(tensors: dict[str, Tensor], sample_ids: Sequence[str]) -> None:

@@ -40,8 +40,7 @@ def identity_of(
     InputError
         If `split`, `dtype` or `pool` is unknown.
     """
-    if split not in dataset.splits:
-        raise InputError(f"expected split to be one of {', '.join(dataset.splits)}, got {split!r}; name one of them")
+    check_split(dataset, split)
     if dtype not in DTYPES:
         raise InputError(f"expected dtype to be one of {', '.join(DTYPES)}, got {dtype!r}; name one of them")
     return {
@@ -55,6 +54,12 @@ def identity_of(
         # no entry for what all features were before there was a choice: their keys stand
         **({"pool": pool} if check_pool(pool) != AVERAGE else {}),
     }
+
+
+def check_split(dataset: Dataset, split: str) -> None:
+    """Refuse the name of a split that there is not."""
+    if split not in dataset.splits:
+        raise InputError(f"expected split to be one of {', '.join(dataset.splits)}, got {split!r}; name one of them")
 
 
 def features_root(root: Path | str | None) -> Path:
@@ -77,4 +82,7 @@ def store_of(
     names = (dataset.name, str(identity["model"]), part or split)
     folder = features_root(root).joinpath(*map(files.slug, names)) / key_of(identity)[:16]
     indices = dataset.splits[split]
-    return FeatureStore(folder, identity, tuple(dataset.sample_ids[i] for i in indices.tolist()), dataset.y[indices])
+    sample_ids, images = (
+        tuple(names[i] for i in indices.tolist()) for names in (dataset.sample_ids, dataset.image_digests)
+    )
+    return FeatureStore(folder, identity, sample_ids, dataset.y[indices], images)

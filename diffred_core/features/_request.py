@@ -13,33 +13,48 @@ from typing import Any
 
 from diffred_core import backbones, files
 from diffred_core.backbones import Backbone
+from diffred_core.features._layer_names import Layers, layer_names
 
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of `backbones.load`, and the file that the weights come from, if one is known."""
+    """The arguments of `backbones.load`, and the file that the weights come from, if one is known; or a network."""
 
-    model: str
+    model: str | Backbone
     checkpoint: Path | None
-    image_size: int
+    input_size: int
     model_args: dict[str, Any]
 
     @classmethod
     def of(
-        cls, model: str, checkpoint: Path | str | None, *, image_size: int, model_args: Mapping[str, Any] | None
+        cls,
+        model: str | Backbone,
+        checkpoint: Path | str | None,
+        *,
+        image_size: int,
+        model_args: Mapping[str, Any] | None,
     ) -> Request:
-        """Return the request with its path made plain."""
+        """Return the request with its path made plain; a network at hand has a size of its own."""
+        if isinstance(model, Backbone):
+            return cls(model, None, model.input_size, {})
         path = Path(checkpoint).expanduser().resolve() if checkpoint is not None else None
         return cls(model, path, image_size, dict(model_args or {}))
+
+    @property
+    def name(self) -> str:
+        """Name of the model, for tables."""
+        return self.model.name if isinstance(self.model, Backbone) else self.model
 
     @cached_property
     def backbone(self) -> Backbone:
         """The network itself, loaded at first use."""
+        if isinstance(self.model, Backbone):
+            return self.model
         return backbones.load(
-            self.model, checkpoint=self.checkpoint, image_size=self.image_size, model_args=self.model_args
+            self.model, checkpoint=self.checkpoint, image_size=self.input_size, model_args=self.model_args
         )
 
-    def identity(self, root: Path) -> dict[str, object]:
+    def identity(self, root: Path) -> dict[str, Any]:
         """Return `Backbone.identity`.
 
         It is remembered under `root` by path, size and time of the weights' file, so that reading kept features
@@ -50,16 +65,30 @@ class Request:
             return self.backbone.identity
         if not memory.is_file():
             files.write_json(memory, self.backbone.identity)
-        return json.loads(memory.read_text(encoding="utf-8"))
+        identity: dict[str, Any] = json.loads(memory.read_text(encoding="utf-8"))
+        return identity
+
+    def layer_names(self, layers: Layers, root: Path | None = None) -> tuple[str, ...]:
+        """Return `_layer_names.layer_names`, remembered under `root` so that a network is loaded only once."""
+        if root is None or isinstance(self.model, Backbone):
+            return layer_names(self.backbone, layers)
+        asked = [self.identity(root), layers if isinstance(layers, str) else list(layers), version("timm")]
+        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        memory = root / ".layers" / f"{digest}.json"
+        if not memory.is_file():
+            files.write_json(memory, layer_names(self.backbone, layers))
+        return tuple(json.loads(memory.read_text(encoding="utf-8")))
 
     def _memory(self, root: Path) -> Path | None:
         file = self.checkpoint
+        if isinstance(self.model, Backbone):
+            return None
         if file is None and self.model in backbones.embedded():
             file = backbones.packaged_weights(self.model)
         if file is None or not file.is_file():
             return None
         stat = file.stat()
         seen = [str(file), stat.st_size, stat.st_mtime_ns, version("timm")]
-        asked = [self.model, self.image_size, self.model_args]
+        asked = [self.model, self.input_size, self.model_args]
         digest = hashlib.sha256(json.dumps([seen, asked], sort_keys=True).encode()).hexdigest()
         return root / ".backbones" / f"{digest}.json"

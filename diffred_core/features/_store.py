@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -40,12 +41,15 @@ class FeatureStore:
         One a row.
     y : LongTensor of shape (n_samples,)
         Class indices.
+    images : tuple of str
+        SHA-256 of the content of every image: by it other tasks find rows of the same image.
     """
 
     folder: Path
-    identity: dict[str, object]
+    identity: dict[str, Any]
     sample_ids: tuple[str, ...]
     y: Tensor
+    images: tuple[str, ...]
 
     @classmethod
     def open(cls, folder: Path | str) -> FeatureStore:
@@ -58,11 +62,12 @@ class FeatureStore:
         """
         folder = Path(folder)
         manifest = _read_manifest(folder)
-        if manifest is None or manifest.get("key") != key_of(manifest["identity"]):
+        if manifest is None:
             raise InputError(
                 f"expected a finished feature store, but {str(folder)!r} has no sound {MANIFEST}; extract it again"
             )
-        return cls(folder, manifest["identity"], tuple(manifest["sample_ids"]), torch.tensor(manifest["y"]))
+        names, images = (tuple(manifest[entry]) for entry in ("sample_ids", "images"))
+        return cls(folder, manifest["identity"], names, torch.tensor(manifest["y"]), images)
 
     @property
     def key(self) -> str:
@@ -113,7 +118,7 @@ class FeatureStore:
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
         # One entry: safetensors writes several in an order of its own choosing, and equal shards would differ.
         metadata = {"about": json.dumps(self._about(shard, contiguous), sort_keys=True)}
-        with _room(self.folder):
+        with room(self.folder):
             files.write_bytes(self._path(shard), save(contiguous, metadata))
 
     def finish(self, *, made_by: Mapping[str, object]) -> None:
@@ -129,10 +134,12 @@ class FeatureStore:
             "identity": self.identity,
             "sample_ids": self.sample_ids,
             "y": self.y.tolist(),
+            "images": self.images,
             "shards": [self._path(shard).name for shard in range(self.n_shards)],
             "made_by": dict(made_by),
         }
-        with _room(self.folder):
+        manifest["sha256"] = _manifest_digest(manifest)
+        with room(self.folder):
             files.write_json(self.folder / MANIFEST, manifest)
 
     def read(self, layer: str = "penultimate") -> Tensor:
@@ -158,27 +165,44 @@ class FeatureStore:
         return self._read(self.layers)
 
     def _read(self, layers: Sequence[str]) -> dict[str, Tensor]:
-        payloads = [self._payload(shard) for shard in range(self.n_shards)]
-        if None in payloads:
-            raise InputError(
-                f"expected whole shards in {str(self.folder)!r}, but {self._path(payloads.index(None)).name!r} is "
-                "missing or damaged; extract again to redo only that one"
-            )
+        payloads = self._whole(range(self.n_shards))
         return {layer: torch.cat([payload[layer] for payload in payloads]) for layer in layers}
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder against other processes that would extract the same features."""
-        with _room(self.folder):
+    def _whole(self, shards: Sequence[int]) -> list[dict[str, Tensor]]:
+        payloads = []
+        for shard in shards:
+            if (payload := self._payload(shard)) is None:
+                raise InputError(
+                    f"expected whole shards in {str(self.folder)!r}, but {self._path(shard).name!r} is missing or "
+                    "damaged; extract again to redo only that one"
+                )
+            payloads.append(payload)
+        return payloads
+
+    def clear_parts(self) -> None:
+        """Make the folder, and remove what a killed process left half-written; only for who holds the lock."""
+        with room(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = open(self.folder / ".lock", "w")  # noqa: SIM115 (closed, and so released, below)
-        try:
-            _lock(lock)
-            for part in self.folder.glob(".*.part"):  # of a killed process: the lock says that nobody writes it now
+            for part in self.folder.glob(".*.part"):
                 part.unlink()
-            yield
-        finally:
-            lock.close()
+
+    def take(self, rows: Tensor) -> dict[str, Tensor]:
+        """Return some rows of every layer, each (n_rows, width), reading only the shards that hold them.
+
+        Parameters
+        ----------
+        rows : LongTensor of shape (n_rows,)
+
+        Raises
+        ------
+        InputError
+            If one of these shards is missing or damaged.
+        """
+        shards, which = (rows // SHARD_SIZE).unique(return_inverse=True)
+        payloads = self._whole(shards.tolist())
+        lengths = torch.tensor([self.rows(shard).stop - self.rows(shard).start for shard in shards.tolist()])
+        places = (lengths.cumsum(0) - lengths)[which] + rows % SHARD_SIZE
+        return {layer: torch.cat([payload[layer] for payload in payloads])[places] for layer in self.layers}
 
     def _path(self, shard: int) -> Path:
         return self.folder / f"shard-{shard:05d}.safetensors"
@@ -204,16 +228,24 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
     return total.hexdigest()
 
 
-def _read_manifest(folder: Path) -> dict | None:
+def _read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest if it is whole and carries its own key."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return manifest if isinstance(manifest, dict) and "identity" in manifest else None
+    if not isinstance(manifest, dict) or manifest.pop("sha256", None) != _manifest_digest(manifest):
+        return None
+    return manifest if manifest["key"] == key_of(manifest["identity"]) else None
+
+
+def _manifest_digest(manifest: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager
-def _room(folder: Path) -> Iterator[None]:
+def room(folder: Path) -> Iterator[None]:
+    """Say in one sentence that the disk of `folder` takes no more."""
     try:
         yield
     except OSError as error:
@@ -221,11 +253,3 @@ def _room(folder: Path) -> Iterator[None]:
             f"expected to write features into {str(folder)!r}, got {error.strerror or error}; make room or set "
             "DIFFRED_RUNS to a folder on another disk, then run again: finished shards are kept"
         ) from error
-
-
-def _lock(file) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such call on Windows: two processes then write the same bytes twice
-        return
-    fcntl.flock(file, fcntl.LOCK_EX)

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from diffred_core import datasets
 from diffred_core.errors import InputError
-from diffred_core.features._embeddings import PREFIX, read_embeddings
-from diffred_core.features._layers import PENULTIMATE
-from diffred_core.features._request import Request
-from diffred_core.features._stores import finished_stores
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +55,8 @@ class TaskFeatures:
     @property
     def together(self) -> tuple[Tensor, Tensor]:
         """Rows of all splits, one split after the other: X (n_samples, n_features) and y (n_samples,)."""
-        return tuple(torch.cat(parts) for parts in zip(*self.splits.values(), strict=True))
+        X, y = zip(*self.splits.values(), strict=True)
+        return torch.cat(X), torch.cat(y)
 
     def _check_rows(self, split: str, X: Tensor, y: Tensor) -> None:
         if y is None:
@@ -92,63 +85,3 @@ class TaskFeatures:
                 f"expected labels within 0..{self.n_classes - 1} in the {split} split of {self.task!r}, got "
                 f"{int(y.min())}..{int(y.max())}; number the classes from 0"
             )
-
-
-def load(
-    model: str,
-    task: str,
-    *,
-    checkpoint: Path | str | None = None,
-    root: Path | str | None = None,
-    seed: int = 0,
-    device: str | torch.device = "cpu",
-    layer: str = PENULTIMATE,
-    image_size: int | None = None,
-    model_args: Mapping[str, Any] | None = None,
-    progress: bool = True,
-) -> TaskFeatures:
-    """Return the features of a model on a task, extracting what is not kept yet.
-
-    Parameters
-    ----------
-    model : str
-        A model as `backbones.load` takes it; for ``embeddings:PATH`` any name.
-    task : str
-        A task as `datasets.load` takes it, or ``embeddings:PATH`` to a file of features (`read_embeddings`).
-    checkpoint, model_args
-        As in `backbones.load`.
-    root : path, optional
-        Folder of all stores; ``features`` under `paths.runs_root` by default.
-    seed : int
-        Of the splits that are not official.
-    device : str
-        Where features are computed, and where the returned tensors lie.
-    layer : str
-        ``"penultimate"`` or the name of a module.
-    image_size : int, optional
-        Pixels a side, instead of the task's own.
-    progress : bool
-        Show a bar while extracting.
-
-    Returns
-    -------
-    TaskFeatures
-
-    Raises
-    ------
-    InputError
-        If the model, the task or the file cannot be had, or does not hold what it must.
-    """
-    device = torch.device(device)
-    if task.startswith(PREFIX):
-        path = Path(task.removeprefix(PREFIX)).expanduser()
-        classes, splits, key = read_embeddings(path, seed=seed)
-        keys = dict.fromkeys(splits, key)
-    else:
-        dataset = datasets.load(task, seed=seed, image_size=image_size)
-        request = Request.of(model, checkpoint, image_size=dataset.input_size, model_args=model_args)
-        stores = finished_stores(request, dataset, layers=(layer,), root=root, device=device, progress=progress)
-        classes, keys = dataset.classes, {split: store.key for split, store in stores.items()}
-        splits = {split: (store.read(layer).float(), store.y) for split, store in stores.items()}
-    splits = {split: (X.to(device), y.to(device)) for split, (X, y) in splits.items()}
-    return TaskFeatures(model, task, classes, keys, splits)

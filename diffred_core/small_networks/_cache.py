@@ -174,15 +174,13 @@ class _Slot:
 
 def as_backbone(trained: Training, design: Design, *, seed: int, size: int) -> Backbone:
     """Return a trained network as a backbone for images of `size` pixels a side."""
-    return Backbone(
+    return backbones.from_module(
+        trained.module,
         name=f"{design.name}-s{seed}",
-        module=trained.module,
-        transform=partial(to_pixels, size=size),
+        input_size=size,
         mean=trained.mean,
         std=trained.std,
-        input_size=size,
-        n_features=trained.module.head.in_features,
-        weights_digest=backbones.digest(trained.module.state_dict()),
+        transform=partial(to_pixels, size=size),
         preprocessing={"size": size, "crop": "central square, bicubic", "mean": trained.mean, "std": trained.std},
         model_args=asdict(design),
     )

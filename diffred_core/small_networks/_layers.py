@@ -7,9 +7,7 @@ from torch import Tensor
 
 from diffred_core.backbones import Backbone
 from diffred_core.errors import InputError
-from diffred_core.features._engine import build
-from diffred_core.features._layer_names import layer_names
-from diffred_core.features._layers import PENULTIMATE
+from diffred_core.features import PENULTIMATE, build_engine, layer_names
 
 
 def convolution_features(
@@ -25,7 +23,7 @@ def convolution_features(
         The averages of the four quarters of a map, or the average of all of it.
     batch_size : int
     engine : {"torch", "openvino", "auto"}
-        As in `features.extract`.
+        As in `features.Source`.
 
     Returns
     -------
@@ -44,6 +42,7 @@ def convolution_features(
             f"{tuple(pixels.shape)}; read the images with the size of the network"
         )
     names = [name for name in layer_names(backbone, "convolutions") if name != PENULTIMATE]
-    run = build(backbone, names, device=pixels.device, engine=engine, threads=torch.get_num_threads(), pool=pool)
+    threads = torch.get_num_threads()
+    run = build_engine(backbone, names, device=pixels.device, engine=engine, threads=threads, pool=pool)
     batches = [run(batch) for batch in pixels.split(batch_size)]
     return {f"conv{i:02d}": torch.cat(rows) for i, rows in enumerate(zip(*batches, strict=True), start=1)}

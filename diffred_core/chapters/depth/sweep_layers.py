@@ -46,7 +46,7 @@ def layers(
     Parameters
     ----------
     layers : mapping of str to TaskFeatures
-        Layers in the order in which the network runs them, the penultimate one last: `features.load_layers`.
+        Layers in the order in which the network runs them, the penultimate one last: `features.Source.layers`.
     transfer, shifted : sequence of such mappings
         The same layers on other tasks. Those of `shifted` need no training rows.
     split : str, default="test"

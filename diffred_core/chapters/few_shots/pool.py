@@ -27,7 +27,7 @@ class Pool:
     features : TaskFeatures
         The task.
     rows : LongTensor (n_pool,)
-        Places of the pool in ``features.together``, growing; what `features.load_views` takes.
+        Places of the pool in ``features.together``, growing; what `features.Source.views` takes.
     others : LongTensor (n_others,)
         Places of all other rows of the same classes.
     """

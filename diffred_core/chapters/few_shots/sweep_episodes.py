@@ -54,9 +54,9 @@ def episodes(
     pool : Pool
         From `draw_pool`: what episodes are drawn from, and the other rows of the task.
     views : mapping of str to Tensor (n_pool, n_views, n_features), optional
-        Features of augmented views of the pool, from `features.load_views`, by how they were made (column recipe). The
-        first serve everything; the others are compared with them at the first of `shots`. Without views importance is
-        estimated only where there are two shots or more.
+        Features of augmented views of the pool, from `features.Source.views`, by how they were made (column recipe).
+        The first serve everything; the others are compared with them at the first of `shots`. Without views importance
+        is estimated only where there are two shots or more.
     n_way, shots, n_query, n_episodes
         Classes of an episode; shots at which everything is measured; queries of a class; episodes of a setting.
     seed : int
@@ -183,5 +183,5 @@ def _check(
         if tensor.ndim != 3 or (len(tensor), tensor.shape[2]) != shape:
             raise InputError(
                 f"views must have shape ({shape[0]}, n_views, {shape[1]}), got {tuple(tensor.shape)}; pass "
-                "features.load_views(..., rows=pool.rows)"
+                "source.views(pool.rows)"
             )

@@ -1,0 +1,80 @@
+"""What an image goes through before the network: resized, cropped, bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+Transform = Callable[[Image.Image], Tensor]
+KEYS = {"input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode"}  # others ask for more than a crop
+
+
+@dataclass(frozen=True)
+class CentreCrop:
+    """Resize the shorter side and keep the central square: timm's evaluation transform, to the last bit.
+
+    An image of one channel stays one until it is resized, a third of the work for the same bytes: every channel is
+    resized alike.
+
+    Attributes
+    ----------
+    size : int
+        Pixels a side of the square.
+    resized : int
+        Pixels of the shorter side before the crop, at least `size`.
+    interpolation : str
+        A name of `PIL.Image.Resampling`, in small letters.
+    """
+
+    size: int
+    resized: int
+    interpolation: str
+
+    @property
+    def about(self) -> dict[str, object]:
+        """What it does, as JSON holds it."""
+        return {"crop": "centre", "size": self.size, "resized": self.resized, "interpolation": self.interpolation}
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Return the uint8 tensor (3, size, size) of an image in RGB or ``"L"``."""
+        image = image if image.mode in ("L", "RGB") else image.convert("RGB")
+        scaled = tuple(int(self.resized * side / min(image.size)) for side in image.size)
+        if scaled != image.size:
+            image = image.resize(scaled, Image.Resampling[self.interpolation.upper()])
+        left, top = (round((side - self.size) / 2.0) for side in scaled)
+        return to_tensor(image.crop((left, top, left + self.size, top + self.size)))
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """Return the bytes of an image in RGB or ``"L"`` as a tensor (3, height, width)."""
+    pixels = np.asarray(image)
+    if pixels.ndim == 2:
+        return torch.from_numpy(np.repeat(pixels[None], 3, axis=0))
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+
+
+def plain_crop(config: Mapping[str, Any]) -> CentreCrop | None:
+    """Return the transform of a timm data config if it is a resize and a central square, as most are."""
+    (height, width), crop = config["input_size"][-2:], config.get("crop_pct") or 0.875
+    plain = height == width and config.get("crop_mode") in (None, "center") and crop <= 1 and set(config) <= KEYS
+    if plain and config["interpolation"].upper() in Image.Resampling.__members__:
+        return CentreCrop(height, resized=math.floor(height / crop), interpolation=config["interpolation"])
+    return None
+
+
+def of_timm(config: Mapping[str, Any]) -> Transform:
+    """Return the evaluation transform of a timm data config, up to the bytes."""
+    plain = plain_crop(config)
+    if plain is not None:
+        return plain
+    from timm.data import create_transform
+
+    # use_prefetcher: up to the bytes, leaving mean and std to the device.
+    return create_transform(**config, is_training=False, use_prefetcher=True)

@@ -1,0 +1,339 @@
+"""Where features come from, said once: model, task, weights, splits, device; and what can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffred_core import datasets, moments
+from diffred_core.backbones import Backbone, to_tensor
+from diffred_core.datasets import Dataset
+from diffred_core.errors import InputError
+from diffred_core.features._embeddings import PREFIX, read_embeddings
+from diffred_core.features._engine import n_threads
+from diffred_core.features._extract import Extractor
+from diffred_core.features._identity import check_split, features_root, identity_of, store_of
+from diffred_core.features._layer_names import Layers
+from diffred_core.features._layers import PENULTIMATE
+from diffred_core.features._pooling import AVERAGE, check_pool
+from diffred_core.features._request import Request
+from diffred_core.features._store import FeatureStore
+from diffred_core.features._task import TaskFeatures
+from diffred_core.features._view_recipe import ViewRecipe
+from diffred_core.features._views import View, places_of
+from diffred_core.moments import FeatureMoments
+
+
+@dataclass(frozen=True)
+class Source:
+    """One model on one task, and how its features are computed where they are not kept yet.
+
+    Attributes
+    ----------
+    model : str or Backbone
+        A model as `backbones.load` takes it, or a network at hand (`backbones.from_module`); for ``embeddings:PATH``
+        any name.
+    task : str or Dataset
+        A task as `datasets.load` takes it, a dataset at hand, or ``embeddings:PATH`` to a file of features.
+    checkpoint, model_args
+        As in `backbones.load`.
+    split_seed : int
+        Of the splits that are not official.
+    device : str
+        Where features are computed, and where the returned tensors lie.
+    image_size : int, optional
+        Pixels a side, instead of the task's own.
+    root : path, optional
+        Folder of all stores; ``features`` under `files.runs_root` by default.
+    progress : bool
+        Show a bar on stderr once it takes longer than two seconds, unless ``TQDM_DISABLE`` is set.
+    engine : {"auto", "openvino", "torch"}
+        ``auto`` takes OpenVINO on a CPU where it is installed. Both give the same features within 1e-4.
+    threads : int, optional
+        ``$OMP_NUM_THREADS`` or all cores by default.
+    batch_size : int
+        Images computed at once; it divides a shard of 512.
+
+    Examples
+    --------
+    >>> source = Source("tf_efficientnet_lite0.in1k", "digits")
+    >>> source.of_task("mnist5k").task
+    'mnist5k'
+    """
+
+    model: str | Backbone
+    task: str | Dataset
+    _: KW_ONLY
+    checkpoint: Path | str | None = None
+    split_seed: int = 0
+    device: str | torch.device = "cpu"
+    image_size: int | None = None
+    model_args: Mapping[str, Any] | None = None
+    root: Path | str | None = None
+    progress: bool = True
+    engine: str = "auto"
+    threads: int | None = None
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        if isinstance(self.model, Backbone) and (self.checkpoint is not None or self.model_args):
+            raise InputError(
+                f"expected no checkpoint and no model_args beside the network {self.model.name!r}, which has its "
+                "weights; leave them out, or name a model"
+            )
+
+    def of_task(self, task: str | Dataset) -> Source:
+        """Return the source of another task, all else equal."""
+        return replace(self, task=task)
+
+    def load(self, layer: str = PENULTIMATE) -> TaskFeatures:
+        """Return the features of one layer, extracting what is not kept yet.
+
+        Parameters
+        ----------
+        layer : str
+            ``"penultimate"`` or the name of a module.
+
+        Raises
+        ------
+        InputError
+            If the model, the task or the file cannot be had, or does not hold what it must.
+        """
+        if self._embeddings is None:
+            return self._task_features((layer,), AVERAGE, None)[layer]
+        classes, splits, key = read_embeddings(self._embeddings, seed=self.split_seed)
+        moved = {split: (X.to(self.device), y.to(self.device)) for split, (X, y) in splits.items()}
+        return TaskFeatures(self._name, str(self.task), classes, dict.fromkeys(splits, key), moved)
+
+    def layers(
+        self, which: Layers = "blocks", *, pool: str = AVERAGE, splits: Sequence[str] | None = None
+    ) -> dict[str, TaskFeatures]:
+        """Return the features of several layers by layer, extracting in one pass what is not kept yet.
+
+        Parameters
+        ----------
+        which : str or sequence of str
+            ``"blocks"``, ``"stages"``, ``"convolutions"``, or names and patterns of modules: see `layer_names`.
+        pool : {"average", "2x2", "cls", "tokens"}
+            How maps and tokens become one row an image.
+        splits : sequence of str, optional
+            Which splits; all by default.
+
+        Returns
+        -------
+        dict of str to TaskFeatures
+            In the order in which the network runs the layers.
+
+        Raises
+        ------
+        InputError
+            As `load` and `layer_names`; if the task is a file of embeddings, which is one layer.
+        """
+        self._refuse_embeddings(
+            "expected a task of images for features by layer, got {!r}; a file of embeddings is one"
+        )
+        check_pool(pool)
+        return self._task_features(self._request.layer_names(which, self._root), pool, splits)
+
+    def views(
+        self,
+        rows: Tensor | Sequence[int] | None = None,
+        *,
+        n_views: int = 10,
+        crop_scale: tuple[float, float] = (0.3, 1.0),
+        flip: bool = False,
+        colour: float = 0.0,
+        view_seed: int = 0,
+        layer: str = PENULTIMATE,
+    ) -> Tensor:
+        """Return the features of augmented views of images, extracting what is not kept yet.
+
+        A view is a random crop of the image, resized to the input of the network (bicubic), and nothing else unless
+        `flip` or `colour` say so. The plain image is not among the views: its features are those of `load`, whose
+        preprocessing is the network's own (often a centre crop). Every number of view is one store, so that more views
+        extract only the new ones.
+
+        Parameters
+        ----------
+        rows : LongTensor of shape (n_rows,), optional
+            Which images: places in the train, validation and test samples of `load`, one split after the other
+            (`TaskFeatures.together`). All by default.
+        n_views : int, default=10
+            Views of every image.
+        crop_scale, flip, colour, view_seed
+            As the attributes of `ViewRecipe`, `view_seed` its seed.
+        layer : str
+            As in `load`.
+
+        Returns
+        -------
+        Tensor of shape (n_rows, n_views, n_features), float32
+            Rows as asked for; view v is the same whatever `n_views` and `rows` are.
+
+        Raises
+        ------
+        InputError
+            If the task has no images, an option is out of range, or the features cannot be had.
+        """
+        self._refuse_embeddings(
+            "expected a task of images, got {!r}: embeddings hold no images to crop; leave views out and take at "
+            "least 2 shots, or pass features of views that you have made"
+        )
+        if n_views < 1:
+            raise InputError(f"n_views must be at least 1, got {n_views}; leave views out for none")
+        recipe = ViewRecipe(crop_scale, flip, colour, view_seed)
+        samples, places = places_of(self._dataset, rows)
+        extractor = self._extractor((layer,), AVERAGE, of_views=True)
+        numbers = range(1, n_views + 1)
+        views = [View(self._dataset, samples, recipe, number, self._request.input_size) for number in numbers]
+        stores = [self._of_view(extractor, view) for view in views]
+        return torch.stack([store.read(layer).float() for store in stores], dim=1)[places].to(self.device)
+
+    def moments(
+        self, split: str, *, layers: Layers = "blocks", pool: str = AVERAGE, quartic: bool = True
+    ) -> dict[str, FeatureMoments]:
+        """Return the moments, with class sums, of every layer over one split, streamed.
+
+        Memory is d x d a layer and one block of rows of every layer; nothing is written to disk.
+
+        Parameters
+        ----------
+        split : {"train", "validation", "test"}
+        layers, pool
+            As in `layers`.
+        quartic : bool
+            Whether to sum fourth moments, which debiased CKA needs.
+
+        Returns
+        -------
+        dict of str to FeatureMoments
+            By layer, in the order in which the network runs them. Equal to the last bit to `moments.accumulate` over
+            the features that `store` keeps.
+
+        Raises
+        ------
+        InputError
+            As `layers`; if the split is unknown.
+        """
+        check_split(self._dataset, split)
+        names = self._request.layer_names(layers)
+        batches = self._extractor(names, pool).stream(self._dataset, split=split)
+        sums = moments.accumulate_layers(batches, n_classes=self._dataset.n_classes, quartic=quartic)
+        return dict(zip(names, sums, strict=True))
+
+    def store(
+        self, split: str, *, layers: Layers = (PENULTIMATE,), pool: str = AVERAGE, dtype: str = "float32"
+    ) -> FeatureStore:
+        """Return the finished store of one split, extracting what is not kept yet.
+
+        Parameters
+        ----------
+        split : {"train", "validation", "test"}
+        layers : sequence of str, or str
+            ``"penultimate"`` or names of modules, in the order in which they are kept; or ``"blocks"``, ``"stages"``,
+            ``"convolutions"``, in the order in which the network runs them (`layer_names`). One pass gives all.
+        pool : {"average", "2x2", "cls", "tokens"}
+            How maps and tokens become one row an image.
+        dtype : {"float32", "float16"}
+            In which the features are kept.
+
+        Raises
+        ------
+        InputError
+            If an option is none of those above, an image cannot be decoded, a feature is not finite, all features are
+            constant, or the disk is full.
+        """
+        names = self._request.layer_names(layers, self._root) if isinstance(layers, str) else tuple(layers)
+        extractor = self._extractor(names, pool)
+        identity = identity_of(
+            self._request.identity(self._root),
+            self._dataset,
+            split=split,
+            layers=names,
+            pool=pool,
+            dtype=dtype,
+            device=torch.device(self.device),
+        )
+        store = store_of(identity, self._dataset, split=split, root=self._root)
+        extractor.fill(store, self._dataset, split=split)
+        return store
+
+    @property
+    def _embeddings(self) -> Path | None:
+        if isinstance(self.task, str) and self.task.startswith(PREFIX):
+            return Path(self.task.removeprefix(PREFIX)).expanduser()
+        return None
+
+    def _refuse_embeddings(self, sentence: str) -> None:
+        if self._embeddings is not None:
+            raise InputError(sentence.format(self.task))
+
+    @property
+    def _root(self) -> Path:
+        return features_root(self.root)
+
+    @property
+    def _name(self) -> str:
+        return self.model if isinstance(self.model, str) else self.model.name
+
+    @cached_property
+    def _dataset(self) -> Dataset:
+        if isinstance(self.task, str):
+            return datasets.load(self.task, seed=self.split_seed, image_size=self.image_size)
+        return self.task if self.image_size is None else replace(self.task, input_size=self.image_size)
+
+    @cached_property
+    def _request(self) -> Request:
+        return Request.of(self.model, self.checkpoint, image_size=self._dataset.input_size, model_args=self.model_args)
+
+    def _extractor(self, layers: tuple[str, ...], pool: str, *, of_views: bool = False) -> Extractor:
+        return Extractor(
+            self._request,
+            layers,
+            pool=pool,
+            batch_size=self.batch_size,
+            device=torch.device(self.device),
+            engine=self.engine,
+            threads=n_threads(self.threads),
+            progress=self.progress,
+            # A view has the size of the input already: the network's own resizing would crop it a second time.
+            transform=to_tensor if of_views else None,
+        )
+
+    def _of_view(self, extractor: Extractor, view: View) -> FeatureStore:
+        """Return the finished store of the features of one view."""
+        viewed = view.viewed()
+        about = self._request.identity(self._root) | {"view": view.recipe.identity(view.number)}
+        device = torch.device(self.device)
+        identity = identity_of(about, viewed, split="train", layers=extractor.layers, dtype="float32", device=device)
+        store = store_of(identity, viewed, split="train", root=self._root, part=f"view-{view.number:02d}")
+        extractor.fill(store, viewed, split="train", what=f"view {view.number}")
+        return store
+
+    def _task_features(
+        self, layers: tuple[str, ...], pool: str, splits: Sequence[str] | None
+    ) -> dict[str, TaskFeatures]:
+        stores = {
+            split: self.store(split, layers=layers, pool=pool)
+            for split in (self._dataset.splits if splits is None else splits)
+        }
+        kept = {split: store.read_all() for split, store in stores.items()}
+        labels = {split: store.y.to(self.device) for split, store in stores.items()}
+        keys = {split: store.key for split, store in stores.items()}
+        data = self._dataset
+        return {
+            layer: TaskFeatures(
+                self._name,
+                data.name,
+                data.classes,
+                keys,
+                {split: (tensors[layer].float().to(self.device), labels[split]) for split, tensors in kept.items()},
+            )
+            for layer in layers
+        }
