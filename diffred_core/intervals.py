@@ -213,8 +213,9 @@ def bootstrap_means(values: ArrayLike, *, n_boot: int = 2000, seed: int | Sequen
     n, rng = values.shape[1], np.random.default_rng(seed)
     step = max(1, _CELLS // n)
     sizes = [min(step, n_boot - start) for start in range(0, n_boot, step)]
-    means: np.ndarray = np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size=size) @ values.T for size in sizes])
-    return means / n
+    counts = (rng.multinomial(n, np.full(n, 1 / n), size=size) for size in sizes)
+    means: np.ndarray = np.concatenate([count @ values.T for count in counts]) / n
+    return means
 
 
 def _resampled_means(table: np.ndarray, n_boot: int, rng: np.random.Generator) -> np.ndarray:

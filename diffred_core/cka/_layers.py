@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from numpy.typing import ArrayLike
@@ -104,7 +105,8 @@ def layer_cka(
     check_rows(n, debiased=debiased)
     with full_precision(prepared[0].device):
         few = n <= max(X.shape[1] for X in prepared)
-        sides = [_SampleSide(X, debiased=debiased) if few else _FeatureSide(X) for X in prepared]
+        # one kind for all of them, so that each compares with each
+        sides: list[Any] = [_SampleSide(X, debiased=debiased) if few else _FeatureSide(X) for X in prepared]
         own = torch.tensor([side.similarity(side, debiased=debiased) for side in sides], dtype=torch.float64)
         norms = checked_self(own[:, 0], own[:, 1], what="layer")
         values = _pairs(
@@ -114,7 +116,7 @@ def layer_cka(
     return (values / norms[:n_layers, None] / columns).to(prepared[0].device)
 
 
-def _pairs(rows: Sequence, columns: Sequence | None, own: Tensor, *, debiased: bool) -> Tensor:
+def _pairs(rows: Sequence[Any], columns: Sequence[Any] | None, own: Tensor, *, debiased: bool) -> Tensor:
     """Return the similarity of every row layer with every column layer; of layers among themselves, half of them."""
     if columns is not None:
         pairs = [[a.similarity(b, debiased=debiased)[0] for b in columns] for a in rows]

@@ -49,7 +49,8 @@ class PrefixFactor:
         """Return ``P (n_samples, k_max)`` of float64."""
         centred = X.index_select(1, self.features).to(torch.float64).sub_(self.mean)
         # the transpose of a row-major matrix is the column-major one that the solver wants: nothing is copied
-        return torch.linalg.solve_triangular(self.lower, centred.T, upper=False).T
+        projection: Tensor = torch.linalg.solve_triangular(self.lower, centred.T, upper=False)
+        return projection.T
 
     def scores(self, projection: Tensor, sizes: Sequence[int]) -> Iterator[Tensor]:
         """Yield the scores ``(n_samples, n_classes)`` at each of the growing `sizes`, in one buffer used again."""

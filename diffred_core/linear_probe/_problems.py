@@ -129,7 +129,8 @@ def as_subsets(subsets: Subsets | None, *, n_features: int, device: torch.device
     if subsets is None:
         return torch.arange(n_features, device=device)[None], False
     batched = subsets.ndim == 2 if isinstance(subsets, Tensor) else _is_nested(subsets)
-    lists = [_as_indices(one, n_features) for one in (subsets if batched else [subsets])]
+    each: Any = subsets if batched else [subsets]
+    lists = [_as_indices(one, n_features) for one in each]
     if not lists:
         raise InputError("expected at least one of subsets, got none; pass subsets=None for all features")
     return torch.nn.utils.rnn.pad_sequence(lists, batch_first=True, padding_value=-1).to(device), batched

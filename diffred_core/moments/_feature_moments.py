@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -145,4 +146,5 @@ class FeatureMoments:
         both = both or side
         kinds = {"mean": side, "class_sums": side, "gram": both, "quartic": both, "cubic": both}
         values = {name: getattr(self, name) for name in kinds}
-        return replace(self, **{k: kinds[k](v) for k, v in values.items() if v is not None})
+        mapped: dict[str, Any] = {name: kinds[name](value) for name, value in values.items() if value is not None}
+        return replace(self, **mapped)

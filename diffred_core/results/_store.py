@@ -101,7 +101,7 @@ def read_provenance(path: Path | str) -> dict[str, object]:
     beside = provenance_path(path)
     if not beside.is_file():
         raise InputError(f"expected the provenance of {path} at {beside}, but there is none; run the analysis again")
-    record = json.loads(beside.read_text(encoding="utf-8"))
+    record: dict[str, object] = json.loads(beside.read_text(encoding="utf-8"))
     if record.get("table_sha256") != files.sha256(path):
         raise InputError(f"{path} is not the table that its provenance describes; run the analysis again")
     return record

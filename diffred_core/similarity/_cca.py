@@ -87,4 +87,5 @@ def _basis(X: Tensor, variance: float) -> Tensor:
             f"expected fewer components than rows less one, got {kept} components of {len(X)} rows, where every "
             "canonical correlation is 1; pass more rows, or svcca with a smaller variance"
         )
-    return U[:, :kept]
+    directions: Tensor = U[:, :kept]
+    return directions
