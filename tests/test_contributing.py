@@ -1,4 +1,4 @@
-"""The lists of CONTRIBUTING name what there is, and a comparator that is really added touches no other file."""
+"""The lists of CONTRIBUTING name what there is; a comparator and a measure that are really added touch nothing else."""
 
 from __future__ import annotations
 
@@ -6,45 +6,146 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 LIMITS = {"comparator": 4, "measure": 10, "model": 10, "task": 10, "notebook": 10}
-COMPARATORS = "diffred_core/chapters/random_subsets/comparators.py"
-FUNCTION = """def first_features(moments: FeatureMoments) -> tuple[Tensor, None]:
+Edits = dict[str, list[tuple[str, str]]]  # file: what stands there (an empty text: its end), what is put in its place
+
+
+@dataclass(frozen=True)
+class Example:
+    """Something that is added by some edits, and the code that prints whether it is there: rows, legend, words."""
+
+    edits: Edits
+    use: str
+    rows: int
+
+
+COMPARATOR = Example(
+    edits={
+        "diffred_core/chapters/random_subsets/comparators.py": [
+            (
+                "COMPARATORS: dict[str, Comparator]",
+                """def first_features(moments: FeatureMoments) -> tuple[Tensor, None]:
     \"\"\"Return the features in the order of the layer.\"\"\"
     return torch.arange(moments.n_features), None
 
 
-"""
-RECORD = 'Comparator("top_variance", top_variance, "one"),'
-TEST = """
+COMPARATORS: dict[str, Comparator]""",
+            ),
+            (
+                'Comparator("top_variance", top_variance, "one"),',
+                'Comparator("top_variance", top_variance, "one"),\n'
+                '        Comparator("first_features", first_features, "one"),',
+            ),
+        ],
+        "tests/test_sweeps.py": [
+            (
+                "",
+                """
 
 def test_the_first_features_are_kept_as_they_stand():
     task = make_task()
     (kept,) = comparators.draw("first_features", moments.from_features(*task.splits["train"]), seeds=[1])
     assert kept.order.tolist() == list(range(40))
-"""
-# What a comparator of the name first_features touches: file, what stands there, what is put in its place.
-EDITS = {
-    COMPARATORS: [
-        ("COMPARATORS: dict[str, Comparator]", f"{FUNCTION}COMPARATORS: dict[str, Comparator]"),
-        (RECORD, f'{RECORD}\n        Comparator("first_features", first_features, "one"),'),
-    ],
-    "tests/test_sweeps.py": [("", TEST)],
-    "book/back/methods.md": [("", "\nFirst features\n: The first $k$ of the layer, in its own order.\n")],
-}
-USE = """
+""",
+            )
+        ],
+        "book/back/methods.md": [("", "\nFirst features\n: The first $k$ of the layer, in its own order.\n")],
+    },
+    use="""
 from synthetic_task import make_task
 from diffred_core.chapters import random_subsets
 table = random_subsets.probes(make_task(), fractions=[0.1, 0.5], n_seeds=2, n_boot=50, logistic_fractions=[])
 rows = table[(table["method"] == "first_features") & (table["metric"] == "accuracy")]
-figure = random_subsets.figures.accuracy
+figure, words = random_subsets.figures.accuracy, "first features"
+""",
+    rows=2,
+)
+MEASURE = Example(
+    edits={
+        "diffred_core/geometry/_rank.py": [
+            (
+                "",
+                """
+
+def participation_ratio(layer: Layer) -> float:
+    \"\"\"Return the squared sum of the eigenvalues of the covariance over the sum of their squares.\"\"\"
+    values = eigenvalues(layer, centred=True)
+    return float(values.sum().square() / values.square().sum())
+""",
+            )
+        ],
+        "diffred_core/geometry/__init__.py": [
+            ("", "from diffred_core.geometry._rank import participation_ratio as participation_ratio\n")
+        ],
+        "tests/reference_tunnel.py": [
+            (
+                "",
+                """
+
+def participation_ratio(X: np.ndarray) -> float:
+    covariance = np.cov(X.T)
+    return np.trace(covariance) ** 2 / np.trace(covariance @ covariance)
+""",
+            )
+        ],
+        "tests/test_geometry_rank.py": [
+            (
+                "",
+                """
+
+def test_participation_ratio_is_that_of_the_covariance(X):
+    expected = reference_tunnel.participation_ratio(X.numpy())
+    assert geometry.participation_ratio(X) == pytest.approx(expected)
+    assert geometry.participation_ratio(X * torch.arange(1, X.shape[1] + 1)) != pytest.approx(expected)
+""",
+            )
+        ],
+        "diffred_core/chapters/depth/shape.py": [
+            (
+                '"rankme": geometry.rankme(layer),',
+                '"rankme": geometry.rankme(layer),\n'
+                '        "participation_ratio": geometry.participation_ratio(layer),',
+            )
+        ],
+        "diffred_core/chapters/depth/figures.py": [
+            (
+                '    "stable_rank": Look(',
+                '    "participation_ratio": Look("participation ratio", COLOURS[3], MARKERS[3]),\n'
+                '    "stable_rank": Look(',
+            )
+        ],
+        "tests/test_layers_sweep.py": [
+            (
+                "",
+                """
+
+def test_every_layer_has_its_participation_ratio(table):
+    assert len(rows(table, metric="participation_ratio")) == 4
+""",
+            )
+        ],
+        "book/back/methods.md": [("", "\nParticipation ratio\n: $(\\sum_i \\lambda_i)^2 / \\sum_i \\lambda_i^2$.\n")],
+    },
+    use="""
+from synthetic_layers import make_layers
+from diffred_core.chapters import depth
+table = depth.layers(make_layers(), n_subsets=0, published_layers=0, n_boot=20)
+rows = table[table["metric"] == "participation_ratio"]
+figure, words = depth.figures.rank, "participation ratio"
+""",
+    rows=4,
+)
+EXAMPLES = {"comparator": COMPARATOR, "measure": MEASURE}
+SHOW = """
 summary = figure.summary(table)
 handles, labels = figure.plot(summary).get_legend_handles_labels()
-print(len(rows), "first features" in labels, "first features" in figure.words(summary))
+print(len(rows), words in labels, words in figure.words(summary))
 """
 
 
@@ -79,24 +180,23 @@ def test_a_list_of_another_file_is_seen():
     assert listed("task", "## Add a task\n\n- `nowhere.py`: the branch\n\n## House rules\n") == ["nowhere.py"]
 
 
-def drawn(project: Path) -> list[str]:
-    """Return what `USE` prints with the package of a project: rows of the comparator, in the legend, in the words."""
+def shown(project: Path, use: str) -> list[str]:
+    """Return what `use` prints with the package of a project: number of rows, in the legend, in the words."""
     paths = f"import sys; sys.path[:0] = [{str(project)!r}, {str(ROOT / 'tests')!r}]"
-    command = [sys.executable, "-c", f"{paths}\nimport matplotlib; matplotlib.use('Agg')\n{USE}"]
+    code = f"{paths}\nimport matplotlib; matplotlib.use('Agg')\n{use}{SHOW}"
+    command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=project).stdout.split()
 
 
-def test_a_comparator_is_added_by_the_files_of_its_list_alone(tmp_path, contributing):
-    assert set(EDITS) == set(listed("comparator", contributing))
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_an_example_is_added_by_the_files_of_its_list_alone(kind, tmp_path, contributing):
+    example = EXAMPLES[kind]
+    assert set(example.edits) == set(listed(kind, contributing))
     shutil.copytree(ROOT / "diffred_core", tmp_path / "diffred_core", ignore=shutil.ignore_patterns("__pycache__"))
-    for name, edits in EDITS.items():
+    assert shown(tmp_path, example.use) == ["0", "False", "False"]  # the control: before it is added
+    for name, edits in example.edits.items():
         copy = tmp_path / name
-        if not copy.exists():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, copy)
-        if name == COMPARATORS:
-            assert drawn(tmp_path) == ["0", "False", "False"]  # the control: before it is added
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy)
         changed(copy, edits)
-    n_rows, in_legend, in_words = drawn(tmp_path)
-    assert int(n_rows) == 2
-    assert (in_legend, in_words) == ("True", "True")
+    assert shown(tmp_path, example.use) == [str(example.rows), "True", "True"]

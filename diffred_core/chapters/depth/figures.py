@@ -244,7 +244,7 @@ normalised_accuracy = Figure(
     partial(plot_accuracy, y="accuracy (% of the best layer)"),
     lambda summary: f"Each line divided by its maximum. {accuracy_words(summary)}",
 )
-rank = Figure(lambda table: by_layer(table, ["numerical_rank", "stable_rank", "rankme"]), plot_rank, rank_words)
+rank = Figure(lambda table: by_layer(table, [m for m in RANKS if m != "n_features"]), plot_rank, rank_words)
 collapse = Figure(lambda table: by_layer(table, list(COLLAPSE)), plot_collapse, collapse_words)
 redundancy = Figure(lambda table: by_layer(table, list(REDUNDANCY)), plot_redundancy, redundancy_words)
 optimism = Figure(lambda table: by_layer(table, ["optimism"]), plot_optimism, optimism_words)
