@@ -125,7 +125,9 @@ def percent_ticks(ax: Axes) -> None:
 
 def line(ax: Axes, rows: pd.DataFrame, *, x: str, look: Look, label: str | None = None, band: bool = True) -> None:
     """Draw the means of `rows` along column `x`, with their interval as a band where there is one."""
-    options = {"color": look.colour, "marker": look.marker or None, "linestyle": look.dash, "markersize": 4.5}
+    # seaborn rings markers in white, which takes small ones their shape
+    edge = {"markersize": 4.5, "markeredgecolor": look.colour}
+    options = {"color": look.colour, "marker": look.marker or None, "linestyle": look.dash} | edge
     label = look.words if label is None else label
     sns.lineplot(rows, x=x, y="mean", errorbar=None, ax=ax, label=label, legend=False, linewidth=1.6, **options)
     if band and rows["low"].notna().any():
