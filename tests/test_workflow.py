@@ -43,7 +43,13 @@ def test_a_grid_runs_what_has_changed_and_keeps_what_was_good(checkout):
     )
 
     os.utime("notebooks/hello.ipynb")
+    log = files.runs_root() / "logs" / "grid-tiny.log"
+    log.write_text("of the run before")
     assert run_grid("tiny", until="summary").startswith("nothing to do")
+    assert log.read_text() == "of the run before"  # without Snakemake, which would have begun a new one
+    Path("CHANGELOG.md").write_text("another line\n")
+    assert run_grid("tiny", until="summary").startswith("nothing to do")
+    assert log.read_text() != "of the run before"  # a page has changed: now Snakemake is asked
 
     write_notebook(Path("notebooks/hello.ipynb"), "if model == 'c':\n    raise ValueError('odd')", "print('new')")
     with pytest.raises(GridFailure, match=r"1 jobs failed") as failure:

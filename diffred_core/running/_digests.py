@@ -1,7 +1,8 @@
-"""Digests of the code that each job of the grid rests on, in files that change only when the code does."""
+"""Digests of the code that each job of the grid rests on, and of all that a finished grid was made from."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from diffred_core import files
@@ -26,3 +27,24 @@ def write_digests(grid: Grid) -> None:
 def digest_path(job: str) -> Path:
     """Return ``runs/digests/<job>.txt``."""
     return files.runs_root() / "digests" / f"{job}.txt"
+
+
+def whole_digest(grid: Grid, *, until: str) -> str:
+    """Return one digest of all that a run of `grid` rests on and has made: equal digests leave nothing to do.
+
+    It covers what the Snakefile names as inputs (workflow, configuration, hand-written pages, templates, package, files
+    of embeddings by size and time) and the stamps, which hold the digests of what was made.
+    """
+    root, runs = files.project_root(), files.runs_root()
+    named = [root / "_config.yml", root / "CHANGELOG.md", *(root / "workflow").rglob("*"), *(root / "book").rglob("*")]
+    named += [files.template_path(analysis) for analysis in (*grid.analyses, *grid.after)]
+    contents = {str(path): path.read_bytes() for path in named if path.is_file()}
+    contents |= {str(path): path.read_bytes() for path in (runs / "stamps").rglob("*.json")}
+    contents["package"] = sources.code_digest(sources.PACKAGE.rglob("*.py")).encode()
+    contents["until"] = until.encode()
+    for task in {entry.task for entry in grid.entries()}:
+        kind, _, place = task.partition(":")
+        data = root / Path(place).expanduser()
+        if kind == "embeddings" and data.is_file():
+            contents[task] = json.dumps([data.stat().st_size, data.stat().st_mtime_ns]).encode()
+    return files.digest_of(contents)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from diffred_core import files
 from diffred_core.errors import InputError, near_names
+from diffred_core.running._digests import whole_digest
 from diffred_core.running._display import log_of, watch
 from diffred_core.running._grid_definition import read_grid
 from diffred_core.running._interrupts import sigterm_as_exit
@@ -56,19 +57,24 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
     GridFailure
         If a job failed; the others have run.
     """
-    read_grid(name)  # says what is wrong with it in one sentence, before anything starts
-    drop_broken_stamps()
-    log = files.runs_root() / "logs" / f"grid-{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    options = ["--until", until, *(["--cores", str(cores)] if cores and profile == "local" else [])]
     started = time.perf_counter()
-    with sigterm_as_exit(), _Snakemake(_command(name, profile, options), log) as snakemake:
+    grid = read_grid(name)  # says what is wrong with it in one sentence, before anything starts
+    options = ["--until", until, *(["--cores", str(cores)] if cores and profile == "local" else [])]
+    command = _command(name, profile, options)
+    drop_broken_stamps()
+    log, finished = (files.runs_root() / "logs" / f"grid-{name}.{ending}" for ending in ("log", "finished"))
+    if finished.is_file() and finished.read_text() == whole_digest(grid, until=until):
+        # Snakemake would say the same, and take seconds to be imported
+        return f"nothing to do, {name} is up to date ({time.perf_counter() - started:.1f} s)"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with sigterm_as_exit(), _Snakemake(command, log) as snakemake:
         seen = watch(snakemake.events())
     seconds = f"{time.perf_counter() - started:.0f} s"
     if seen.failed:
         raise GridFailure(_failures(seen.failed, log), rules=(job.rule for job in seen.failed))
     if snakemake.process.returncode:
         raise GridFailure(f"Snakemake could not run the grid: {explain(log)} (whole log: {log})")
+    files.write_text(finished, whole_digest(grid, until=until))
     return f"{seen.done} jobs done in {seconds}" if seen.done else f"nothing to do, {name} is up to date ({seconds})"
 
 
