@@ -17,6 +17,3 @@ with needs("tables"):
     from diffred_core.results._store import read_provenance as read_provenance
     from diffred_core.results._store import write as write
     from diffred_core.results._summary import summarize as summarize
-    from diffred_core.results.claims import Claim as Claim
-    from diffred_core.results.rows import Cell as Cell
-    from diffred_core.results.rows import Row as Row

@@ -20,6 +20,3 @@ from ._snakemake import run_grid as run_grid
 from ._snakemake import unlock_grid as unlock_grid
 from ._stamps import drop_broken_stamps as drop_broken_stamps
 from ._stamps import write_stamp as write_stamp
-from .records import Record as Record
-from .records import failed_path as failed_path
-from .records import read_record as read_record

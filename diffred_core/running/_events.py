@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from logging import LogRecord
 
@@ -53,6 +54,8 @@ def described(record: LogRecord) -> dict[str, object] | None:
 
 
 if __name__ == "__main__":
+    # started behind a shell's `&` it would ignore the signal by which a grid ends it and its jobs
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     LogHandler.events = os.dup(OUTPUT)
     os.dup2(sys.stderr.fileno(), OUTPUT)
     LoggerPluginRegistry().register_plugin("snakemake_logger_plugin_diffred", sys.modules[__name__])

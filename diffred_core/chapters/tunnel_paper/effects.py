@@ -20,7 +20,7 @@ from diffred_core.chapters.tunnel_paper.comparisons import (
 from diffred_core.chapters.tunnel_paper.names import LEVEL, MEASURES, N_OOD
 from diffred_core.chapters.tunnel_paper.rounding import delta_slack, half_units, p_range
 from diffred_core.errors import InputError
-from diffred_core.results import Row
+from diffred_core.results.rows import Row
 
 FEWEST = 3  # pairs of networks below which an interval over them says nothing
 Sides = tuple[pd.DataFrame, pd.DataFrame]

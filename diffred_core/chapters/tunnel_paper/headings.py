@@ -8,7 +8,7 @@ import pandas as pd
 from diffred_core.chapters.tunnel_paper.comparisons import select
 from diffred_core.chapters.tunnel_paper.names import FULL, OOD_CLASSES, OOD_SETS, READINGS
 from diffred_core.errors import InputError
-from diffred_core.results import Row
+from diffred_core.results.rows import Row
 
 _KEYS = ["network", "augmentation", "resolution"]
 _SIXTH, _SEVENTH = OOD_SETS.index("CIFAR"), OOD_SETS.index("Pets")

@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold
 
 from diffred_core.chapters.tunnel_paper.names import MEASURES, PREDICTORS
 from diffred_core.chapters.tunnel_paper.shapley import shapley_values
-from diffred_core.results import Row
+from diffred_core.results.rows import Row
 
 ARCHITECTURES = ("CNN", "Transformer")
 RANKED = tuple(name for name in PREDICTORS if name != "architecture")

@@ -14,7 +14,8 @@ from diffred_core.chapters.tunnel_paper.names import FULL, MEASURES, N_OOD
 from diffred_core.chapters.tunnel_paper.printed import replay
 from diffred_core.chapters.tunnel_paper.regression import explained_rows, slope_rows, variance_rows
 from diffred_core.chapters.tunnel_paper.rounding import half_units
-from diffred_core.results import Row, published
+from diffred_core.results import published
+from diffred_core.results.rows import Row
 
 _POOLED = {
     "experiment": "tunnel_statistics",
