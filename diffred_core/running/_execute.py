@@ -103,13 +103,13 @@ def _literal(path: Path) -> str:
 
 
 def _reason(error: Exception, limits: Limits) -> str:
-    match type(error).__name__:
-        case "DeadKernelError":
-            return "the kernel died, as it does when memory runs out"
-        case "CellTimeoutError":
-            return f"the cell took longer than {limits.cell_timeout:g} s"
-        case name:
-            return f"{name}: {_first_line(str(error))}"
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    if isinstance(error, DeadKernelError):
+        return "the kernel died, as it does when memory runs out"
+    if isinstance(error, CellTimeoutError):
+        return f"the cell took longer than {limits.cell_timeout:g} s"
+    return f"{type(error).__name__}: {_first_line(str(error))}"
 
 
 def _first_line(text: str) -> str:
