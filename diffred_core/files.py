@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from diffred_core.errors import InputError
 
@@ -42,6 +45,15 @@ def write_bytes(path: Path | str, content: bytes) -> Path:
 def write_json(path: Path | str, value: object) -> Path:
     """Write `value` to `path` as indented JSON with sorted keys, whole or not at all."""
     return write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def remembered(path: Path | str, make: Callable[[], object]) -> Any:
+    """Return the JSON value kept at `path`; where there is none that is whole, that of `make`, now kept."""
+    path = Path(path)
+    if path.is_file():
+        with contextlib.suppress(ValueError):
+            return json.loads(path.read_text(encoding="utf-8"))
+    return json.loads(write_json(path, make()).read_text(encoding="utf-8"))
 
 
 def write_if_changed(path: Path | str, text: str) -> bool:
@@ -113,6 +125,12 @@ SUMMARY = "summary"  # stands for task and model of an analysis that reads all o
 def table_path(task: str, model: str, analysis: str) -> Path:
     """Return ``runs/tables/<task>/<model>/<analysis>.csv``, each name slugged."""
     return _location("tables", task, model, analysis, ".csv")
+
+
+def table_files(task: str, model: str, analysis: str) -> list[Path]:
+    """Return the files that a run may write: its table, the table's provenance, and episodes drawn for it."""
+    table = table_path(task, model, analysis)
+    return [table, table.with_suffix(".provenance.json"), table.with_suffix(".episodes.csv")]
 
 
 def notebook_path(task: str, model: str, analysis: str) -> Path:

@@ -14,9 +14,11 @@ from small_checkout import PROJECT, make_checkout, outputs_of, write_notebook
 from tiny_world import MODEL, write_checkpoint, write_images
 from typer.testing import CliRunner
 
-from diffred_core import files
+from diffred_core import files, staging
 from diffred_core.cli import app
-from diffred_core.running.records import read_record
+from diffred_core.running.records import failed_path, read_record
+
+CELL_C = ("--model", "c", "--task", "t", "-p", "times=3")
 
 
 @pytest.fixture
@@ -45,6 +47,55 @@ def test_run_puts_everything_in_its_place(checkout):
     outputs = {"notebooks/folder-x/a-b/hello.ipynb", "tables/folder-x/a-b/hello.csv"}
     assert set(record.outputs) == outputs
     assert all(name in (checkout / "runs/stamps/s.json").read_text() for name in outputs)
+
+
+def test_a_file_beside_the_table_that_is_lost_or_edited_is_a_failed_run(checkout):
+    source = """
+from diffred_core import files
+for path in files.table_files(task, model, "hello"):
+    files.write_text(path, path.name)"""
+    write_notebook(checkout / "notebooks/hello.ipynb", source)
+    assert diffred("run", "hello", *CELL_C, "--stamp", "stamps/s.json").exit_code == 0
+    assert ".provenance." not in (checkout / "runs/stamps/s.json").read_text()
+    table, provenance, episodes = files.table_files("t", "c", "hello")
+    assert status_of("c").startswith("good")
+    for path in (episodes, provenance, table):
+        content = path.read_text()
+        path.write_text("edited")
+        assert f"{path.name} is not the file that the run wrote" in status_of("c")
+        path.unlink()
+        assert status_of("c").startswith("failed")
+        path.write_text(content)
+        assert status_of("c").startswith("good")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"template": "x"}', "3"])
+def test_a_record_that_is_none_is_one_failed_cell(checkout, text):
+    assert diffred("run", "hello", *CELL_C).exit_code == 0
+    record = files.record_path("t", "c", "hello")
+    good = record.read_text()
+    record.write_text(text)
+    assert status_of("c").startswith("failed")
+    assert len([line for line in diffred("status", "tiny").stdout.splitlines() if "hello" in line]) == 2
+    record.write_text(good)
+    failed = failed_path(record)
+    failed.write_text(text)
+    assert "no message that can be read" in status_of("c")
+    failed.unlink()
+    assert status_of("c").startswith("good")
+
+
+def test_a_record_outside_the_grid_that_is_none_is_one_failed_cell_too(checkout):
+    files.write_text(files.record_path("elsewhere", "m", "hello"), "{")
+    (run,) = staging.find_runs([])
+    assert (run.state, run.cell.place) == ("failed", ("elsewhere", "m", "hello"))
+    assert "expected the record of a run" in run.reason.lower()
+
+
+def status_of(model: str) -> str:
+    """Return the line of the status of the cell hello of a model on t."""
+    (line,) = [x for x in diffred("status", "tiny").stdout.splitlines() if f"hello  t  {model} " in f"{x} "]
+    return line
 
 
 def test_a_notebook_without_model_and_task_is_a_summary(checkout):

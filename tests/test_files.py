@@ -43,3 +43,17 @@ def test_json_says_no_to_what_json_cannot_say(tmp_path):
     with pytest.raises(ValueError, match="Out of range"):
         files.write_json(tmp_path / "a.json", {"a": float("nan")})
     assert files.write_json(tmp_path / "a.json", {"b": 1, "a": None}).read_text() == '{\n "a": null,\n "b": 1\n}\n'
+
+
+def test_a_remembered_value_is_made_once_and_again_where_it_was_cut_short(tmp_path):
+    made = []
+
+    def make():
+        made.append(len(made))
+        return {"times": len(made)}
+
+    place = tmp_path / "deep" / "memory.json"
+    assert files.remembered(place, make) == files.remembered(place, make) == {"times": 1}
+    place.write_text('{"times": ')
+    assert files.remembered(place, make) == {"times": 2}
+    assert made == [0, 1]

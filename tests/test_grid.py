@@ -142,6 +142,13 @@ def test_a_stamp_holds_until_a_file_of_it_changes(checkout):
     assert running.drop_broken_stamps() == [good]
 
 
+@pytest.mark.parametrize("text", ["", '{"a": ', "[1, 2]", "3"])
+def test_a_stamp_that_was_cut_short_is_dropped(checkout, text):
+    stamp = checkout / "runs" / "stamps" / "short.json"
+    files.write_text(stamp, text)
+    assert running.drop_broken_stamps() == [stamp]
+
+
 def test_records_of_snakemake_become_events():
     lines = [json.dumps(event) for fields in RECORDS if (event := described(logging.makeLogRecord(fields)))]
     total, *events = read_events(lines)

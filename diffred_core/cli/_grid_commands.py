@@ -83,7 +83,7 @@ def build(stamp: Stamp = None) -> None:
     page = built(files.runs_root() / "book")
     typer.echo(str(page))
     if stamp is not None:
-        write_stamp(stamp_file(stamp), [page])
+        write_stamp(stamp_file(stamp), sorted(page.parent.rglob("*.html")))
 
 
 def staged(name: str) -> Path:

@@ -63,9 +63,7 @@ class Request:
         memory = self._memory(root)
         if memory is None:
             return self.backbone.identity
-        if not memory.is_file():
-            files.write_json(memory, self.backbone.identity)
-        identity: dict[str, Any] = json.loads(memory.read_text(encoding="utf-8"))
+        identity: dict[str, Any] = files.remembered(memory, lambda: self.backbone.identity)
         return identity
 
     def layer_names(self, layers: Layers, root: Path | None = None) -> tuple[str, ...]:
@@ -75,9 +73,7 @@ class Request:
         asked = [self.identity(root), layers if isinstance(layers, str) else list(layers), version("timm")]
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         memory = root / ".layers" / f"{digest}.json"
-        if not memory.is_file():
-            files.write_json(memory, layer_names(self.backbone, layers))
-        return tuple(json.loads(memory.read_text(encoding="utf-8")))
+        return tuple(files.remembered(memory, lambda: layer_names(self.backbone, layers)))
 
     def _memory(self, root: Path) -> Path | None:
         file = self.checkpoint

@@ -22,8 +22,11 @@ def write_stamp(stamp: Path | str, outputs: Iterable[Path]) -> Path:
 
 
 def holds(stamp: Path) -> bool:
-    """Return whether every file of `stamp` is there and as it was."""
-    named: Mapping[str, str] = json.loads(stamp.read_text(encoding="utf-8"))
+    """Return whether `stamp` is whole, and every file of it is there and as it was."""
+    try:
+        named: Mapping[str, str] = dict(json.loads(stamp.read_text(encoding="utf-8")))
+    except (TypeError, ValueError):  # cut short by a loss of power
+        return False
     root = files.runs_root()
     return all((root / name).is_file() and files.sha256(root / name) == digest for name, digest in named.items())
 

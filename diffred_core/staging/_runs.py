@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -76,7 +76,8 @@ class Run:
 def find_runs(entries: Iterable[Entry]) -> list[Run]:
     """Return the run of every entry of the grid and of every record on disk, sorted by analysis, task and model."""
     listed = {Cell(entry.analysis, entry.task, entry.model) for entry in entries}
-    return [read_run(cell) for cell in sorted({*listed, *_recorded_cells()})]
+    known = {files.record_path(*cell.place) for cell in listed}
+    return [read_run(cell) for cell in sorted({*listed, *_recorded_cells(known)})]
 
 
 def read_run(cell: Cell) -> Run:
@@ -118,21 +119,31 @@ def messages(notebook: dict[str, Any]) -> str:
     return "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr").strip()
 
 
-def _recorded_cells() -> Iterator[Cell]:
-    """Yield the cells of the records of whole runs, whose parameters keep the names that the file names lost."""
+def _recorded_cells(known: Container[Path]) -> Iterator[Cell]:
+    """Yield the cells of the records of whole runs, the `known` ones aside.
+
+    The parameters of a record keep the names that the file names lost; what is no record has its file names alone.
+    """
     for path in (files.runs_root() / "records").glob("*/*/*.json"):
-        if path.name.endswith(".failed.json"):
+        if path.name.endswith(".failed.json") or path in known:
             continue
-        record = read_record(path)
-        summary = (path.parts[-3], path.parts[-2]) == (files.SUMMARY, files.SUMMARY)
-        names = (files.SUMMARY,) * 2 if summary else (record.parameters["task"], record.parameters["model"])
-        yield Cell(Path(record.template).stem, *names)
+        task, model = path.parts[-3:-1]
+        try:
+            parameters = read_record(path).parameters
+        except InputError:
+            parameters = {}
+        if (task, model) != (files.SUMMARY, files.SUMMARY):
+            task, model = (str(parameters.get(name, slug)) for name, slug in (("task", task), ("model", model)))
+        yield Cell(path.stem, task, model)
 
 
 def _whole_notebook(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError("the record stands without its notebook; run the cell again")
-    notebook = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError("the notebook of the record is cut short; run the cell again") from error
     if problem := notebook_problem(notebook):
         raise InputError(problem)
     return notebook
@@ -158,7 +169,12 @@ def _stale_reason(record: Record, analysis: str) -> str:
 
 def _failure(path: Path) -> str:
     """Return the sentence of the failed attempt recorded at `path`, or an empty string."""
-    return (read_record(path).error or "The attempt left no message.") if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    try:
+        return read_record(path).error or "The attempt left no message."
+    except InputError:
+        return "The attempt left no message that can be read."
 
 
 def _sentence(error: InputError) -> str:
