@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import run_sync
 from traitlets import Dict
 
+from diffred_core.running import warm
 from diffred_core.running.threads import thread_environment
 
 KERNEL_NAME = "python3"
@@ -48,7 +47,9 @@ class OwnSpec(KernelSpecManager):
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         """Return the specification of the running Python with `environment`."""
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--HistoryManager.enabled=False"]
+        module = ["diffred_core.running.warm"] if warm.ADDRESS in os.environ else []
+        options = ["-f", "{connection_file}", "--HistoryManager.enabled=False"]
+        argv = [sys.executable, "-m", *module, "ipykernel_launcher", *options]
         return KernelSpec(argv=argv, env=self.environment, display_name="Python 3", language="python")
 
 
@@ -115,40 +116,31 @@ def private_kernel(*, threads: int, timeout: float | None) -> Iterator[Kernel]:
     Local sockets instead of TCP ports: two kernels cannot take the same port, and on a shared machine nobody
     else can connect.
     """
-    folder = Path(tempfile.mkdtemp(prefix="dr-", dir=_short_folder()))
-    manager = Manager(
-        kernel_name=KERNEL_NAME,
-        kernel_spec_manager=OwnSpec(environment=kernel_environment(folder, threads=threads)),
-        connection_file=str(folder / "kernel.json"),
-        **({"transport": "ipc", "ip": str(folder / "k")} if os.name == "posix" else {}),
-    )
-    kernel = Kernel(manager)
-    limit = threading.Timer(timeout or threading.TIMEOUT_MAX, kernel.expire)
-    limit.daemon = True
-    try:
-        if timeout is not None:
-            limit.start()
-        yield kernel
-    finally:
-        limit.cancel()
-        kernel.kill()
-        manager.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with warm.short_folder() as folder:
+        manager = Manager(
+            kernel_name=KERNEL_NAME,
+            kernel_spec_manager=OwnSpec(environment=kernel_environment(folder, threads=threads)),
+            connection_file=str(folder / "kernel.json"),
+            **({"transport": "ipc", "ip": str(folder / "k")} if os.name == "posix" else {}),
+        )
+        kernel = Kernel(manager)
+        limit = threading.Timer(timeout or threading.TIMEOUT_MAX, kernel.expire)
+        limit.daemon = True
+        try:
+            if timeout is not None:
+                limit.start()
+            yield kernel
+        finally:
+            limit.cancel()
+            kernel.kill()
+            manager.close()
 
 
 def kernel_environment(folder: Path, *, threads: int) -> Mapping[str, str]:
     """Return the environment variables that make one run like another, whoever starts it."""
     return {
         **thread_environment(threads),
+        **warm.READ_AT_START,
         "IPYTHONDIR": str(folder / "ipython"),  # no start-up scripts of the reader's own
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # an exported Agg would lose every figure
-        "PYTHONDONTWRITEBYTECODE": "",  # else every kernel compiles torch and pandas anew
-        "PYTHONHASHSEED": "0",
         "TQDM_DISABLE": "1",  # a bar in a page would be one line a tick
     }
-
-
-def _short_folder() -> str:
-    # The path of a local socket is limited to about 100 characters, and a cluster's TMPDIR may be longer.
-    chosen = tempfile.gettempdir()
-    return chosen if len(chosen) < 60 or os.name != "posix" else "/tmp"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from diffred_core import files
@@ -20,6 +20,7 @@ from diffred_core.running._grid_definition import read_grid
 from diffred_core.running._interrupts import sigterm_as_exit
 from diffred_core.running._jobs import Event, Job, explain, read_events
 from diffred_core.running._stamps import drop_broken_stamps
+from diffred_core.running.warm import warm_process
 
 
 class GridFailure(Exception):
@@ -67,7 +68,7 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
         # Snakemake would say the same, and take seconds to be imported
         return f"nothing to do, {name} is up to date ({time.perf_counter() - started:.1f} s)"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with sigterm_as_exit(), _Snakemake(command, log) as snakemake:
+    with sigterm_as_exit(), warm_process() as where, _Snakemake(command, log, where) as snakemake:
         seen = watch(snakemake.events())
     seconds = f"{time.perf_counter() - started:.0f} s"
     if seen.failed:
@@ -98,8 +99,8 @@ def unlock_grid(name: str, *, profile: str = "local") -> None:
 class _Snakemake:
     """The process: what it prints goes to a log file, its events to whoever watches; it ends with the block."""
 
-    def __init__(self, command: list[str], log: Path) -> None:
-        self._command, self._log = command, log
+    def __init__(self, command: list[str], log: Path, environment: Mapping[str, str]) -> None:
+        self._command, self._log, self._environment = command, log, {**os.environ, **environment}
         self._waiting: queue.Queue[Event | int | None] = queue.Queue()
 
     def __enter__(self) -> _Snakemake:
@@ -107,7 +108,12 @@ class _Snakemake:
         # Snakemake waits for the jobs to end by themselves.
         with open(self._log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                self._command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+                self._command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=self._environment,
+                start_new_session=True,
             )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
