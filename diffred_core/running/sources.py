@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ def code_of(path: Path) -> str:
 
 
 def imported_names(path: Path) -> set[str]:
-    """Return every dotted name that the file at `path` imports, in functions too.
+    """Return every dotted name that the file at `path` imports, in functions too, relative ones in full.
 
     ``from a import b`` gives both ``a`` and ``a.b``, because `b` may be a module.
     """
@@ -43,10 +44,21 @@ def _names_in(path: Path, mtime_ns: int, size: int) -> set[str]:
     for node in ast.walk(ast.parse(code_of(path))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = _absolute(node, path)
+            names.add(module)
+            names.update(f"{module}.{alias.name}" for alias in node.names)
     return names
+
+
+def _absolute(node: ast.ImportFrom, path: Path) -> str:
+    """Return the full name of the module that ``from ... import`` names in the file at `path`."""
+    if not node.level:
+        return node.module or ""
+    folder = path.parents[node.level - 1]
+    packages = itertools.takewhile(lambda parent: (parent / "__init__.py").is_file(), (folder, *folder.parents))
+    parts = [package.name for package in packages][::-1]
+    return ".".join([*parts, *([node.module] if node.module else [])])
 
 
 def _handed_on(stub: Path) -> set[Path]:
