@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -11,39 +10,21 @@ from torch import Tensor
 
 from diffred_core.checks import check_positive
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._checks import l2_values
+from diffred_core.linear_probe._problems import l2_values
 from diffred_core.linear_probe.factor import class_targets, ridge_factor
 from diffred_core.moments import FeatureMoments
 from diffred_core.subsets import check_order
 
 
-@dataclass(frozen=True, eq=False)
 class PrefixFactor:
-    """``L``, ``z`` and what goes with them (see `_curve`) for one order and one `l2`.
+    """``L (k_max, k_max)``, ``z (k_max, n_classes)`` and what goes with them (see `_curve`), for one `l2`."""
 
-    Attributes
-    ----------
-    lower : Tensor (k_max, k_max) of float64
-    targets : Tensor (k_max, n_classes) of float64
-        ``z``.
-    features : LongTensor (k_max,)
-    mean : Tensor (k_max,) of float64
-    share : Tensor (n_classes,) of float64
-    """
-
-    lower: Tensor
-    targets: Tensor
-    features: Tensor
-    mean: Tensor
-    share: Tensor
-
-    @classmethod
-    def of(cls, moments: FeatureMoments, features: Tensor, gram: Tensor, l2: Tensor) -> PrefixFactor:
+    def __init__(self, moments: FeatureMoments, features: Tensor, gram: Tensor, l2: Tensor) -> None:
         """Factor `gram`, the Gram matrix of `features` in their order."""
-        sums, share = class_targets(moments)
-        lower = ridge_factor(gram.clone(), moments.n * l2)
-        z = torch.linalg.solve_triangular(lower, sums[features], upper=False)
-        return cls(lower, z, features, moments.mean[features], share)
+        sums, self.share = class_targets(moments)
+        self.features, self.mean = features, moments.mean[features]
+        self.lower = ridge_factor(gram.clone(), moments.n * l2)
+        self.targets: Tensor = torch.linalg.solve_triangular(self.lower, sums[features], upper=False)
 
     def project(self, X: Tensor) -> Tensor:
         """Return ``P (n_samples, k_max)`` of float64."""
@@ -59,55 +40,33 @@ class PrefixFactor:
             yield running.addmm_(projection[:, start:stop], self.targets[start:stop])
 
 
-@dataclass(frozen=True, eq=False)
 class PrefixCurve:
-    """A checked request: which prefixes, which regularisers, how many rows at a time.
+    """A checked request: which prefixes, which regularisers, how many rows at a time."""
 
-    Attributes
-    ----------
-    moments : FeatureMoments
-    features : LongTensor (k_max,)
-        The largest prefix.
-    sizes : list of int
-        Distinct and growing.
-    back : LongTensor (n_sizes,)
-        Where each size asked for stands in `sizes`.
-    l2 : Tensor () or (n_l2,)
-    rows : int
-        Rows that the memory budget allows at once.
-    """
-
-    moments: FeatureMoments
-    features: Tensor
-    sizes: list[int]
-    back: Tensor
-    l2: Tensor
-    rows: int
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         moments: FeatureMoments,
         order: Tensor,
         sizes: Sequence[int],
         l2: float | Sequence[float] | Tensor,
         memory_bytes: int,
-    ) -> PrefixCurve:
-        """Check what the caller of a curve asks for."""
+    ) -> None:
         device = moments.mean.device
         check_positive(memory_bytes, name="memory_bytes")
         order = torch.as_tensor(order)
-        asked = torch.tensor(check_order(order, sizes, n_features=len(moments.mean)))
-        growing, back = asked.unique(return_inverse=True)
-        values = l2_values(l2, device=device, positive=False)
-        if values.ndim > 1:
+        requested = torch.tensor(check_order(order, sizes, n_features=len(moments.mean)))
+        growing, places = requested.unique(return_inverse=True)
+        self.l2 = l2_values(l2, device=device, positive=False)
+        if self.l2.ndim > 1:
             raise InputError(
-                f"expected l2 as a number or (n_l2,) along a curve, got shape {tuple(values.shape)}; "
+                f"expected l2 as a number or (n_l2,) along a curve, got shape {tuple(self.l2.shape)}; "
                 "pass the path, then choose for every size with select_l2"
             )
         k_max = int(growing[-1])
-        rows = max(1, int(memory_bytes // (3 * 8 * k_max)))  # gathered, centred and projected copies in float64
-        return cls(moments, order[:k_max].to(device), growing.tolist(), back.to(device), values, rows)
+        self.moments, self.features = moments, order[:k_max].to(device)
+        self.sizes: list[int] = growing.tolist()  # distinct and growing
+        self.places = places.to(device)  # of each requested size in `sizes`
+        self.rows = max(1, int(memory_bytes // (3 * 8 * k_max)))  # gathered, centred and projected copies in float64
 
     @cached_property
     def gram(self) -> Tensor:
@@ -117,7 +76,7 @@ class PrefixCurve:
     def factors(self) -> Iterator[PrefixFactor]:
         """Yield the factor of every `l2` in turn."""
         for value in self.l2.reshape(-1):
-            yield PrefixFactor.of(self.moments, self.features, self.gram, value)
+            yield PrefixFactor(self.moments, self.features, self.gram, value)
 
     def walk(self, X: Tensor) -> Iterator[tuple[tuple[int, int], slice, Tensor]]:
         """Yield ``(l2 index, size index), rows, scores`` for every l2, block of rows and size."""
@@ -135,6 +94,6 @@ class PrefixCurve:
         return torch.empty(self.l2.numel(), len(self.sizes), *shape, dtype=dtype, device=self.l2.device)
 
     def arranged(self, values: Tensor) -> Tensor:
-        """Return `values` at the sizes asked for, without the l2 axis if one number was asked for."""
-        values = values[:, self.back]
+        """Return `values` at the requested sizes, without the l2 axis if one number was requested."""
+        values = values[:, self.places]
         return values if self.l2.ndim else values[0]
