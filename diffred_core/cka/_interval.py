@@ -17,8 +17,7 @@ from diffred_core.errors import InputError
 from diffred_core.intervals import check_level, jackknife_error
 from diffred_core.moments.accumulation import LayerSums, in_features
 from diffred_core.moments.blocks import BLOCK_ROWS, column_mean
-from diffred_core.moments.power_sums import PowerSums
-from diffred_core.moments.running_sums import Unit
+from diffred_core.moments.power_sums import PowerSums, Unit
 from diffred_core.subsets import random_order
 
 
@@ -84,8 +83,7 @@ def subset_cka_interval(
         return (_sums(X, rows, unit, quartic=debiased) for rows in deal)
 
     def value(sums: PowerSums) -> Tensor:
-        centred, shift, _ = sums.centred()
-        return subset_cka(in_features(centred, unit, shift, None), masks, debiased=debiased)
+        return subset_cka(in_features(*sums.centred(), unit), masks, debiased=debiased)
 
     total = reduce(PowerSums.combined, block_sums())
     estimate = value(total)
