@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from diffred_core import backbones, features
 from diffred_core.backbones import Backbone
-from diffred_core.backbones._checkpoint import aligned, read_state
+from diffred_core.backbones._load import aligned, read_state
 from diffred_core.backbones._transform import CentreCrop, of_timm
 from diffred_core.errors import InputError
 

@@ -144,10 +144,6 @@ def from_module(
         What else the features depend on, as JSON holds it. By default the structure of the network, as it prints
         itself: two networks with equal weights and other activations are two.
 
-    Returns
-    -------
-    Backbone
-
     Raises
     ------
     InputError
