@@ -20,12 +20,6 @@ def load_folder(name: str, *, seed: int) -> Dataset:
 
     The class of an image is the path of its folder below the root (or below ``train``, ``val``, ``test``), so
     nested classes such as ``alphabet/character`` work too. Hidden files and files of other types are passed over.
-
-    Raises
-    ------
-    InputError
-        If there is no such folder, it or one of its folders holds no image, or a class of ``test`` or ``val`` is
-        unknown to ``train``.
     """
     root = Path(name.removeprefix("folder:")).expanduser()
     if not root.is_dir():

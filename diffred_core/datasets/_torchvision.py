@@ -36,13 +36,7 @@ PARTS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def load_torchvision(name: str, *, seed: int) -> Dataset:
-    """Return the set ``torchvision:NAME``, downloading it once.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown, or the set is neither there nor to be had.
-    """
+    """Return the set ``torchvision:NAME``, downloading it once."""
     set_name = name.removeprefix("torchvision:")
     if set_name not in PARTS:
         raise InputError(
