@@ -28,7 +28,6 @@ class Gathered:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Precision of the products."""
         return self.features.dtype
 
     def forward(self, weights: Tensor, owners: list[int], rows: slice) -> Tensor:
@@ -59,7 +58,8 @@ class Gathered:
 class Masked:
     """All features once, ``layer (n_features + 1, n_samples)``; a subset is its weights among zeros.
 
-    One wide product for all problems instead of a narrow one for each subset, for as many reads as one subset needs.
+    One wide product for all problems instead of a narrow one for each subset, for as many reads as one subset needs;
+    the methods are those of `Gathered`.
     """
 
     layer: Tensor
@@ -67,23 +67,19 @@ class Masked:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Precision of the products."""
         return self.layer.dtype
 
     def forward(self, weights: Tensor, owners: list[int], rows: slice) -> Tensor:
-        """As in `Gathered`."""
         wide = weights.new_zeros(*weights.shape[:2], len(self.layer)).scatter_(
             2, self._places(weights, owners), weights
         )
         return (wide.flatten(0, 1) @ self.layer[:, rows]).view(*weights.shape[:2], -1)
 
     def backward(self, residual: Tensor, owners: list[int], rows: slice) -> Tensor:
-        """As in `Gathered`."""
         wide = (residual.flatten(0, 1) @ self.layer[:, rows].T).view(*residual.shape[:2], -1)
         return wide.gather(2, self._places(residual, owners))
 
     def columns(self, subset: int) -> Tensor:
-        """As in `Gathered`."""
         return self.layer[self.kept[subset]]
 
     def _places(self, operand: Tensor, owners: list[int]) -> Tensor:

@@ -71,10 +71,6 @@ def probe_layers_by_epoch(
     seeds : sequence of int
         Of start and order of the rows; one run each.
 
-    Returns
-    -------
-    EpochCurves
-
     Raises
     ------
     InputError

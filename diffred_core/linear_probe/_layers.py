@@ -83,10 +83,6 @@ def probe_layers(
         Regularisers in units of the mean variance of the layer's features, so that one grid serves layers of any
         scale. What they mean to the fit is said in `fit_ridge` and `fit_logistic`.
 
-    Returns
-    -------
-    LayerProbes
-
     Raises
     ------
     InputError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -82,13 +82,8 @@ def fit_logistic(
     _check_every_class_has_rows(y, n_classes)
     problems = as_problems(subsets, l2, n_features=X.shape[1], device=X.device, positive=True)
     fit = _GroupFit(X, y, n_classes, tol, max_iter, memory_bytes)
-    n_l2 = len(problems.l2)
     with full_precision(X.device):
-        solutions = [
-            (at, fit(features, problems.l2[:, at.to(X.device)]))
-            for at, features in problems.groups(lambda k: fit.bytes_a_subset(k, n_l2), memory_bytes)
-        ]
-    return problems.probe(solutions, n_classes)
+        return problems.solved(fit, partial(fit.bytes_a_subset, n_l2=len(problems.l2)), memory_bytes)
 
 
 def _check_every_class_has_rows(y: Tensor, n_classes: int) -> None:

@@ -47,10 +47,18 @@ class Problems:
             for part in positions.split(width):
                 yield part, self.subsets[part.to(self.device), :size]
 
-    def probe(self, solutions: list[tuple[Tensor, Solution]], n_classes: int) -> LinearProbe:
+    def solved(
+        self, solve: Callable[[Tensor, Tensor], Solution], bytes_a_subset: Callable[[int], int], memory_bytes: int
+    ) -> LinearProbe:
+        """Solve every group by its ``features (g, k)`` and ``l2 (n_l2, g)``."""
+        groups = self.groups(bytes_a_subset, memory_bytes)
+        return self.probe([(at, solve(features, self.l2[:, at.to(self.device)])) for at, features in groups])
+
+    def probe(self, solutions: list[tuple[Tensor, Solution]]) -> LinearProbe:
         """Put the solutions of the groups, each with its positions, back into the order of the problems."""
         lead, (n_subsets, k_max) = len(self.l2), self.subsets.shape
         like = solutions[0][1]
+        n_classes = like.weight.shape[-1]
         weight = like.weight.new_zeros(lead, n_subsets, k_max, n_classes)
         bias = weight.new_zeros(lead, n_subsets, n_classes)
         certificate = {name: getattr(like, name).new_zeros(lead, n_subsets) for name in CERTIFICATE}

@@ -43,6 +43,10 @@ class SGDRecipe:
     label_smoothing: float = 0.0
     reshuffle: bool = True
 
+    def positive(self) -> tuple[str, ...]:
+        """Return the names of the options that must be above 0."""
+        return "epochs", "step_epochs", "batch_size", "lr"
+
     def start(self, k: int, n_classes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return weight and bias as `torch.nn.Linear` draws them."""
         return _linear(k, n_classes, generator)
@@ -92,6 +96,10 @@ class AdamWRecipe:
     eps: float = 1e-8
     drop_last: bool = False
     reshuffle: bool = False
+
+    def positive(self) -> tuple[str, ...]:
+        """Return the names of the options that must be above 0."""
+        return "epochs", "batch_size", "lr", "init_std", "eps"
 
     def start(self, k: int, n_classes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return normal weights and a bias of 0, drawn after `torch.nn.Linear` has drawn its own, as published."""

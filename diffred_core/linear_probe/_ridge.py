@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -64,15 +64,10 @@ def fit_ridge(
     A class without rows (`n_classes` above the largest label) has score 0 everywhere. A constant feature has weight 0.
     """
     check_positive(memory_bytes, name="memory_bytes")
-    targets, share = class_targets(moments)
-    if int((share > 0).sum()) < 2:
+    if int((class_targets(moments)[1] > 0).sum()) < 2:
         raise InputError("expected moments of rows of at least two classes, got one class; add rows of another class")
     problems = as_problems(subsets, l2, n_features=len(moments.mean), device=moments.mean.device, positive=False)
-    solutions = [
-        (at, solve_primal(moments, features, problems.l2[:, at.to(problems.device)]))
-        for at, features in problems.groups(lambda k: 4 * 8 * k * k, memory_bytes)
-    ]
-    return problems.probe(solutions, targets.shape[1])
+    return problems.solved(partial(solve_primal, moments), lambda k: 4 * 8 * k * k, memory_bytes)
 
 
 def solve_primal(moments: FeatureMoments, features: Tensor, l2: Tensor) -> Solution:
@@ -115,10 +110,6 @@ def fit_ridge_rows(
     subsets, l2, memory_bytes
         As in `fit_ridge`.
 
-    Returns
-    -------
-    LinearProbe
-
     Raises
     ------
     InputError
@@ -129,11 +120,7 @@ def fit_ridge_rows(
     check_positive(memory_bytes, name="memory_bytes")
     problems = as_problems(subsets, l2, n_features=X.shape[1], device=X.device, positive=False)
     rows, n = RidgeRows(X, one_hot(y, n_classes).double()), len(X)
-    solutions = [
-        (at, rows.solve(features, problems.l2[:, at.to(X.device)]))
-        for at, features in problems.groups(lambda k: 4 * 8 * (k * k if k <= n else n * (n + k)), memory_bytes)
-    ]
-    return problems.probe(solutions, n_classes)
+    return problems.solved(rows.solve, lambda k: 4 * 8 * (k * k if k <= n else n * (n + k)), memory_bytes)
 
 
 class RidgeRows:

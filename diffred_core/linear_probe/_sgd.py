@@ -131,14 +131,13 @@ def _fit(
             for _ in run.epochs():
                 pass
             solutions.append((at, run.solution()))
-    return problems.probe(solutions, n_classes)
+    return problems.probe(solutions)
 
 
 def check_recipe(recipe: Recipe, n_samples: int) -> None:
     """Refuse a recipe that takes no step."""
-    for name, option in vars(recipe).items():
-        if name in ("epochs", "step_epochs", "batch_size", "lr", "init_std", "eps"):
-            check_positive(option, name=f"recipe.{name}")
+    for name in recipe.positive():
+        check_positive(getattr(recipe, name), name=f"recipe.{name}")
     if not 0 <= recipe.label_smoothing < 1:
         raise InputError(f"expected recipe.label_smoothing in [0, 1), got {recipe.label_smoothing}; 0.1 is usual")
     if recipe.drop_last and n_samples < recipe.batch_size:

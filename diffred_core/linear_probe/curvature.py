@@ -17,12 +17,22 @@ class FullGram:
 
     A product over all ``d`` features serves every subset at once, so it is the cheaper one as soon as the squared
     sizes of the subsets sum to more than ``d ** 2``.
+
+    Attributes
+    ----------
+    columns : Tensor (n_features, n_samples)
+        The features, not centred.
+    mean : Tensor (n_features,) of float64
+    dtype : torch.dtype
+        Of the result.
+    rows : int
+        Rows that are centred and weighted at once.
     """
 
-    columns: Tensor  # (n_features, n_samples), not centred
-    mean: Tensor  # (n_features,) of float64
-    dtype: torch.dtype  # of the result
-    rows: int  # that are centred and weighted at once
+    columns: Tensor
+    mean: Tensor
+    dtype: torch.dtype
+    rows: int
 
     def __call__(self, weight: Tensor) -> Tensor:
         """Return ``X' diag(weight) X / n``, ``(n_features + 1, n_features + 1)``: centred features, then ones."""
