@@ -17,7 +17,8 @@ from diffred_core.errors import InputError
 from diffred_core.intervals import check_level, jackknife_error
 from diffred_core.moments.accumulation import LayerSums, in_features
 from diffred_core.moments.blocks import BLOCK_ROWS, column_mean
-from diffred_core.moments.power_sums import PowerSums, Unit
+from diffred_core.moments.power_sums import PowerSums
+from diffred_core.moments.running_sums import Unit
 from diffred_core.subsets import random_order
 
 

@@ -13,7 +13,7 @@ from diffred_core.checks import as_features
 from diffred_core.cka._subset import check_rows, checked_self
 from diffred_core.errors import InputError
 from diffred_core.moments.blocks import BLOCK_ROWS, add_product, column_mean, mirrored
-from diffred_core.moments.power_sums import Unit
+from diffred_core.moments.running_sums import Unit
 from diffred_core.precision import full_precision
 
 

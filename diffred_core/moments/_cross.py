@@ -14,7 +14,7 @@ from diffred_core.errors import InputError
 from diffred_core.moments._feature_moments import FeatureMoments
 from diffred_core.moments.accumulation import first_and_all, in_features
 from diffred_core.moments.blocks import BLOCK_ROWS, reblocked
-from diffred_core.moments.power_sums import RunningSums, Unit
+from diffred_core.moments.running_sums import RunningSums, Unit
 from diffred_core.precision import full_precision
 
 Pairs = Iterable[tuple[Tensor | ArrayLike, Tensor | ArrayLike]]
@@ -57,10 +57,6 @@ def accumulate_pair(batches: Pairs, *, quartic: bool = True, block_rows: int = B
         Whether to sum the fourth moments.
     block_rows : int
         Rows that are centred and multiplied at a time.
-
-    Returns
-    -------
-    CrossMoments
 
     Raises
     ------

@@ -15,7 +15,7 @@ from diffred_core.errors import InputError
 from diffred_core.moments._feature_moments import FeatureMoments, merge, with_same_classes
 from diffred_core.moments.accumulation import LayerSums, first_and_all, labelled_blocks
 from diffred_core.moments.blocks import BLOCK_ROWS
-from diffred_core.moments.power_sums import Unit
+from diffred_core.moments.running_sums import Unit
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from diffred_core.checks import as_features, as_labels
 from diffred_core.errors import InputError
 from diffred_core.moments._feature_moments import FeatureMoments
 from diffred_core.moments.blocks import BLOCK_ROWS, Batches, checked, column_mean, reblocked
-from diffred_core.moments.power_sums import PowerSums, RunningSums, Unit
+from diffred_core.moments.power_sums import PowerSums
+from diffred_core.moments.running_sums import RunningSums, Unit
 from diffred_core.precision import full_precision
 
 
-class ClassSums:
+class _ClassSums:
     """Sum and number of the rows of every class; without `n_classes` they grow with every new class."""
 
     def __init__(self, n_features: int, *, n_classes: int | None, device: torch.device):
@@ -50,7 +51,7 @@ class LayerSums:
         d, device = len(unit.origin), unit.origin.device
         self.unit = unit
         self.sums = RunningSums((d, d), quartic=quartic, cubic=cubic, device=device)
-        self.classes = ClassSums(d, n_classes=n_classes, device=device) if labelled else None
+        self.classes = _ClassSums(d, n_classes=n_classes, device=device) if labelled else None
 
     def add(self, X: Tensor, y: Tensor | None = None) -> None:
         """Add the rows of `X`."""
@@ -72,7 +73,7 @@ class LayerSums:
         return in_features(centred, shift, self.unit, self.classes)
 
 
-def in_features(sums: PowerSums, shift: Tensor, unit: Unit, classes: ClassSums | None = None) -> FeatureMoments:
+def in_features(sums: PowerSums, shift: Tensor, unit: Unit, classes: _ClassSums | None = None) -> FeatureMoments:
     """Return centred power sums, summed in `unit` and moved by `shift`, as moments of the features themselves."""
 
     def unscaled(total: Tensor | None, order: int) -> Tensor | None:
@@ -118,10 +119,6 @@ def from_features(
     block_rows : int
         Rows that are centred and multiplied at a time: memory beyond `X` is about
         ``8 * block_rows * n_features`` bytes and the d x d totals.
-
-    Returns
-    -------
-    FeatureMoments
 
     Raises
     ------
