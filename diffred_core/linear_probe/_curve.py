@@ -230,7 +230,7 @@ def _hits(factor: _Factor, X: Tensor, y: Tensor, sizes: Sequence[int], n: int) -
 
 
 class _Factor:
-    """``L (k_max, k_max)`` and ``z (k_max, n_classes)`` of above, for one `l2` and the Gram matrix of `features`."""
+    """``L`` and ``z`` of the top for one `l2`, of k_max rows; `gram` is the matrix of `features` in their order."""
 
     def __init__(self, moments: FeatureMoments, features: Tensor, gram: Tensor, l2: Tensor) -> None:
         sums, self.share = class_targets(moments)
