@@ -92,12 +92,7 @@ def jackknife_error(leave_one_out: ArrayLike) -> np.ndarray:
 
 
 def paired_bootstrap(
-    correct: ArrayLike,
-    reference_correct: ArrayLike,
-    *,
-    level: float = 0.95,
-    n_boot: int = 2000,
-    seed: int = 0,
+    correct: ArrayLike, reference_correct: ArrayLike, *, level: float = 0.95, n_boot: int = 2000, seed: int = 0
 ) -> Interval:
     """Return the difference of two accuracies on the same test rows with a percentile bootstrap interval.
 
@@ -149,12 +144,8 @@ def cluster_bootstrap(values: ArrayLike, *, level: float = 0.95, n_boot: int = 2
     ----------
     values : array-like of shape (n_clusters,) or (n_clusters, n_within)
         One value per cluster, or several of equal weight.
-    level : float
-        Confidence level in (0, 1).
-    n_boot : int
-        Number of resamples.
-    seed : int
-        Seed of the resampling.
+    level, n_boot, seed
+        As in `paired_bootstrap`.
 
     Returns
     -------
@@ -168,17 +159,23 @@ def cluster_bootstrap(values: ArrayLike, *, level: float = 0.95, n_boot: int = 2
     """
     values = _finite(values, name="values")
     means = values.reshape(len(values), -1).mean(1) if values.ndim else values[None]
-    found = _percentile_interval(means[None], level=level, n_boot=n_boot, seed=seed)
-    return found if len(means) > 1 else Interval(found.estimate, float("nan"), float("nan"))
+    interval = _percentile_interval(means[None], level=level, n_boot=n_boot, seed=seed)
+    return interval if len(means) > 1 else Interval(interval.estimate, float("nan"), float("nan"))
 
 
 def _percentile_interval(table: np.ndarray, *, level: float, n_boot: int, seed: int) -> Interval:
-    """Return the mean of `table` with the percentile interval of `_resampled_means`."""
+    """Return the mean of `table` with its percentiles under resamplings of its rows and, independently, its columns.
+
+    With r and c the counts of rows and columns in a resample the mean is r'Dc / (R C): two products, no copies of D.
+    """
     check_level(level)
-    if n_boot < 1:
-        raise InputError(f"expected n_boot of at least 1, got {n_boot}; 2000 is usual")
-    draws = _resampled_means(table, n_boot, np.random.default_rng(seed))
-    low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
+    (n_rows, n_columns), rng = table.shape, np.random.default_rng(seed)
+    means = []
+    for size in _portions(n_boot, n_columns):
+        rows = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=size)
+        columns = rng.multinomial(n_columns, np.full(n_columns, 1 / n_columns), size=size)
+        means.append(((rows @ table) * columns).sum(1) / table.size)
+    low, high = np.quantile(np.concatenate(means), [0.5 - level / 2, 0.5 + level / 2])
     return Interval(float(table.mean()), float(low), float(high))
 
 
@@ -208,30 +205,18 @@ def bootstrap_means(values: ArrayLike, *, n_boot: int = 2000, seed: int | Sequen
         If a value is not finite, or `n_boot` is out of range.
     """
     values = _finite(values, name="values", ndim=2)
-    if n_boot < 1:
-        raise InputError(f"expected n_boot of at least 1, got {n_boot}; 2000 is usual")
     n, rng = values.shape[1], np.random.default_rng(seed)
-    step = max(1, _CELLS // n)
-    sizes = [min(step, n_boot - start) for start in range(0, n_boot, step)]
-    counts = (rng.multinomial(n, np.full(n, 1 / n), size=size) for size in sizes)
+    counts = (rng.multinomial(n, np.full(n, 1 / n), size=size) for size in _portions(n_boot, n))
     means: np.ndarray = np.concatenate([count @ values.T for count in counts]) / n
     return means
 
 
-def _resampled_means(table: np.ndarray, n_boot: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the mean of `table` under `n_boot` resamplings of its rows and, independently, its columns.
-
-    With r and c the counts of rows and columns in a resample the mean is r'Dc / (R C): two products, no copies of D.
-    """
-    n_rows, n_columns = table.shape
-    step = max(1, _CELLS // n_columns)
-    means = []
-    for start in range(0, n_boot, step):
-        size = min(step, n_boot - start)
-        rows = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=size)
-        columns = rng.multinomial(n_columns, np.full(n_columns, 1 / n_columns), size=size)
-        means.append(((rows @ table) * columns).sum(1) / table.size)
-    return np.concatenate(means)
+def _portions(n_boot: int, n_counts: int) -> list[int]:
+    """Return how many of `n_boot` resamples of `n_counts` counts each to draw at a time."""
+    if n_boot < 1:
+        raise InputError(f"expected n_boot of at least 1, got {n_boot}; 2000 is usual")
+    step = max(1, _CELLS // n_counts)
+    return [min(step, n_boot - start) for start in range(0, n_boot, step)]
 
 
 def _finite(values: ArrayLike, *, name: str, ndim: int | None = None) -> np.ndarray:

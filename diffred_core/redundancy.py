@@ -9,12 +9,7 @@ from diffred_core.errors import InputError
 
 
 def diffused_redundancy(
-    fraction: ArrayLike,
-    accuracy: ArrayLike,
-    full_accuracy: float,
-    *,
-    delta: float,
-    estimator: str = "first",
+    fraction: ArrayLike, accuracy: ArrayLike, full_accuracy: float, *, delta: float, estimator: str = "first"
 ) -> float:
     """Return the diffused redundancy DR(delta) = 1 - f* (Nanda et al. 2023): the share of features one can drop.
 
@@ -110,8 +105,8 @@ def coefficient_of_variation(class_accuracy: ArrayLike) -> float:
 
     Parameters
     ----------
-    class_accuracy : array-like of shape (n_classes,)
-        Accuracy of every class, not negative.
+    class_accuracy
+        As in `gini`.
 
     Returns
     -------
@@ -121,7 +116,7 @@ def coefficient_of_variation(class_accuracy: ArrayLike) -> float:
     Raises
     ------
     InputError
-        If there is no class, an accuracy is negative or not finite, or all are 0.
+        As `gini`, or if all are 0.
     """
     a = _checked_classes(class_accuracy)
     if not a.any():

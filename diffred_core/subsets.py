@@ -126,10 +126,8 @@ def prefix_masks(order: Tensor, sizes: Sequence[int]) -> Tensor:
 
     Parameters
     ----------
-    order : LongTensor of shape (n_features,)
-        A permutation of the features, such as `random_order` gives.
-    sizes : sequence of int
-        Subset sizes from 1 to n_features.
+    order, sizes
+        As in `check_order`; `random_order` gives an order.
 
     Returns
     -------
@@ -139,7 +137,7 @@ def prefix_masks(order: Tensor, sizes: Sequence[int]) -> Tensor:
     Raises
     ------
     InputError
-        If `order` is not a permutation, or a size lies outside 1, ..., n_features.
+        As `check_order`.
     """
     sizes = check_order(order, sizes)
     rank = torch.empty_like(order)

@@ -13,8 +13,8 @@ from tiny_world import MODEL, tiny_backbone, write_checkpoint, write_images
 from torch import Tensor, nn
 
 from diffred_core import backbones, features
-from diffred_core.backbones import Backbone, _embedded
-from diffred_core.backbones._checkpoint import read_state
+from diffred_core.backbones import Backbone
+from diffred_core.backbones._load import aligned, read_state
 from diffred_core.backbones._transform import CentreCrop, of_timm
 from diffred_core.errors import InputError
 
@@ -50,14 +50,14 @@ def test_packaged_weights_all_reach_the_network() -> None:
 def test_alignment_by_place_notices_neighbours_of_equal_shape() -> None:
     source = read_state(backbones.packaged_weights(backbones.embedded()[0]))
     target = timm.create_model(backbones.embedded()[0], pretrained=False).state_dict()
-    assert list(_embedded.aligned(source, target)) == list(target)
+    assert list(aligned(source, target)) == list(target)
     names = list(source)
     mean, var = names.index("_bn0.running_mean"), names.index("_bn0.running_var")
     names[mean], names[var] = names[var], names[mean]
     with pytest.raises(InputError, match=r"expected 'bn1.running_mean' .* got '_bn0.running_var'"):
-        _embedded.aligned({name: source[name] for name in names}, target)
+        aligned({name: source[name] for name in names}, target)
     with pytest.raises(InputError, match="expected 296 tensors in the packaged weights, got 295"):
-        _embedded.aligned({name: source[name] for name in names[:-1]}, target)
+        aligned({name: source[name] for name in names[:-1]}, target)
 
 
 @pytest.mark.parametrize("model", ["test_efficientnet", "test_vit", "test_resnet"])

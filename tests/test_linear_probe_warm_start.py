@@ -7,9 +7,8 @@ import torch
 from reference_probes import classes_in_mixture
 
 from diffred_core import linear_probe, subsets
-from diffred_core.linear_probe._cross_entropy import CrossEntropy
-from diffred_core.linear_probe._design import Gathered, Masked, prefers_masked
-from diffred_core.linear_probe._warm_start import Solved
+from diffred_core.linear_probe._cross_entropy import CrossEntropy, Gathered, Masked, prefers_masked
+from diffred_core.linear_probe._logistic import Solved
 from diffred_core.linear_probe.curvature import FullGram
 
 L2 = 1e-3

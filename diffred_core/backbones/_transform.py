@@ -60,20 +60,15 @@ def to_tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
 
 
-def plain_crop(config: Mapping[str, Any]) -> CentreCrop | None:
-    """Return the transform of a timm data config if it is a resize and a central square, as most are."""
+def of_timm(config: Mapping[str, Any]) -> Transform:
+    """Return the evaluation transform of a timm data config, up to the bytes.
+
+    Most are a resize and a central square, which needs no timm.
+    """
     (height, width), crop = config["input_size"][-2:], config.get("crop_pct") or 0.875
     plain = height == width and config.get("crop_mode") in (None, "center") and crop <= 1 and set(config) <= KEYS
     if plain and config["interpolation"].upper() in Image.Resampling.__members__:
         return CentreCrop(height, resized=math.floor(height / crop), interpolation=config["interpolation"])
-    return None
-
-
-def of_timm(config: Mapping[str, Any]) -> Transform:
-    """Return the evaluation transform of a timm data config, up to the bytes."""
-    plain = plain_crop(config)
-    if plain is not None:
-        return plain
     from timm.data import create_transform
 
     # use_prefetcher: up to the bytes, leaving mean and std to the device.

@@ -84,8 +84,7 @@ def subset_cka_interval(
         return (_sums(X, rows, unit, quartic=debiased) for rows in deal)
 
     def value(sums: PowerSums) -> Tensor:
-        centred, shift, _ = sums.centred()
-        return subset_cka(in_features(centred, unit, shift, None), masks, debiased=debiased)
+        return subset_cka(in_features(*sums.centred(), unit), masks, debiased=debiased)
 
     total = reduce(PowerSums.combined, block_sums())
     estimate = value(total)

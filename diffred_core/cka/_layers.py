@@ -1,4 +1,4 @@
-"""Linear CKA of whole layers, on the smaller side: d x d products for many rows, n x n kernels for few."""
+"""CKA of whole layers, on the smaller side: d x d products for many rows, n x n kernels for few; and of any kernels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,26 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from diffred_core.checks import as_features
-from diffred_core.cka._ratio import check_rows, checked_self
-from diffred_core.cka._samples import centred_kernel
+from diffred_core.cka._subset import check_rows, checked_self
 from diffred_core.errors import InputError
 from diffred_core.moments.blocks import BLOCK_ROWS, add_product, column_mean, mirrored
 from diffred_core.moments.running_sums import Unit
 from diffred_core.precision import full_precision
+
+
+def centred_kernel(K: Tensor, *, debiased: bool) -> Tensor:
+    """Return the doubly centred kernel HKH, or the U-centred one.
+
+    The inner product of two U-centred kernels is n (n - 3) times the unbiased HSIC (Song et al. 2012; by
+    centring as in Szekely and Rizzo 2014): zero the diagonal, then take off row and column means with
+    n - 2 and n - 1 in place of n. Nothing cancels, and the factor drops out of CKA.
+    """
+    n = len(K)
+    if not debiased:
+        return K - K.mean(0) - K.mean(1, keepdim=True) + K.mean()
+    K = K.clone().fill_diagonal_(0.0)
+    rows = K.sum(1) / (n - 2)
+    return (K - rows - rows[:, None] + K.sum() / ((n - 1) * (n - 2))).fill_diagonal_(0.0)
 
 
 class _FeatureSide:
@@ -109,16 +123,14 @@ def layer_cka(
         sides: list[Any] = [_SampleSide(X, debiased=debiased) if few else _FeatureSide(X) for X in prepared]
         own = torch.tensor([side.similarity(side, debiased=debiased) for side in sides], dtype=torch.float64)
         norms = checked_self(own[:, 0], own[:, 1], what="layer")
-        values = _pairs(
-            sides[:n_layers], sides[n_layers:] if other_layers is not None else None, own, debiased=debiased
-        )
+        values = _pairs(sides[:n_layers], sides[n_layers:], own, debiased=debiased)
     columns = norms[n_layers:] if other_layers is not None else norms
     return (values / norms[:n_layers, None] / columns).to(prepared[0].device)
 
 
-def _pairs(rows: Sequence[Any], columns: Sequence[Any] | None, own: Tensor, *, debiased: bool) -> Tensor:
-    """Return the similarity of every row layer with every column layer; of layers among themselves, half of them."""
-    if columns is not None:
+def _pairs(rows: Sequence[Any], columns: Sequence[Any], own: Tensor, *, debiased: bool) -> Tensor:
+    """Return the similarity of every row layer with every column layer; without any, of all row layers."""
+    if columns:
         pairs = [[a.similarity(b, debiased=debiased)[0] for b in columns] for a in rows]
         return torch.tensor(pairs, dtype=torch.float64)
     values = torch.diag(own[:, 0])
@@ -151,3 +163,37 @@ def linear_cka(X: Tensor | ArrayLike, Y: Tensor | ArrayLike, *, debiased: bool =
         As `layer_cka`.
     """
     return float(layer_cka([X], [Y], debiased=debiased))
+
+
+def kernel_cka(K: Tensor, L: Tensor, *, debiased: bool = True) -> float:
+    """Return the CKA of two kernel matrices (Kornblith et al. 2019, eq. 4; debiased as in Nguyen et al. 2021, eq. 3).
+
+    Parameters
+    ----------
+    K, L : Tensor of shape (n_samples, n_samples)
+        Symmetric kernel matrices of the same samples.
+    debiased : bool
+        Whether to use the unbiased estimator of HSIC; its value can be negative and is not clipped.
+
+    Returns
+    -------
+    float
+        At most 1.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ, a kernel is not symmetric, there are fewer than 4 rows (2 if not debiased), or a kernel
+        does not vary.
+    """
+    for name, kernel in (("K", K), ("L", L)):
+        if kernel.shape != (len(K), len(K)) or not torch.allclose(kernel, kernel.T, equal_nan=True):
+            raise InputError(
+                f"expected {name} to be a symmetric matrix of shape ({len(K)}, {len(K)}), got {tuple(kernel.shape)}"
+                f"{' and not symmetric' if kernel.shape == (len(K), len(K)) else ''}; pass two kernels of the same rows"
+            )
+    check_rows(len(K), debiased=debiased)
+    plain = torch.stack([centred_kernel(kernel.double(), debiased=False).square().sum() for kernel in (K, L)])
+    centred = [centred_kernel(kernel.double(), debiased=debiased) for kernel in (K, L)]
+    norms = checked_self(torch.stack([kernel.square().sum() for kernel in centred]), plain, what="kernel")
+    return float((centred[0] * centred[1]).sum() / norms[0] / norms[1])

@@ -1,4 +1,4 @@
-"""CKA of any subsets of features, hard or soft, as a bilinear form in one d x d matrix.
+"""CKA of any subsets of features, hard or soft, as a bilinear form in one d x d matrix; and what it would be by chance.
 
 Keeping the features of a mask m gives the kernel K_m = sum_j m_j^2 x_j x_j', x_j the centred columns. So every
 similarity <K_m, K_q> is sum_jk m_j^2 q_k^2 U_jk with U_jk the similarity of the single features j and k:
@@ -14,10 +14,39 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from diffred_core.cka._ratio import check_rows, checked_self
 from diffred_core.errors import InputError
 from diffred_core.moments import CrossMoments, FeatureMoments
 from diffred_core.subsets import check_order
+
+# Self-similarity below this share of its own biased value is rounding of float32 products, not data. It is a limit
+# for refusing, never added to anything: an epsilon in the denominator would break CKA(X, cX) = 1.
+_ROUNDING = 1e-6
+
+
+def check_rows(n: int, *, debiased: bool) -> None:
+    """Refuse fewer rows than the estimator is defined for: 4 debiased (it divides by n - 3), else 2."""
+    least = 4 if debiased else 2
+    if n < least:
+        raise InputError(
+            f"expected at least {least} rows for {'debiased' if debiased else 'biased'} CKA, got {n}; pass more samples"
+        )
+
+
+def checked_self(similarity: Tensor, biased: Tensor, *, what: str) -> Tensor:
+    """Return the square roots of self-similarities ``(n_items,)``; refuse what is not above 0 by more than rounding.
+
+    A self-similarity is the squared norm of a centred kernel, so it is zero only where the rows do not vary or,
+    debiased, where all rows are equally far apart. CKA is then 0/0. The `biased` counterparts set the size of rounding
+    errors; `what` names an item for the message.
+    """
+    bad = ~(similarity.detach() > _ROUNDING * biased.detach())
+    if bool(bad.any()):
+        index = int(bad.nonzero()[0, 0])
+        raise InputError(
+            f"expected features that vary from row to row, got none in {what} {index}: its self-similarity is "
+            f"{float(similarity.detach()[index]):.3g}, so CKA is 0/0; drop it, or choose features that are not constant"
+        )
+    return torch.sqrt(similarity)
 
 
 def similarity_matrix(moments: FeatureMoments | CrossMoments, *, debiased: bool = True) -> Tensor:
@@ -75,11 +104,7 @@ def checked_masks(masks: Tensor, moments: FeatureMoments, *, name: str = "masks"
 
 
 def subset_cka(
-    moments: FeatureMoments | CrossMoments,
-    masks: Tensor,
-    other_masks: Tensor | None = None,
-    *,
-    debiased: bool = True,
+    moments: FeatureMoments | CrossMoments, masks: Tensor, other_masks: Tensor | None = None, *, debiased: bool = True
 ) -> Tensor:
     """Return the CKA of every subset of features with the full layer, or with every other subset.
 
@@ -166,3 +191,68 @@ def prefix_cka(moments: FeatureMoments, order: Tensor, *, sizes: Sequence[int], 
     own = (U.diagonal() + 2 * U.tril(-1).sum(1)).cumsum(0)
     whole = checked_self(own[-1:], torch.maximum(own[-1:], diagonal[-1:]), what="the full layer")
     return cross[last] / checked_self(own[last], torch.maximum(own, diagonal)[last], what="sizes") / whole
+
+
+def diagonal_null(moments: FeatureMoments, masks: Tensor) -> Tensor:
+    """Return the CKA of every subset with the full layer, had the features the same variances but no correlation.
+
+    A subset lies inside the full layer, so this is far from 0: sqrt(k/d) for k of d features of equal variance.
+    CKA above it is redundancy, CKA at it is mere inclusion. With h = diag(G)^2 and weights w = mask^2 it is
+    ``sum_j w_j h_j / sqrt(sum_j w_j^2 h_j * sum_j h_j)``, for hard masks ``sqrt(sum_S h / sum h)``.
+
+    Parameters
+    ----------
+    moments : FeatureMoments
+        Moments of the layer.
+    masks : Tensor of shape (n_subsets, n_features)
+        Hard or soft masks.
+
+    Returns
+    -------
+    Tensor of shape (n_subsets,), float64
+
+    Raises
+    ------
+    InputError
+        If the shape does not fit, a mask is empty, or the features of a subset are constant.
+    """
+    W = checked_masks(masks, moments)
+    h = moments.gram.diagonal().square()
+    own = W.square() @ h
+    whole = h.sum()[None]
+    return W @ h / checked_self(own, own, what="masks") / checked_self(whole, whole, what="layer")
+
+
+def permutation_null_mean(moments: FeatureMoments, other: FeatureMoments, *, masks: Tensor | None = None) -> Tensor:
+    """Return the mean biased CKA over all permutations of the rows of one of two layers, in closed form.
+
+    E <K, PLP'> = tr K tr L / (n - 1) for centred kernels: off the diagonal, L is replaced by its mean. So the
+    mean CKA is ``tr K tr L / ((n - 1) |K| |L|)``, and tr K = tr G, |K| = |G|. The mean of debiased CKA is exactly 0.
+
+    Parameters
+    ----------
+    moments, other : FeatureMoments
+        Moments of two layers over the same number of rows; the same object twice for a subset and its layer.
+    masks : Tensor of shape (n_subsets, n_features), optional
+        Subsets of the first layer; by default one, the full layer.
+
+    Returns
+    -------
+    Tensor of shape (n_subsets,), float64
+
+    Raises
+    ------
+    InputError
+        If the layers differ in their number of rows, or features are constant.
+    """
+    check_rows(min(moments.n, other.n), debiased=False)
+    if moments.n != other.n:
+        raise InputError(
+            f"expected moments over the same rows, got {moments.n} and {other.n} rows; use the same samples for both"
+        )
+    ones = torch.ones(1, moments.n_features, device=moments.gram.device)
+    W = checked_masks(ones if masks is None else masks, moments)
+    own = ((W @ moments.gram.square()) * W).sum(1)
+    whole = other.gram.square().sum()[None]
+    norms = checked_self(own, own, what="masks") * checked_self(whole, whole, what="layer")
+    return (W @ moments.gram.diagonal()) * other.gram.trace() / ((moments.n - 1) * norms)

@@ -63,11 +63,6 @@ def split_corruption(task: str) -> tuple[str, str, int] | None:
     """Return task, corruption and severity of a name such as ``mnist5k+noise:3``, or None for a plain task.
 
     A path may hold a plus sign: what follows the last one of a ``folder:`` is a corruption only by a known name.
-
-    Raises
-    ------
-    InputError
-        If the corruption is unknown, or the severity is not 1 to 5.
     """
     parts = _NAME.fullmatch(task)
     if parts is None or (parts["kind"] not in CORRUPTIONS and task.startswith("folder:")):
@@ -87,16 +82,7 @@ def split_corruption(task: str) -> tuple[str, str, int] | None:
 
 
 def corrupted(dataset: Dataset, kind: str, severity: int) -> Dataset:
-    """Return `dataset` with every image corrupted when it is read; labels, names and splits are the same.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    kind : str
-        One of `CORRUPTIONS`.
-    severity : int
-        1 to 5.
-    """
+    """Return `dataset` with every image corrupted when it is read; labels, names and splits are the same."""
     change = f"{kind}:{severity} v{VERSION}"
     images = zip(dataset.image_digests, dataset.sample_ids, strict=True)
     # with the name of the image, from which its noise is drawn

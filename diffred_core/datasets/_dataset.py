@@ -1,17 +1,20 @@
-"""What a task is: images read one at a time, labels, names, splits, and a digest of all of it."""
+"""What a task is: images read one at a time, labels, names, splits, and digests of it wherever it lies."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from diffred_core import files
 from diffred_core.errors import InputError
 
 SPLITS = ("train", "validation", "test")
@@ -124,3 +127,33 @@ def _check_splits(name: str, splits: dict[str, Tensor], n_samples: int) -> None:
         )
     if len(together.unique()) != len(together):
         raise InputError(f"expected disjoint splits in task {name!r}, got a shared sample; draw them apart")
+
+
+def digests_of(images: Iterable[bytes | memoryview]) -> tuple[str, ...]:
+    """Return the SHA-256 of every image's bytes, in order."""
+    return tuple(hashlib.sha256(image).hexdigest() for image in images)
+
+
+def digests_of_files(images: Sequence[Path]) -> tuple[str, ...]:
+    """Return `digests_of` of the files' bytes, read once and again only after a file has changed.
+
+    The remembered digests lie under ``runs/fingerprints`` by the path, size and time of every file; where there
+    is no ``runs/`` folder nothing is remembered.
+    """
+    memory = _memory(images)
+    if memory and memory.is_file():
+        return tuple(memory.read_text(encoding="utf-8").split())
+    digests = digests_of(path.read_bytes() for path in images)
+    if memory:
+        files.write_text(memory, "\n".join(digests) + "\n")
+    return digests
+
+
+def _memory(images: Sequence[Path]) -> Path | None:
+    try:
+        root = files.runs_root()
+    except InputError:
+        return None
+    seen = [(str(path), stat.st_size, stat.st_mtime_ns) for path in images for stat in [os.stat(path)]]
+    key = hashlib.sha256(json.dumps(["digests", seen]).encode()).hexdigest()
+    return root / "fingerprints" / f"{key}.txt"

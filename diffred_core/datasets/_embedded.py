@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from diffred_core.datasets import _fingerprint
-from diffred_core.datasets._dataset import Dataset
+from diffred_core.datasets._dataset import Dataset, digests_of, digests_of_files
 from diffred_core.datasets._splits import STRATIFIED, without_official
 from diffred_core.errors import InputError
 
@@ -49,7 +48,7 @@ def load_elpv(name: str, *, seed: int) -> Dataset:
         licence="CC BY-NC-SA 4.0",
         source="ELPV dataset of solar cells (package elpv-dataset)",
         split_rule=STRATIFIED,
-        image_digests=_fingerprint.of_files(images),
+        image_digests=digests_of_files(images),
         read=lambda i: Image.open(images[i]),
     )
 
@@ -117,7 +116,7 @@ def _from_pixels(
         licence=licence,
         source=source,
         split_rule=STRATIFIED,
-        image_digests=_fingerprint.of_parts(image.tobytes() for image in pixels),
+        image_digests=digests_of(image.tobytes() for image in pixels),
         read=lambda i: Image.fromarray(pixels[i]),
     )
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from diffred_core.datasets import _fingerprint
-from diffred_core.datasets._dataset import Dataset
-from diffred_core.datasets._splits import from_official
+from diffred_core.datasets._dataset import Dataset, digests_of_files
+from diffred_core.datasets._splits import from_official, part_indices
 from diffred_core.errors import InputError, near_names
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
@@ -21,12 +20,6 @@ def load_folder(name: str, *, seed: int) -> Dataset:
 
     The class of an image is the path of its folder below the root (or below ``train``, ``val``, ``test``), so
     nested classes such as ``alphabet/character`` work too. Hidden files and files of other types are passed over.
-
-    Raises
-    ------
-    InputError
-        If there is no such folder, it or one of its folders holds no image, or a class of ``test`` or ``val`` is
-        unknown to ``train``.
     """
     root = Path(name.removeprefix("folder:")).expanduser()
     if not root.is_dir():
@@ -39,7 +32,8 @@ def load_folder(name: str, *, seed: int) -> Dataset:
     index = {c: i for i, c in enumerate(classes)}
     y = torch.tensor([index[c] for part in folders for c in class_names[part]])
     every = [image for part in folders for image in images[part]]
-    splits, rule = from_official(y, _indices(images), seed=seed, classes=classes)
+    indices = part_indices({part: len(paths) for part, paths in images.items()})
+    splits, rule = from_official(y, indices, seed=seed, classes=classes)
     return Dataset(
         name=name,
         classes=classes,
@@ -50,7 +44,7 @@ def load_folder(name: str, *, seed: int) -> Dataset:
         licence="as the owner of the folder says",
         source=f"image folder {root.resolve().name}",
         split_rule=rule,
-        image_digests=_fingerprint.of_files(every),
+        image_digests=digests_of_files(every),
         read=lambda i: Image.open(every[i]),
     )
 
@@ -69,8 +63,8 @@ def _size(image: Path) -> tuple[int, int]:
 
 
 def _part_folders(root: Path) -> dict[str, Path]:
-    found = {PART_NAMES[path.name]: path for path in sorted(root.iterdir()) if path.name in PART_NAMES}
-    return found if "train" in found else {"train": root}
+    folders = {PART_NAMES[path.name]: path for path in sorted(root.iterdir()) if path.name in PART_NAMES}
+    return folders if "train" in folders else {"train": root}
 
 
 def _images(folder: Path) -> list[Path]:
@@ -104,8 +98,3 @@ def _check_known(class_names: dict[str, list[str]], classes: tuple[str, ...]) ->
                 f"expected every class of {part} in train, but {unknown[0]!r} is not{near_names(unknown[0], classes)}"
                 "; use the same folder names in every part"
             )
-
-
-def _indices(images: dict[str, list[Path]]) -> dict[str, torch.Tensor]:
-    sizes = [len(paths) for paths in images.values()]
-    return dict(zip(images, torch.arange(sum(sizes)).split(sizes), strict=True))

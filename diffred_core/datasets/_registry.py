@@ -38,10 +38,6 @@ def load(task: str, *, seed: int = 0, image_size: int | None = None) -> Dataset:
     image_size : int, optional
         Pixels a side for the backbone, instead of the task's own.
 
-    Returns
-    -------
-    Dataset
-
     Raises
     ------
     InputError

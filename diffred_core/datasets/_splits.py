@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -105,6 +105,11 @@ def from_official(
         rule = "official validation part as test; 10 % of train, seeded and stratified, are the validation part"
     train, validation = split_off(y, parts["train"], share=0.1, seed=seed, classes=classes)
     return {"train": train, "validation": validation, "test": test}, rule
+
+
+def part_indices(sizes: Mapping[str, int]) -> dict[str, Tensor]:
+    """Return the sample indices of parts of these sizes that follow one another."""
+    return dict(zip(sizes, torch.arange(sum(sizes.values())).split(list(sizes.values())), strict=True))
 
 
 def _sizes(n: int, shares: Sequence[float]) -> list[int]:

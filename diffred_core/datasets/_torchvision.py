@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from diffred_core import files
-from diffred_core.datasets import _fingerprint
-from diffred_core.datasets._dataset import Dataset
+from diffred_core.datasets._dataset import Dataset, digests_of, digests_of_files
 from diffred_core.datasets._folder import default_input_size
-from diffred_core.datasets._splits import from_official
+from diffred_core.datasets._splits import from_official, part_indices
 from diffred_core.errors import InputError, near_names
 
 _TRAIN_FLAG = {"train": {"train": True}, "test": {"train": False}}
@@ -37,25 +36,18 @@ PARTS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def load_torchvision(name: str, *, seed: int) -> Dataset:
-    """Return the set ``torchvision:NAME``, downloading it once.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown, or the set is neither there nor to be had.
-    """
+    """Return the set ``torchvision:NAME``, downloading it once."""
     set_name = name.removeprefix("torchvision:")
     if set_name not in PARTS:
         raise InputError(
             f"unknown torchvision set {set_name!r}{near_names(set_name, PARTS)}; known are {', '.join(sorted(PARTS))}"
         )
     parts = {part: _open(set_name, options) for part, options in PARTS[set_name].items()}
-    sizes = [len(part) for part in parts.values()]
-    starts = np.cumsum([0, *sizes])
+    sizes = {name: len(part) for name, part in parts.items()}
+    starts = np.cumsum([0, *sizes.values()])
     y = torch.cat([_labels(part) for part in parts.values()])
     classes = _class_names(parts["train"], y)
-    indices = dict(zip(parts, torch.arange(sum(sizes)).split(sizes), strict=True))
-    splits, rule = from_official(y, indices, seed=seed, classes=classes)
+    splits, rule = from_official(y, part_indices(sizes), seed=seed, classes=classes)
     opened = list(parts.values())
 
     def read(i: int):
@@ -66,7 +58,7 @@ def load_torchvision(name: str, *, seed: int) -> Dataset:
         name=name,
         classes=classes,
         y=y,
-        sample_ids=tuple(f"{part}/{i}" for part, size in zip(parts, sizes, strict=True) for i in range(size)),
+        sample_ids=tuple(f"{part}/{i}" for part, size in sizes.items() for i in range(size)),
         splits=splits,
         input_size=default_input_size(read(0).size),
         licence="as its authors say",
@@ -106,41 +98,40 @@ def _attempt(make: Any, root: Path, options: dict[str, Any], set_name: str) -> A
 
 def _labels(part: Any) -> Tensor:
     """Return the labels of a torchvision set without decoding its images, where it keeps them at hand."""
-    for attribute in ("targets", "labels", "_labels", "y"):
-        if (found := getattr(part, attribute, None)) is not None and len(found) == len(part):
-            return torch.as_tensor(np.asarray(found)).long()
+    if (labels := _attribute(part, "targets", "labels", "_labels", "y", length=len(part))) is not None:
+        return torch.as_tensor(np.asarray(labels)).long()
     if (samples := getattr(part, "_samples", None)) is not None:
         return torch.tensor([label for _, label in samples])
     return torch.tensor([int(part[i][1]) for i in range(len(part))])
 
 
+def _attribute(part: Any, *names: str, length: int) -> Any:
+    """Return the first attribute of these names that has `length` entries, else None."""
+    values = (getattr(part, name, None) for name in names)
+    return next((value for value in values if value is not None and len(value) == length), None)
+
+
 def _class_names(part: Any, y: Tensor) -> tuple[str, ...]:
     n_classes = int(y.max()) + 1
-    for attribute in ("classes", "categories"):
-        found = getattr(part, attribute, None)
-        if found is not None and len(found) == n_classes:
-            # ImageNet gives each class a tuple of synonyms.
-            return tuple(c if isinstance(c, str) else ", ".join(c) for c in found)
-    return tuple(str(c) for c in range(n_classes))
+    if (names := _attribute(part, "classes", "categories", length=n_classes)) is None:
+        return tuple(str(c) for c in range(n_classes))
+    # ImageNet gives each class a tuple of synonyms.
+    return tuple(c if isinstance(c, str) else ", ".join(c) for c in names)
 
 
 def _digests(parts: list[Any]) -> tuple[str, ...]:
-    if files := [path for part in parts for path in _files(part)]:
-        return _fingerprint.of_files(files)
-    return _fingerprint.of_parts(pixels for part in parts for pixels in _pixels(part))
+    if paths := [path for part in parts for path in _files(part)]:
+        return digests_of_files(paths)
+    return digests_of(pixels for part in parts for pixels in _pixels(part))
 
 
 def _files(part: Any) -> list[Path]:
     """Return the image files of a set that keeps one a sample, else none."""
-    for attribute in ("_image_files", "_images", "_samples", "samples"):
-        found = getattr(part, attribute, None)
-        if found is not None and len(found) == len(part):
-            return [Path(entry[0] if isinstance(entry, tuple) else entry) for entry in found]
-    return []
+    entries = _attribute(part, "_image_files", "_images", "_samples", "samples", length=len(part))
+    return [] if entries is None else [Path(entry[0] if isinstance(entry, tuple) else entry) for entry in entries]
 
 
 def _pixels(part: Any):
-    data = getattr(part, "data", None)
-    if data is not None and len(data) == len(part):
+    if (data := _attribute(part, "data", length=len(part))) is not None:
         return (np.ascontiguousarray(row).data.cast("B") for row in np.asarray(data))
     return (part[i][0].convert("RGB").tobytes() for i in range(len(part)))

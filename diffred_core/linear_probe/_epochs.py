@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._layer_data import LayerData, Layers, Targets
+from diffred_core.linear_probe._layers import LayerData, Layers, Targets
 from diffred_core.linear_probe._recipes import PUBLISHED_TUNNEL, Recipe
-from diffred_core.linear_probe._training import Training, check_recipe, with_ones
+from diffred_core.linear_probe._sgd import Training, check_recipe, with_ones
 from diffred_core.precision import full_precision
 
 
@@ -71,10 +71,6 @@ def probe_layers_by_epoch(
     seeds : sequence of int
         Of start and order of the rows; one run each.
 
-    Returns
-    -------
-    EpochCurves
-
     Raises
     ------
     InputError
@@ -101,7 +97,7 @@ def _train_group(
 ) -> None:
     """Train all seeds of the layers and targets of `group`; enter their accuracies into `curves`."""
     layers, targets = group
-    X = {split: torch.stack([with_ones(found[layer]) for layer in layers]) for split, found in data.X.items()}
+    X = {split: torch.stack([with_ones(every[layer]) for layer in layers]) for split, every in data.X.items()}
     y = {split: labels[:, targets] for split, labels in data.y.items()}
     owner = torch.arange(len(layers)).repeat_interleave(len(seeds))
     run = Training(X["train"], y["train"], data.n_classes[targets[0]], recipe, seeds=seeds * len(layers), owner=owner)

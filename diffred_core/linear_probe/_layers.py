@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from diffred_core.checks import finite_features
 from diffred_core.errors import InputError, near_names
-from diffred_core.linear_probe._checks import l2_values
-from diffred_core.linear_probe._layer_data import LayerData, Layers, Targets
 from diffred_core.linear_probe._logistic import fit_logistic
 from diffred_core.linear_probe._probe import LinearProbe
-from diffred_core.linear_probe._rows import RidgeRows
+from diffred_core.linear_probe._problems import CERTIFICATE, class_labels, l2_values
+from diffred_core.linear_probe._ridge import RidgeRows
 from diffred_core.linear_probe._select import choose_l2
 from diffred_core.precision import full_precision
+
+SPLITS = ("train", "validation", "test")
+Layers = Mapping[str, Mapping[str, Tensor]]
+Targets = Mapping[str, Mapping[str, Tensor]]
 
 LAYER_L2: tuple[float, ...] = tuple(10.0**e for e in range(-8, 2))
 """Regularisers that `probe_layers` tries, in units of the mean variance of a layer's features."""
@@ -78,10 +83,6 @@ def probe_layers(
         Regularisers in units of the mean variance of the layer's features, so that one grid serves layers of any
         scale. What they mean to the fit is said in `fit_ridge` and `fit_logistic`.
 
-    Returns
-    -------
-    LayerProbes
-
     Raises
     ------
     InputError
@@ -98,14 +99,15 @@ def probe_layers(
         raise InputError(f"expected method 'ridge' or 'logistic', got {method!r}{near_names(method, _PATHS)}")
     data = LayerData.of(layers, targets)
     with full_precision(data.y["train"].device):
-        rows = [
-            [
-                _scored(path, data, layer, target)
-                for target, path in enumerate(_paths(data, layer, l2, fit=_PATHS[method]))
-            ]
-            for layer in range(len(data.layers))
-        ]
-    return _tabulated(data, rows)
+        cells = {
+            (name, data.targets[target]): _scored(path, data, layer, target)
+            for layer, name in enumerate(data.layers)
+            for target, path in enumerate(_paths(data, layer, l2, fit=_PATHS[method]))
+        }
+    probes = {key: cell.pop("probe") for key, cell in cells.items()}
+    shape, columns = (len(data.layers), len(data.targets)), next(iter(cells.values()))
+    tables = {name: torch.stack([cell[name] for cell in cells.values()]).unflatten(0, shape) for name in columns}
+    return LayerProbes(data.layers, data.targets, **tables, probes=probes)
 
 
 Paths = Callable[[Tensor, Tensor, Sequence[int], Tensor], list[LinearProbe]]
@@ -131,7 +133,7 @@ def _ridge_paths(X: Tensor, y: Tensor, n_classes: Sequence[int], l2: Tensor) -> 
     features = torch.arange(X.shape[1], device=X.device)
     solution = RidgeRows(X, indicators).solve(features[None], l2[:, None])
     parts = zip(solution.weight[:, 0].split(n_classes, 2), solution.bias[:, 0].split(n_classes, 1), strict=True)
-    certificate = {name: getattr(solution, name)[:, 0] for name in ("converged", "iterations", "gradient_norm")}
+    certificate = {name: getattr(solution, name)[:, 0] for name in CERTIFICATE}
     subsets = features.expand(len(l2), -1)
     return [
         LinearProbe(weight, bias, subsets=subsets, l2=l2, n_features=len(features), **certificate)
@@ -146,41 +148,78 @@ def _logistic_paths(X: Tensor, y: Tensor, n_classes: Sequence[int], l2: Tensor) 
 _PATHS: dict[str, Paths] = {"ridge": _ridge_paths, "logistic": _logistic_paths}
 
 
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    """The chosen probe of one layer for one target; field names as in `LayerProbes`."""
-
-    accuracy: Tensor
-    validation_accuracy: Tensor
-    l2: Tensor
-    at_edge: Tensor
-    converged: Tensor
-    gradient_norm: Tensor
-    correct: Tensor
-    probe: LinearProbe
-
-
-def _scored(path: LinearProbe, data: LayerData, layer: int, target: int) -> _Scored:
+def _scored(path: LinearProbe, data: LayerData, layer: int, target: int) -> dict[str, Any]:
+    """Return what `LayerProbes` holds of one layer and one target, by its names, and the chosen probe."""
     probe, selection = choose_l2(path, data.X["validation"][layer], data.y["validation"][:, target])
     correct = probe.predict(data.X["test"][layer]) == data.y["test"][:, target]
-    return _Scored(
-        accuracy=correct.double().mean(),
-        validation_accuracy=selection.score.max(),
-        l2=probe.l2,
-        at_edge=selection.at_edge,
-        converged=probe.converged,
-        gradient_norm=probe.gradient_norm,
-        correct=correct,
-        probe=probe,
-    )
-
-
-def _tabulated(data: LayerData, rows: list[list[_Scored]]) -> LayerProbes:
-    names = [field.name for field in fields(_Scored) if field.name != "probe"]
-    tables = {name: torch.stack([torch.stack([getattr(one, name) for one in row]) for row in rows]) for name in names}
-    probes = {
-        (layer, target): one.probe
-        for layer, row in zip(data.layers, rows, strict=True)
-        for target, one in zip(data.targets, row, strict=True)
+    return {
+        "accuracy": correct.double().mean(),
+        "validation_accuracy": selection.score.max(),
+        "l2": probe.l2,
+        "at_edge": selection.at_edge,
+        "converged": probe.converged,
+        "gradient_norm": probe.gradient_norm,
+        "correct": correct,
+        "probe": probe,
     }
-    return LayerProbes(data.layers, data.targets, **tables, probes=probes)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerData:
+    """What the probes of layers read, checked."""
+
+    layers: tuple[str, ...]
+    targets: tuple[str, ...]
+    X: dict[str, list[Tensor]]  # by split, one a layer
+    y: dict[str, Tensor]  # by split, (n_samples, n_targets)
+    n_classes: tuple[int, ...]  # of every target, by its training labels
+
+    @classmethod
+    def of(cls, layers: Layers, targets: Targets) -> LayerData:
+        """Check the request of a caller."""
+        for name, mapping in {"layers": layers, "targets": targets}.items():
+            if not mapping:
+                raise InputError(f"expected at least one entry in {name}, got none; pass {{name: {{split: tensor}}}}")
+            for key, splits in mapping.items():
+                _check_splits(splits, where=f"{name}[{key!r}]")
+        X = {split: [_features(splits, split, layer) for layer, splits in layers.items()] for split in SPLITS}
+        for split, every in X.items():
+            if len({len(rows) for rows in every}) > 1:
+                raise InputError(
+                    f"expected the same rows in every layer of split {split!r}, got "
+                    f"{', '.join(f'{len(rows)} in {layer!r}' for layer, rows in zip(layers, every, strict=True))}; "
+                    "read all layers from one pass over the images"
+                )
+        labels = [_labels(splits, X, target) for target, splits in targets.items()]
+        y = {split: torch.stack([one[split] for one, _ in labels], 1) for split in SPLITS}
+        return cls(tuple(layers), tuple(targets), X, y, tuple(n_classes for _, n_classes in labels))
+
+    def groups(self) -> Iterable[tuple[list[int], list[int]]]:
+        """Yield the layers of one width and the targets of one number of classes: what one batch can hold."""
+        for width in sorted({rows.shape[1] for rows in self.X["train"]}):
+            layers = [i for i, rows in enumerate(self.X["train"]) if rows.shape[1] == width]
+            for n_classes in sorted(set(self.n_classes)):
+                yield layers, [t for t, one in enumerate(self.n_classes) if one == n_classes]
+
+
+def _check_splits(splits: Mapping[str, Tensor], *, where: str) -> None:
+    if not isinstance(splits, Mapping) or any(split not in splits for split in SPLITS):
+        came = ", ".join(map(repr, splits)) if isinstance(splits, Mapping) else type(splits).__name__
+        raise InputError(
+            f"expected splits 'train', 'validation' and 'test' in {where}, got {came}; hold out validation rows: l2 is "
+            "never chosen on the test rows"
+        )
+
+
+def _features(splits: Mapping[str, Tensor], split: str, layer: str) -> Tensor:
+    width = None if split == "train" else splits["train"].shape[1]
+    return finite_features(splits[split], n_features=width, name=f"layers[{layer!r}][{split!r}]")
+
+
+def _labels(splits: Mapping[str, Tensor], X: dict[str, list[Tensor]], target: str) -> tuple[dict[str, Tensor], int]:
+    train, n_classes = class_labels(splits["train"], X["train"][0], name=f"targets[{target!r}]['train']")
+    y = {"train": train}
+    for split in SPLITS[1:]:
+        name = f"targets[{target!r}][{split!r}]"
+        y[split], _ = class_labels(splits[split], X[split][0], n_classes=n_classes, name=name)
+    return y, n_classes

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
 from diffred_core.checks import check_positive, finite_features
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES, class_labels
-from diffred_core.linear_probe._cross_entropy import CrossEntropy
-from diffred_core.linear_probe._design import Design, Gathered, Masked, centred, prefers_masked
+from diffred_core.linear_probe._cross_entropy import CrossEntropy, Design, Gathered, Masked, prefers_masked
 from diffred_core.linear_probe._probe import LinearProbe
-from diffred_core.linear_probe._problems import Solution, Subsets, as_problems
-from diffred_core.linear_probe._warm_start import Solved
-from diffred_core.linear_probe.curvature import FullGram
+from diffred_core.linear_probe._problems import DEFAULT_MEMORY_BYTES, Solution, Subsets, as_problems, class_labels
+from diffred_core.linear_probe.curvature import FullGram, centred
 from diffred_core.linear_probe.lbfgs import HISTORY, minimise
 from diffred_core.precision import full_precision
 
@@ -85,13 +82,8 @@ def fit_logistic(
     _check_every_class_has_rows(y, n_classes)
     problems = as_problems(subsets, l2, n_features=X.shape[1], device=X.device, positive=True)
     fit = _GroupFit(X, y, n_classes, tol, max_iter, memory_bytes)
-    n_l2 = len(problems.l2)
     with full_precision(X.device):
-        solutions = [
-            (at, fit(features, problems.l2[:, at.to(X.device)]))
-            for at, features in problems.groups(lambda k: fit.bytes_a_subset(k, n_l2), memory_bytes)
-        ]
-    return problems.probe(solutions, n_classes)
+        return problems.solved(fit, partial(fit.bytes_a_subset, n_l2=len(problems.l2)), memory_bytes)
 
 
 def _check_every_class_has_rows(y: Tensor, n_classes: int) -> None:
@@ -171,3 +163,39 @@ class _GroupFit:
 
     def _centred(self, subset: Tensor, dtype: torch.dtype) -> Tensor:
         return centred(self.columns[subset], self.mean[subset], dtype)
+
+
+class Solved:
+    """Solutions by the subset they belong to; groups come in order of size, so only two sizes are kept."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._here: dict[bytes, Tensor] = {}
+        self._smaller: dict[bytes, Tensor] = {}
+        self._smaller_size = 0
+
+    def start(self, features: Tensor, n_l2: int, n_classes: int) -> tuple[Tensor, bool]:
+        """Return where to start, and whether every one of the subsets ``features (g, k)`` had a solved prefix.
+
+        The start, ``(g * n_l2, n_classes, k + 1)``, has the weights of the prefix, its intercept last, and zeros in
+        between.
+        """
+        g, k = features.shape
+        if k > self._size:
+            self._smaller, self._smaller_size, self._here, self._size = self._here, self._size, {}, k
+        theta = torch.zeros(g, n_l2, n_classes, k + 1, dtype=torch.float64, device=features.device)
+        prefixes = [_key(subset[: self._smaller_size]) for subset in features]
+        known = [(i, self._smaller[key]) for i, key in enumerate(prefixes) if key in self._smaller]
+        for i, solution in known:
+            theta[i, ..., : self._smaller_size] = solution[..., :-1]
+            theta[i, ..., -1] = solution[..., -1]
+        return theta.flatten(0, 1), len(known) == g
+
+    def add(self, features: Tensor, theta: Tensor) -> None:
+        """Remember ``theta (g * n_l2, n_classes, k + 1)`` of the subsets ``features (g, k)``."""
+        for subset, solution in zip(features, theta.unflatten(0, (len(features), -1)), strict=True):
+            self._here[_key(subset)] = solution
+
+
+def _key(subset: Tensor) -> bytes:
+    return subset.cpu().numpy().tobytes()

@@ -90,8 +90,8 @@ class LinearProbe:
         X = finite_features(X, n_features=self.n_features)
         scores = X.new_empty(self.l2.numel(), len(X), self.weight.shape[-1])
         with full_precision(X.device):
-            for p, found in self._scores_by_problem(X):
-                scores[p] = found.T
+            for p, by_class in self._scores_by_problem(X):
+                scores[p] = by_class.T
         return scores.reshape(*self.batch_shape, len(X), -1)
 
     @torch.no_grad()
@@ -116,22 +116,16 @@ class LinearProbe:
         # Feature-major: a subset is then whole contiguous rows, copied into one reused buffer, and a narrow
         # (n_classes, k) matrix from the left runs several times faster than X[:, subset] @ weight.
         columns = X.T.contiguous()
-        subsets, weight, bias = (
-            self.subsets.reshape(-1, self.subsets.shape[-1]),
-            self.weight.to(X.dtype),
-            self.bias.to(X.dtype),
-        )
-        weight, bias = weight.reshape(len(subsets), *weight.shape[-2:]), bias.reshape(len(subsets), -1, 1)
+        subsets = self.subsets.reshape(-1, self.subsets.shape[-1])
+        weight = self.weight.to(X.dtype).reshape(len(subsets), *self.weight.shape[-2:])
+        bias = self.bias.to(X.dtype).reshape(len(subsets), -1, 1)
         picked, scores, held = columns.new_empty(subsets.shape[1], len(X)), X.new_empty(bias.shape[1], len(X)), None
-        for p in self._subset_by_subset():
+        numbers = torch.arange(len(subsets)).reshape(self.batch_shape)
+        # all l2 values of one subset together
+        for p in (numbers.T if numbers.ndim == 2 else numbers).flatten().tolist():
             subset = subsets[p, : int((subsets[p] >= 0).sum())]
             gathered = picked[: len(subset)]
             if held is None or not torch.equal(subset, held):
                 torch.index_select(columns, 0, subset, out=gathered)
                 held = subset
             yield p, torch.addmm(bias[p], weight[p, : len(subset)].T, gathered, out=scores)
-
-    def _subset_by_subset(self) -> list[int]:
-        """Return the problems in an order that has all l2 values of one subset together."""
-        numbers = torch.arange(self.l2.numel()).reshape(self.batch_shape)
-        return (numbers.T if numbers.ndim == 2 else numbers).flatten().tolist()

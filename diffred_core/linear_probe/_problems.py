@@ -1,4 +1,4 @@
-"""A batch of probe problems: which features, which regulariser, and how solved groups become one `LinearProbe`."""
+"""A batch of probe problems: which features, labels and regularisers; how solved groups become one `LinearProbe`."""
 
 from __future__ import annotations
 
@@ -7,34 +7,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from diffred_core.checks import as_labels
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._checks import l2_values
 from diffred_core.linear_probe._probe import LinearProbe
+
+DEFAULT_MEMORY_BYTES = 2**29
+CERTIFICATE = ("converged", "iterations", "gradient_norm")
 
 Subsets = Tensor | Sequence[int] | Sequence[Tensor] | Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True, eq=False)
 class Problems:
-    """Every subset with every value of `l2`.
+    """Every subset with every value of `l2`."""
 
-    Attributes
-    ----------
-    subsets : Tensor (n_subsets, k_max) of int64
-        Padded with -1.
-    sizes : list of int
-    l2 : Tensor (n_l2, n_subsets) of float64
-    batch_shape : tuple of int
-        ``(n_l2,)`` and ``(n_subsets,)`` as far as the caller gave several.
-    n_features : int
-    """
-
-    subsets: Tensor
+    subsets: Tensor  # (n_subsets, k_max), padded with -1
     sizes: list[int]
-    l2: Tensor
-    batch_shape: tuple[int, ...]
+    l2: Tensor  # (n_l2, n_subsets) of float64
+    batch_shape: tuple[int, ...]  # (n_l2,) and (n_subsets,) as far as the caller gave several
     n_features: int
 
     @property
@@ -54,10 +47,18 @@ class Problems:
             for part in positions.split(width):
                 yield part, self.subsets[part.to(self.device), :size]
 
-    def probe(self, solutions: list[tuple[Tensor, Solution]], n_classes: int) -> LinearProbe:
+    def solved(
+        self, solve: Callable[[Tensor, Tensor], Solution], bytes_a_subset: Callable[[int], int], memory_bytes: int
+    ) -> LinearProbe:
+        """Solve every group by its ``features (g, k)`` and ``l2 (n_l2, g)``."""
+        groups = self.groups(bytes_a_subset, memory_bytes)
+        return self.probe([(at, solve(features, self.l2[:, at.to(self.device)])) for at, features in groups])
+
+    def probe(self, solutions: list[tuple[Tensor, Solution]]) -> LinearProbe:
         """Put the solutions of the groups, each with its positions, back into the order of the problems."""
         lead, (n_subsets, k_max) = len(self.l2), self.subsets.shape
         like = solutions[0][1]
+        n_classes = like.weight.shape[-1]
         weight = like.weight.new_zeros(lead, n_subsets, k_max, n_classes)
         bias = weight.new_zeros(lead, n_subsets, n_classes)
         certificate = {name: getattr(like, name).new_zeros(lead, n_subsets) for name in CERTIFICATE}
@@ -78,23 +79,13 @@ class Problems:
         )
 
 
-CERTIFICATE = ("converged", "iterations", "gradient_norm")
-
-
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Solved problems of one group of ``g`` subsets of size ``k``, each with ``n_l2`` regularisers.
+    """Solved problems of one group of ``g`` subsets of size ``k``, each with ``n_l2`` regularisers."""
 
-    Attributes
-    ----------
-    weight : Tensor (n_l2, g, k, n_classes)
-    bias : Tensor (n_l2, g, n_classes)
-    converged, iterations, gradient_norm : Tensor (n_l2, g)
-    """
-
-    weight: Tensor
-    bias: Tensor
-    converged: Tensor
+    weight: Tensor  # (n_l2, g, k, n_classes)
+    bias: Tensor  # (n_l2, g, n_classes)
+    converged: Tensor  # (n_l2, g), as the two below
     iterations: Tensor
     gradient_norm: Tensor
 
@@ -153,3 +144,33 @@ def _as_indices(subset: Tensor | Sequence[int], n_features: int) -> Tensor:
             f"got {came}; draw subsets with subsets.random_order"
         )
     return index.long()
+
+
+def class_labels(
+    y: Tensor | ArrayLike, X: Tensor, *, n_classes: int | None = None, name: str = "y"
+) -> tuple[Tensor, int]:
+    """Return `y` as int64 indices on the device of `X`, and `n_classes`: given, or one above the largest label."""
+    y = as_labels(y, len(X), name=name).to(X.device)
+    highest = int(y.max())
+    n_classes = highest + 1 if n_classes is None else n_classes
+    if highest >= n_classes:
+        raise InputError(
+            f"expected class indices below n_classes={n_classes} in {name}, got {highest}; raise n_classes"
+        )
+    if n_classes < 2:
+        raise InputError(f"expected at least two classes in {name}, got one; add rows of another class")
+    return y, n_classes
+
+
+def l2_values(l2: float | Sequence[float] | Tensor, *, device: torch.device, positive: bool) -> Tensor:
+    """Return `l2` as float64 of 0, 1 or 2 dimensions; refuse negative (and, if `positive`, zero) values."""
+    values = torch.as_tensor(l2, dtype=torch.float64, device=device)
+    wrong = ~torch.isfinite(values) | (values <= 0 if positive else values < 0)
+    if values.ndim > 2 or values.numel() == 0 or wrong.any():
+        came = values[wrong].flatten()[:3].tolist() if wrong.any() else f"shape {tuple(values.shape)}"
+        bound = "above 0" if positive else "of at least 0"
+        raise InputError(
+            f"expected finite values {bound} in l2, as a number, (n_l2,) or (n_l2, n_subsets), got {came}; "
+            "pass for instance l2=1e-3"
+        )
+    return values

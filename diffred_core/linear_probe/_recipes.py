@@ -4,42 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 Update = Callable[[Tensor, Tensor, int], None]
 """Changes parameters in place: ``(theta, gradient of the loss, epoch)``."""
-
-
-class Recipe(Protocol):
-    """What a training run asks of its recipe."""
-
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @property
-    def label_smoothing(self) -> float: ...
-    @property
-    def drop_last(self) -> bool: ...
-    @property
-    def reshuffle(self) -> bool: ...
-
-    def positive(self) -> tuple[str, ...]:
-        """Return the names of the options that must be above 0."""
-
-    def start(self, k: int, n_classes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return weight ``(k, n_classes)`` and bias ``(n_classes,)``."""
-
-    def update(self) -> Update:
-        """Return a fresh optimiser."""
-
-    def penalty(self) -> float:
-        """Return the weight of ``1/2 ||theta||^2`` in the loss whose gradient certifies the result."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +64,7 @@ class SGDRecipe:
         return step
 
     def penalty(self) -> float:
-        """Return the weight decay: SGD minimises the loss plus its quadratic."""
+        """Return the weight of ``1/2 ||theta||^2`` in the loss whose gradient certifies the result: the decay."""
         return self.weight_decay
 
 
@@ -166,6 +136,8 @@ def _linear(k: int, n_classes: int, generator: torch.Generator) -> tuple[Tensor,
     weight = torch.empty(n_classes, k).uniform_(-bound, bound, generator=generator)
     return weight.T, torch.empty(n_classes).uniform_(-bound, bound, generator=generator)
 
+
+Recipe = SGDRecipe | AdamWRecipe
 
 PUBLISHED: dict[str, SGDRecipe] = {
     "cifar": SGDRecipe(50, 10, 256, 5e-4),

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._checks import DEFAULT_MEMORY_BYTES
 from diffred_core.linear_probe._probe import LinearProbe
-from diffred_core.linear_probe._problems import Subsets
+from diffred_core.linear_probe._problems import DEFAULT_MEMORY_BYTES, Subsets
 from diffred_core.linear_probe._ridge import fit_ridge
 from diffred_core.linear_probe.factor import class_targets
 from diffred_core.moments import FeatureMoments, FoldMoments
@@ -56,7 +55,8 @@ def select_l2(score: Tensor, l2: Sequence[float] | Tensor, *, higher_is_better: 
     InputError
         Shapes that do not fit, or a score that is not finite.
     """
-    score, values = torch.as_tensor(score), torch.as_tensor(l2, dtype=torch.float64)
+    score = torch.as_tensor(score)
+    values = torch.as_tensor(l2, dtype=torch.float64, device=score.device)
     if score.ndim == 0 or values.shape not in (score.shape[:1], score.shape):
         raise InputError(
             f"expected score of shape (n_l2, ...) with one entry for each of l2, got {tuple(score.shape)} for l2 of "
@@ -64,8 +64,7 @@ def select_l2(score: Tensor, l2: Sequence[float] | Tensor, *, higher_is_better: 
         )
     if not torch.isfinite(score).all():
         raise InputError("expected finite values in score, got NaN or infinity; repair the validation rows")
-    grid = values.to(score.device).reshape(-1, *[1] * (score.ndim - 1)) if values.ndim == 1 else values.to(score.device)
-    grid = grid.expand(score.shape)
+    grid = values.reshape(*values.shape, *[1] * (score.ndim - values.ndim)).expand(score.shape)
     best = score == (score.amax(0) if higher_is_better else score.amin(0))
     index = torch.where(best, grid, -torch.inf).argmax(0)
     # an inner value that is as good as an end shows that going on to that end gains nothing
@@ -139,12 +138,9 @@ def _squared_error(probe: LinearProbe, held: FeatureMoments) -> Tensor:
     targets, share = class_targets(held)
     spread = held.class_totals[1].double().sum() - held.n * share.square().sum()
     k, n_classes = probe.weight.shape[-2:]
-    problems = zip(
-        *(probe.subsets.reshape(-1, k), probe.weight.reshape(-1, k, n_classes), probe.bias.reshape(-1, n_classes)),
-        strict=True,
-    )
+    subsets, weights = probe.subsets.reshape(-1, k), probe.weight.reshape(-1, k, n_classes)
     errors = []
-    for subset, weight, bias in problems:
+    for subset, weight, bias in zip(subsets, weights, probe.bias.reshape(-1, n_classes), strict=True):
         S = subset[subset >= 0]
         W = weight[: len(S)]
         r = held.mean[S] @ W + bias - share

@@ -8,8 +8,6 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from diffred_core.linear_probe._design import centred
-
 _STRIPS = 4  # of a symmetric product only the lower 10 of 16 tiles are computed
 
 
@@ -77,3 +75,11 @@ def inverse_curvature(gram: Tensor, penalty: Tensor) -> Tensor:
     lost = failed > 0
     inverse[lost] = torch.diag_embed(1 / diagonal[lost].clamp_min(torch.finfo(gram.dtype).tiny))
     return inverse
+
+
+def centred(columns: Tensor, mean: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return ``columns (k, n_samples)`` minus ``mean (k,)`` and a row of ones, ``(k + 1, n_samples)`` of `dtype`."""
+    rows = torch.ones(len(columns) + 1, columns.shape[1], dtype=dtype, device=columns.device)
+    wide = torch.promote_types(dtype, columns.dtype)
+    torch.sub(columns.to(wide), mean.to(wide)[:, None], out=rows[:-1])
+    return rows

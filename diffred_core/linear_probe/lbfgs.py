@@ -70,12 +70,12 @@ def minimise(
         Whether the start is near the minimum, so that its own curvature makes the better preconditioner.
     """
     state = _start(objective, theta, warm)
-    found, iterations = theta.clone(), torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
+    solution, iterations = theta.clone(), torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
     for iteration in range(max_iter + 1):
         running = (state.gradient.abs().amax((1, 2)) > tol) & ~state.stalled & (iteration < max_iter)
         if not running.all():
             done = state.members[~running]
-            found[done] = state.theta[~running]
+            solution[done] = state.theta[~running]
             iterations[done] = iteration
             state.keep(running)
         if not len(state.members):
@@ -83,7 +83,7 @@ def minimise(
         if iteration in _REFRESH and (iteration >= _WARM or not warm):
             state.inverse = objective.inverse_curvature(state.theta, state.members)
         _advance(objective, state)
-    return found, iterations
+    return solution, iterations
 
 
 def _start(objective: Objective, theta: Tensor, warm: bool) -> _State:

@@ -17,6 +17,8 @@ from diffred_core.moments.blocks import BLOCK_ROWS, reblocked
 from diffred_core.moments.running_sums import RunningSums, Unit
 from diffred_core.precision import full_precision
 
+Pairs = Iterable[tuple[Tensor | ArrayLike, Tensor | ArrayLike]]
+
 
 @dataclass(frozen=True, eq=False)
 class CrossMoments:
@@ -44,12 +46,7 @@ class CrossMoments:
 
 
 @torch.no_grad()
-def accumulate_pair(
-    batches: Iterable[tuple[Tensor | ArrayLike, Tensor | ArrayLike]],
-    *,
-    quartic: bool = True,
-    block_rows: int = BLOCK_ROWS,
-) -> CrossMoments:
+def accumulate_pair(batches: Pairs, *, quartic: bool = True, block_rows: int = BLOCK_ROWS) -> CrossMoments:
     """Return the moments of two layers in one exact pass over batches of their rows; see `accumulate`.
 
     Parameters
@@ -60,10 +57,6 @@ def accumulate_pair(
         Whether to sum the fourth moments.
     block_rows : int
         Rows that are centred and multiplied at a time.
-
-    Returns
-    -------
-    CrossMoments
 
     Raises
     ------
@@ -83,8 +76,8 @@ def accumulate_pair(
             rows = [unit.apply(side) for unit, side in zip(units, block, strict=True)]
             for (i, j), sums in sides.items():
                 sums.add(rows[i], rows[j])
-    x, y = (_one_layer(sides[i, i], units[i]) for i in (0, 1))
-    cross, _, _ = sides[0, 1].power_sums().centred()
+    x, y = (in_features(*sides[i, i].power_sums().centred(), units[i]) for i in (0, 1))
+    cross, _ = sides[0, 1].power_sums().centred()
     scale = units[0].scale * units[1].scale
     return CrossMoments(x, y, cross.xy / scale, None if cross.xxyy is None else cross.xxyy / scale**2)
 
@@ -98,18 +91,13 @@ def from_pair(X: Tensor | ArrayLike, Y: Tensor | ArrayLike, *, quartic: bool = T
         Features of one layer.
     Y : Tensor of shape (n_samples, d_y)
         Features of the same samples in the other.
-    quartic : bool
-        Whether to sum the fourth moments.
+    quartic
+        As in `accumulate_pair`.
     """
     return accumulate_pair([(X, Y)], quartic=quartic)
 
 
-def _one_layer(sums: RunningSums, unit: Unit) -> FeatureMoments:
-    centred, shift, _ = sums.power_sums().centred()
-    return in_features(centred, unit, shift, None)
-
-
-def _pairs(batches: Iterable[tuple[Tensor | ArrayLike, Tensor | ArrayLike]]) -> Iterator[tuple[Tensor, Tensor]]:
+def _pairs(batches: Pairs) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield every pair of batches as features of one form."""
     form = None
     for X, Y in batches:

@@ -1,13 +1,15 @@
-"""Everything that CKA and ridge probes need to know of a layer, without its rows."""
+"""Everything that CKA and ridge probes need to know of a layer, without its rows; of sets of rows and their union."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from diffred_core.errors import InputError
 from diffred_core.moments.power_sums import PowerSums
@@ -148,3 +150,85 @@ class FeatureMoments:
         values = {name: getattr(self, name) for name in kinds}
         mapped: dict[str, Any] = {name: kinds[name](value) for name, value in values.items() if value is not None}
         return replace(self, **mapped)
+
+
+def merge(parts: Sequence[FeatureMoments]) -> FeatureMoments:
+    """Return the moments of all rows of `parts` together, exactly (Chan, Golub and LeVeque 1983, carried to order 4).
+
+    Every part is moved from its own mean to the common one and added; nothing is ever subtracted.
+
+    Parameters
+    ----------
+    parts : sequence of FeatureMoments
+        Moments of disjoint sets of rows of the same features, such as shards or folds.
+
+    Returns
+    -------
+    FeatureMoments
+        With `quartic` if all parts have it; with as many classes as the part that has most.
+
+    Raises
+    ------
+    InputError
+        If there is no part, the parts have different features, only some have class sums, or a part has `quartic`
+        without `cubic`.
+    """
+    parts = list(parts)
+    if not parts:
+        raise InputError("expected at least one FeatureMoments to merge, got none; pass a non-empty list")
+    _check(parts)
+    if len(parts) == 1:
+        return parts[0]
+    n = sum(part.n for part in parts)
+    # averages of differences: equal means stay equal to the last bit
+    mean = parts[0].mean + sum(part.n * (part.mean - parts[0].mean) for part in parts) / n
+    sums = reduce(PowerSums.combined, (_moved(part, mean, keep=_quartic(parts)) for part in parts))
+    class_sums, class_counts = None, None
+    if parts[0].class_sums is not None:
+        parts = with_same_classes(parts)
+        totals = [(part.class_totals, part.mean - mean) for part in parts]
+        class_sums = torch.stack([sums + counts[:, None] * shift for (sums, counts), shift in totals]).sum(0)
+        class_counts = torch.stack([counts for (_, counts), _ in totals]).sum(0)
+    return FeatureMoments(n, mean, sums.xy, sums.xxyy, class_sums, class_counts, sums.xxy)
+
+
+def with_same_classes(parts: Sequence[FeatureMoments]) -> list[FeatureMoments]:
+    """Return `parts` with class sums of one shape, zero for classes that a part does not have."""
+    totals = [part.class_totals for part in parts]
+    n_classes = max(len(counts) for _, counts in totals)
+    return [
+        replace(
+            part,
+            class_sums=pad(sums, (0, 0, 0, n_classes - len(counts))),
+            class_counts=pad(counts, (0, n_classes - len(counts))),
+        )
+        for part, (sums, counts) in zip(parts, totals, strict=True)
+    ]
+
+
+def _quartic(parts: Sequence[FeatureMoments]) -> bool:
+    return all(part.quartic is not None for part in parts)
+
+
+def _check(parts: Sequence[FeatureMoments]) -> None:
+    widths = {part.n_features for part in parts}
+    if len(widths) > 1:
+        raise InputError(
+            f"expected moments of the same features, got widths {sorted(widths)}; merge one layer at a time"
+        )
+    if len({part.class_sums is None for part in parts}) > 1:
+        raise InputError("expected class sums in all moments or in none, got both; pass y for every shard, or for none")
+    if len(parts) > 1 and _quartic(parts) and any(part.cubic is None for part in parts):
+        raise InputError(
+            "expected third moments beside the fourth ones of every part, got quartic without cubic; "
+            "make the parts by moments.accumulate, or by from_features with cubic=True or quartic=False"
+        )
+
+
+def _moved(part: FeatureMoments, mean: Tensor, *, keep: bool) -> PowerSums:
+    """Return the power sums of `part` about `mean`, of fourth order only if that is to be kept."""
+    sums = part.power_sums()
+    if not keep:
+        sums = PowerSums(sums.n, sums.x, sums.y, sums.xx, sums.yy, sums.xy)
+    shift = mean - part.mean
+    return sums.about(shift, shift)

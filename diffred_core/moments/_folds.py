@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from numpy.typing import ArrayLike
@@ -12,8 +12,7 @@ from torch.nn.functional import one_hot, pad
 
 from diffred_core.checks import as_features, as_labels
 from diffred_core.errors import InputError
-from diffred_core.moments._feature_moments import FeatureMoments
-from diffred_core.moments._merge import merge
+from diffred_core.moments._feature_moments import FeatureMoments, merge, with_same_classes
 from diffred_core.moments.accumulation import LayerSums, first_and_all, labelled_blocks
 from diffred_core.moments.blocks import BLOCK_ROWS
 from diffred_core.moments.running_sums import Unit
@@ -106,7 +105,7 @@ def accumulate_folds(
     empty = [i for i, layer in enumerate(layers) if layer.sums.n == 0]
     if empty:
         raise InputError(f"expected rows in each of {n_folds} folds, got none in fold {empty[0]}; use fewer folds")
-    return _same_classes([layer.moments() for layer in layers])
+    return FoldMoments(tuple(with_same_classes([layer.moments() for layer in layers])))
 
 
 def fold_moments(
@@ -120,10 +119,8 @@ def fold_moments(
         Features.
     y : LongTensor of shape (n_samples,)
         Class indices.
-    n_folds : int
-        Number of folds, at least 2.
-    n_classes : int, optional
-        Number of classes; by default one more than the greatest label.
+    n_folds, n_classes
+        As in `accumulate_folds`.
     """
     X = as_features(X)
     return accumulate_folds([(X, as_labels(y, len(X)))], n_folds=n_folds, n_classes=n_classes)
@@ -135,18 +132,3 @@ def _turns(y: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
     membership = one_hot(y, len(seen))
     before = (membership.cumsum(0) - membership).gather(1, y[:, None]).squeeze(1)
     return seen[y] + before, seen + membership.sum(0)
-
-
-def _same_classes(folds: list[FeatureMoments]) -> FoldMoments:
-    """Return the folds with class sums of one shape, zero for classes that a fold does not have."""
-    totals = [fold.class_totals for fold in folds]
-    n_classes = max(len(counts) for _, counts in totals)
-    widened = (
-        replace(
-            fold,
-            class_sums=pad(sums, (0, 0, 0, n_classes - len(counts))),
-            class_counts=pad(counts, (0, n_classes - len(counts))),
-        )
-        for fold, (sums, counts) in zip(folds, totals, strict=True)
-    )
-    return FoldMoments(tuple(widened))

@@ -1,23 +1,47 @@
-"""From rows to moments: all rows at once, or one pass over batches."""
+"""From rows to moments: all rows at once, or one pass over batches, of one layer or of several."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
+from torch.nn.functional import one_hot, pad
 
 from diffred_core.checks import as_features, as_labels
 from diffred_core.errors import InputError
 from diffred_core.moments._feature_moments import FeatureMoments
-from diffred_core.moments._labels import ClassSums
 from diffred_core.moments.blocks import BLOCK_ROWS, Batches, checked, column_mean, reblocked
 from diffred_core.moments.power_sums import PowerSums
 from diffred_core.moments.running_sums import RunningSums, Unit
 from diffred_core.precision import full_precision
+
+
+class _ClassSums:
+    """Sum and number of the rows of every class; without `n_classes` they grow with every new class."""
+
+    def __init__(self, n_features: int, *, n_classes: int | None, device: torch.device):
+        self.n_classes = n_classes
+        self.sums = torch.zeros(n_classes or 0, n_features, dtype=torch.float64, device=device)
+        self.counts = torch.zeros(n_classes or 0, dtype=torch.float64, device=device)
+
+    def add(self, x: Tensor, y: Tensor) -> None:
+        """Add the rows of x to the sums of their classes."""
+        greatest = int(y.max())
+        if self.n_classes is not None and greatest >= self.n_classes:
+            raise InputError(
+                f"expected labels below n_classes={self.n_classes}, got {greatest}; "
+                "pass the number of classes of the task, or leave n_classes out"
+            )
+        missing = max(0, greatest + 1 - len(self.counts))
+        self.sums, self.counts = pad(self.sums, (0, 0, 0, missing)), pad(self.counts, (0, missing))
+        # a product with one-hot labels, not index_add: the same to the last bit on every run of a GPU
+        membership = one_hot(y, len(self.counts)).to(x.dtype)
+        self.sums += membership.T @ x
+        self.counts += membership.sum(0, dtype=torch.float64)
 
 
 class LayerSums:
@@ -27,7 +51,7 @@ class LayerSums:
         d, device = len(unit.origin), unit.origin.device
         self.unit = unit
         self.sums = RunningSums((d, d), quartic=quartic, cubic=cubic, device=device)
-        self.classes = ClassSums(d, n_classes=n_classes, device=device) if labelled else None
+        self.classes = _ClassSums(d, n_classes=n_classes, device=device) if labelled else None
 
     def add(self, X: Tensor, y: Tensor | None = None) -> None:
         """Add the rows of `X`."""
@@ -43,14 +67,14 @@ class LayerSums:
         Without third-order sums the fourth-order ones stay about the unit's origin, which then has to be the mean.
         """
         sums = self.sums.power_sums()
-        centred, shift, _ = sums.centred()
+        centred, shift = sums.centred()
         if sums.xxy is None:
             centred = replace(centred, xxyy=sums.xxyy)
-        return in_features(centred, self.unit, shift, self.classes)
+        return in_features(centred, shift, self.unit, self.classes)
 
 
-def in_features(sums: PowerSums, unit: Unit, shift: Tensor, classes: ClassSums | None) -> FeatureMoments:
-    """Return centred power sums, summed in `unit`, as moments of the features themselves."""
+def in_features(sums: PowerSums, shift: Tensor, unit: Unit, classes: _ClassSums | None = None) -> FeatureMoments:
+    """Return centred power sums, summed in `unit` and moved by `shift`, as moments of the features themselves."""
 
     def unscaled(total: Tensor | None, order: int) -> Tensor | None:
         return None if total is None else total / unit.scale**order
@@ -96,10 +120,6 @@ def from_features(
         Rows that are centred and multiplied at a time: memory beyond `X` is about
         ``8 * block_rows * n_features`` bytes and the d x d totals.
 
-    Returns
-    -------
-    FeatureMoments
-
     Raises
     ------
     InputError
@@ -130,11 +150,7 @@ def labelled_blocks(batches: Batches, block_rows: int) -> Iterator[tuple[Tensor,
 
 @torch.no_grad()
 def accumulate(
-    batches: Batches,
-    *,
-    n_classes: int | None = None,
-    quartic: bool = True,
-    block_rows: int = BLOCK_ROWS,
+    batches: Batches, *, n_classes: int | None = None, quartic: bool = True, block_rows: int = BLOCK_ROWS
 ) -> FeatureMoments:
     """Return the moments of any number of rows in one exact pass over batches.
 
@@ -147,12 +163,10 @@ def accumulate(
     ----------
     batches : iterable of Tensor (n, n_features) or of pairs (X, y)
         Batches of any sizes, read once.
-    n_classes : int, optional
-        Number of classes; by default one more than the greatest label.
+    n_classes, block_rows
+        As in `from_features`.
     quartic : bool
         Whether to sum Q (and T, which its correction needs): three products a block, else one.
-    block_rows : int
-        Rows that are centred and multiplied at a time, see `from_features`.
 
     Returns
     -------
@@ -169,3 +183,55 @@ def accumulate(
     for block in blocks:
         layer.add(*block)
     return layer.moments()
+
+
+@torch.no_grad()
+def accumulate_layers(
+    batches: Iterable[tuple[Tensor, ...]],
+    *,
+    n_classes: int | None = None,
+    quartic: bool = True,
+    block_rows: int = BLOCK_ROWS,
+) -> list[FeatureMoments]:
+    """Return the moments of every layer in one exact pass over batches; see `accumulate`.
+
+    Parameters
+    ----------
+    batches : iterable of tuples of Tensor
+        The rows of the same samples in every layer, each (n, n_features of that layer), and last their class
+        indices (n,). Read once.
+    n_classes, quartic, block_rows
+        As in `accumulate`.
+
+    Returns
+    -------
+    list of FeatureMoments
+        One a layer, each equal to the last bit to `accumulate` over that layer alone.
+
+    Raises
+    ------
+    InputError
+        As `accumulate`; if batches differ in their number of layers or in the width of one.
+    """
+    first, blocks = first_and_all(reblocked(_checked_layers(batches), block_rows))
+    layers = [
+        LayerSums(Unit.of(X), labelled=True, n_classes=n_classes, quartic=quartic, cubic=quartic) for X in first[:-1]
+    ]
+    for *rows, y in blocks:
+        for layer, X in zip(layers, rows, strict=True):
+            layer.add(X, y)
+    return [layer.moments() for layer in layers]
+
+
+def _checked_layers(batches: Iterable[tuple[Tensor, ...]]) -> Iterable[tuple[Tensor, ...]]:
+    widths: list[int] | None = None
+    for *layers, y in batches:
+        layers = [as_features(X) for X in layers]
+        batch_widths = [X.shape[1] for X in layers]
+        widths = batch_widths if widths is None else widths
+        if not layers or batch_widths != widths or len({len(X) for X in layers}) > 1:
+            raise InputError(
+                f"expected layers of widths {widths} and equally many rows in every batch, got shapes "
+                f"{[tuple(X.shape) for X in layers]}; yield the same layers of the same samples each time"
+            )
+        yield (*layers, as_labels(y, len(layers[0])).to(layers[0].device))

@@ -39,15 +39,15 @@ def reblocked(batches: Iterable[tuple[Tensor, ...]], rows: int) -> Iterator[tupl
         yield tuple(torch.cat(parts) for parts in zip(*waiting, strict=True))
 
 
-def checked(batches: Batches, *, labelled: bool | None = None) -> Iterator[tuple[Tensor, Tensor | None]]:
+def checked(batches: Batches) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Yield every batch as (X, y) or (X, None), and refuse a change of width, dtype, device or labelling."""
-    first: Tensor | None = None
+    first, labelled = None, False
     for batch in batches:
         X, y = batch if isinstance(batch, (tuple, list)) else (batch, None)
         X = as_features(X)
         y = None if y is None else as_labels(y, len(X)).to(X.device)
         if first is None:
-            first, labelled = X[:1], (y is not None) if labelled is None else labelled
+            first, labelled = X[:1], y is not None
         if (X.shape[1], X.dtype, X.device) != (first.shape[1], first.dtype, first.device):
             raise InputError(
                 f"expected every batch to have {first.shape[1]} features of {first.dtype} on {first.device}, "

@@ -53,10 +53,10 @@ class PowerSums:
             )
         return PowerSums(n, **moved)
 
-    def centred(self) -> tuple[PowerSums, Tensor, Tensor]:
-        """Return the sums about the means of x and y, and these two means (relative to the present origin)."""
-        mean_x, mean_y = self.x / self.n, self.y / self.n
-        return self.about(mean_x, mean_y), mean_x, mean_y
+    def centred(self) -> tuple[PowerSums, Tensor]:
+        """Return the sums about the means of x and y, and the mean of x (relative to the present origin)."""
+        mean_x = self.x / self.n
+        return self.about(mean_x, self.y / self.n), mean_x
 
     def combined(self, other: PowerSums, *, sign: int = 1) -> PowerSums:
         """Return the sums over both sets of rows (`sign` -1: without the rows of `other`), same origin."""
