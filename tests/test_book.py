@@ -9,8 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from staged_project import CELL, make_project, make_run
 
-from diffred_core.errors import InputError
-from diffred_core.staging import build_book, stage_book
+from diffred_core.staging import BuildError, build_book, stage_book
 
 PAGE = "results/tiny/digits--a-model.html"
 
@@ -108,7 +107,7 @@ def test_broken_page_fails_the_build_every_time_and_a_repaired_one_passes(projec
     whole = page.read_text()
     page.write_text(whole + "\nSee [this](nowhere.md) and $\\nosuchcommand$.\n")
     for _ in range(2):
-        with pytest.raises(InputError, match="build without a warning"):
+        with pytest.raises(BuildError, match="did not build without a warning"):
             build(project)
         printed = "".join(capfd.readouterr())
         assert "nowhere.md" in printed

@@ -15,7 +15,7 @@ from tiny_world import MODEL, write_checkpoint, write_images
 from typer.testing import CliRunner
 
 from diffred_core import files, staging
-from diffred_core.cli import app
+from diffred_core.cli.commands import app
 from diffred_core.running.records import failed_path, read_record
 
 CELL_C = ("--model", "c", "--task", "t", "-p", "times=3")
@@ -125,6 +125,9 @@ def test_a_failed_run_is_one_sentence_and_exit_code_1(checkout):
         (["grid", "tiney"], "there is no grid 'tiney'; did you mean 'tiny'?"),
         (["grid", "tiny", "--profile", "slrm"], "there is no profile 'slrm'; did you mean 'slurm'?"),
         (["parameters", "helo"], "did you mean 'hello'?"),
+        (["grid", "tiny", "--until", "cel"], "--until must be one of features, cell, summary, stage, book, got 'cel'"),
+        (["models", "resnt18"], "timm has no pretrained model 'resnt18'; did you mean 'resnet18."),
+        (["build"], "expected a staged book at"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(checkout, arguments, sentence):

@@ -127,7 +127,7 @@ def test_features_of_a_corrupted_task_are_others(tmp_path: Path) -> None:
     [
         (
             "digits+fog:3",
-            r"unknown corruption 'fog' in task 'digits\+fog:3'; known are noise, blur, contrast, pixelate",
+            r"unknown corruption 'fog' in task 'digits\+fog:3' \(known: noise, blur, contrast, pixelate",
         ),
         ("digits+nois:3", "unknown corruption 'nois' in task .*did you mean 'noise'"),
         ("digits+noise:6", r"expected a severity of 1 to 5 in task 'digits\+noise:6', got '6'; write for instance"),

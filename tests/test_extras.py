@@ -9,22 +9,23 @@ import pytest
 
 from diffred_core.errors import InputError, MissingLibrary, needs
 
-EXTRAS = "pandas pandera pyarrow yaml sklearn PIL timm torchvision safetensors tqdm filelock matplotlib seaborn IPython"
-EXTRAS += " papermill nbclient nbformat snakemake typer psutil openvino"
+EXTRAS = "pandas pandera pyarrow sklearn PIL timm torchvision safetensors tqdm filelock matplotlib seaborn IPython"
+EXTRAS += " papermill nbclient nbformat snakemake typer psutil openvino yaml jupyter_client jupyter_book"
 ARRAYS = "cka, few_shot, geometry, intervals, linear_probe, moments, redundancy, similarity, soft_mask, subsets, tunnel"
-BLOCK = f"""
+BLOCK = """
 import sys
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {set(EXTRAS.split())!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        if name.partition(".")[0] in BLOCKED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocked())
 """
 
 
-def with_core_alone(code: str) -> subprocess.CompletedProcess[str]:
+def with_core_alone(code: str, blocked: str = EXTRAS) -> subprocess.CompletedProcess[str]:
     """Run `code` in a fresh Python that finds none of the libraries of the extras."""
-    return subprocess.run([sys.executable, "-c", BLOCK + code], capture_output=True, text=True, check=False)
+    start = f"BLOCKED = {set(blocked.split())!r}\n{BLOCK}"
+    return subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True, check=False)
 
 
 def test_the_arrays_import_and_compute_with_the_core_alone():
@@ -43,6 +44,28 @@ def test_a_room_that_misses_its_libraries_says_which_extra_brings_them(room, ext
     assert finished.returncode == 1
     assert "which is not installed; pip install 'diffred-core[" in finished.stderr.splitlines()[-1]
     assert f"[{extra}]" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "library"),
+    [
+        ("--version", "typer"),
+        ("models resnet*", "timm"),
+        ("tasks", "pandas"),
+        ("run subset_probes", "nbformat"),
+        ("status", "yaml"),
+        ("grid", "yaml"),
+        ("extract --model m --task digits", "safetensors"),
+    ],
+)
+def test_a_command_that_misses_a_library_says_which_extra_brings_it(command, library):
+    code = f"import sys; sys.argv = ['diffred', *{command.split()!r}]\nfrom diffred_core.cli import main\nmain()"
+    finished = with_core_alone(code, library)
+    assert finished.returncode == 2, finished.stderr
+    assert finished.stdout == ""
+    sentence = f"diffred: expected the library '{library}', which is not installed; pip install 'diffred-core["
+    assert finished.stderr.startswith(sentence)
+    assert len(finished.stderr.splitlines()) == 1
 
 
 def test_missing_library_is_bad_input_and_an_import_error():

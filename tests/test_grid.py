@@ -185,7 +185,7 @@ def test_progress_is_the_last_percentage_of_the_log(tmp_path):
 
 
 def test_the_command_line_is_one_program():
-    from diffred_core.cli import app
+    from diffred_core.cli.commands import app
 
     listed = CliRunner().invoke(app, ["--help"]).stdout
     for command in ("run", "extract", "grid", "status", "stage", "build", "models", "tasks", "parameters"):

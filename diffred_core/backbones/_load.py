@@ -122,7 +122,9 @@ def _check_name(name: str) -> None:
         raise InputError(f"unknown model {name!r}{near_names(name, known)}; timm.list_models() lists them all")
     known = timm.list_models(f"{base}.*", pretrained=True)
     if tag and name not in known:
-        raise InputError(f"unknown weights {tag!r} of model {base!r}{near_names(name, known)}; known are {known}")
+        raise InputError(
+            f"unknown weights {tag!r} of model {base!r}{near_names(name, known)} (known: {', '.join(known)})"
+        )
 
 
 def read_state(path: Path | str) -> dict[str, Tensor]:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from diffred_core.cli import _grid_commands as _grid_commands
-from diffred_core.cli import _list_commands as _list_commands
-from diffred_core.cli import _run_commands as _run_commands
-from diffred_core.cli._app import app as app
+import sys
+
+from diffred_core.errors import MissingLibrary, needs
+
+
+def main() -> None:
+    """Run the command that the process was given, or say which extra brings the libraries of the command line."""
+    try:
+        with needs("run"):
+            from diffred_core.cli.commands import app
+    except MissingLibrary as error:
+        print(f"diffred: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    app(prog_name="diffred")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from diffred_core.cli import app
+from diffred_core.cli import main
 
-app(prog_name="diffred")
+main()

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from diffred_core.errors import InputError
+from diffred_core.errors import InputError, needs
 
 
 class Sentences(TyperGroup):
@@ -20,7 +20,8 @@ class Sentences(TyperGroup):
     def invoke(self, context: typer.Context) -> object:
         """Run the command; exit with 2 after bad input and with 1 after a failed run."""
         try:
-            return super().invoke(context)
+            with needs("run"):
+                return super().invoke(context)
         except InputError as error:
             typer.echo(f"diffred: {error}", err=True)
             raise typer.Exit(2) from error

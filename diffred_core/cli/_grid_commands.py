@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from diffred_core.cli._app import CORES, AsJson, GridName, RunFailure, Stamp, app, show_json, stamp_file
+from diffred_core.errors import InputError, near_names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from diffred_core.running import Entry
     from diffred_core.staging import Run
+
+UNTIL = ("features", "cell", "summary", "stage", "book")
 
 
 @app.command()
@@ -22,20 +25,21 @@ def grid(
     cores: Annotated[int, typer.Option(min=1, help="Jobs at once.")] = CORES,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would run, and why.")] = False,
     profile: Annotated[str, typer.Option(help="Folder in workflow/profiles/: local, slurm.")] = "local",
-    until: Annotated[str, typer.Option(help="Stop after: features, cell, summary, stage, book.")] = "book",
+    until: Annotated[str, typer.Option(help=f"Stop after: {', '.join(UNTIL)}.")] = "book",
     unlock: Annotated[bool, typer.Option("--unlock", help="Remove the lock that a killed run has left.")] = False,
 ) -> None:
     """Run what is missing or stale of a grid, and build the book from it."""
     from diffred_core.running import GridFailure, dry_run_of, run_grid, unlock_grid
 
-    if unlock:
-        unlock_grid(name, profile=profile)
-        return
-    if dry_run:
-        typer.echo(dry_run_of(name, profile=profile, until=until))
-        return
+    if until not in UNTIL:
+        raise InputError(f"--until must be one of {', '.join(UNTIL)}, got {until!r}{near_names(until, UNTIL)}")
     try:
-        typer.echo(run_grid(name, cores=cores, profile=profile, until=until))
+        if unlock:
+            unlock_grid(name, profile=profile)
+        elif dry_run:
+            typer.echo(dry_run_of(name, profile=profile, until=until))
+        else:
+            typer.echo(run_grid(name, cores=cores, profile=profile, until=until))
     except GridFailure as failure:
         # Snakemake makes no book of half a grid; its readers want the half that is good, and to see what is not.
         half = until == "book" and failure.rules and failure.rules <= {"features", "cell", "summary"}
@@ -97,10 +101,13 @@ def staged(name: str) -> Path:
 def built(source: Path) -> Path:
     """Render a staged book and return its front page."""
     from diffred_core import files
-    from diffred_core.staging import build_book
+    from diffred_core.staging import BuildError, build_book
 
     root = files.project_root()
-    return build_book(source, config=root / "_config.yml", output=root)
+    try:
+        return build_book(source, config=root / "_config.yml", output=root)
+    except BuildError as error:
+        raise RunFailure(str(error)) from error
 
 
 def book_of(name: str) -> Path:

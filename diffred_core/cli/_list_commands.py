@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from diffred_core.cli._app import AsJson, app, show_json
-from diffred_core.errors import InputError
+from diffred_core.errors import InputError, near_names
 
 
 @app.command()
@@ -25,10 +25,11 @@ def models(
         return
     import timm
 
-    found = timm.list_pretrained(pattern)
-    if not found:
-        raise InputError(f"timm has no pretrained model {pattern!r}; a pattern may hold *, for example 'resnet50*'")
-    show_names(found, as_json=as_json)
+    matching = timm.list_pretrained(pattern)
+    if not matching:
+        near = near_names(pattern.strip("*"), timm.list_models(pretrained=True))
+        raise InputError(f"timm has no pretrained model {pattern!r}{near} (a pattern may hold *, as in 'resnet50*')")
+    show_names(matching, as_json=as_json)
 
 
 @app.command()

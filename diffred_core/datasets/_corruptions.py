@@ -70,8 +70,8 @@ def split_corruption(task: str) -> tuple[str, str, int] | None:
     kind, severity = parts["kind"], parts["severity"] or ""
     if kind not in CORRUPTIONS:
         raise InputError(
-            f"unknown corruption {kind!r} in task {task!r}{near_names(kind, CORRUPTIONS)}; known are "
-            f"{', '.join(CORRUPTIONS)}"
+            f"unknown corruption {kind!r} in task {task!r}{near_names(kind, CORRUPTIONS)} "
+            f"(known: {', '.join(CORRUPTIONS)})"
         )
     if severity not in map(str, SEVERITIES):
         raise InputError(

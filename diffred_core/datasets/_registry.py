@@ -55,9 +55,9 @@ def load(task: str, *, seed: int = 0, image_size: int | None = None) -> Dataset:
         dataset = EMBEDDED[task](task, seed=seed)
     else:
         raise InputError(
-            f"unknown task {task!r}{near_names(task, names(every=True))}; known are {', '.join(EMBEDDED)}, "
+            f"unknown task {task!r}{near_names(task, names(every=True))} (known: {', '.join(EMBEDDED)}, "
             "torchvision:NAME, folder:PATH, any of them with +noise:3 or the like, and embeddings:PATH where features "
-            "are asked for"
+            "are asked for)"
         )
     if image_size is not None and image_size < 1:
         raise InputError(f"expected image_size of at least 1 pixel, got {image_size}; leave it out for the task's own")

@@ -40,7 +40,7 @@ def load_torchvision(name: str, *, seed: int) -> Dataset:
     set_name = name.removeprefix("torchvision:")
     if set_name not in PARTS:
         raise InputError(
-            f"unknown torchvision set {set_name!r}{near_names(set_name, PARTS)}; known are {', '.join(sorted(PARTS))}"
+            f"unknown torchvision set {set_name!r}{near_names(set_name, PARTS)} (known: {', '.join(sorted(PARTS))})"
         )
     parts = {part: _open(set_name, options) for part, options in PARTS[set_name].items()}
     sizes = {name: len(part) for name, part in parts.items()}

@@ -1,4 +1,5 @@
 from ._book import stage_book as stage_book
+from ._build import BuildError as BuildError
 from ._build import build_book as build_book
 from ._runs import Cell as Cell
 from ._runs import Run as Run

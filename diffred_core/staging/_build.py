@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from diffred_core.errors import InputError
+from diffred_core.errors import InputError, needs
+
+
+class BuildError(RuntimeError):
+    """The book has a warning or an error; the message is one sentence."""
 
 
 def build_book(source: Path, *, config: Path, output: Path) -> Path:
@@ -28,16 +33,21 @@ def build_book(source: Path, *, config: Path, output: Path) -> Path:
     Raises
     ------
     InputError
+        If there is no staged book.
+    BuildError
         If the build warns or fails; Jupyter Book has printed why.
     """
-    options = ["--config", str(config), "--path-output", str(output), "-W", "-n", "--keep-going"]
-    # By this interpreter, whatever `jupyter-book` would be found, and with `staging.mathml` of this package,
-    # whatever package the working folder holds.
-    package = str(Path(__file__).parents[2])
-    code = f"import sys; sys.path[0] = {package!r}; from jupyter_book.cli.main import main; main()"
-    command = [sys.executable, "-c", code, "build", str(source), *options]
-    finished = subprocess.run(command, check=False)
+    if not (source / "_toc.yml").is_file():
+        raise InputError(f"expected a staged book at {source}, but there is none; make it by `diffred stage`")
+    with needs("book"):
+        import jupyter_book  # noqa: F401
+    html = output / "_build" / "html"
+    # With the extensions of this package, whatever package the working folder holds.
+    package, jobs = Path(__file__).parents[2], min(8, os.cpu_count() or 1)
+    command = [sys.executable, "-m", "diffred_core.running.warm", "diffred_core.staging.render"]
+    places = (source.resolve(), config.resolve(), html.resolve())
+    finished = subprocess.run([*command, *map(str, places), str(jobs)], check=False, cwd=package)
     if finished.returncode:
         shutil.rmtree(output / "_build" / ".doctrees", ignore_errors=True)
-        raise InputError("expected the book to build without a warning, but it did not; correct what is printed above")
-    return output / "_build" / "html" / "index.html"
+        raise BuildError("the book did not build without a warning; correct what is printed above")
+    return html / "index.html"
