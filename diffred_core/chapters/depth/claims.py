@@ -24,7 +24,6 @@ DESIGNS = {
     names.TRANSFER: ", with probes of its own,",
     names.SHIFT: ", with the probes of the reference task,",
 }
-MEAN_RETAINED = "mean_percent_retained"
 
 
 def every(table: pd.DataFrame) -> list[Claim]:
@@ -271,7 +270,7 @@ def _of_networks(table: pd.DataFrame) -> list[Claim]:
 
 
 def _by_seed(
-    table: pd.DataFrame, model: str, pooling: str, *, metric: str = MEAN_RETAINED, recipe: str = names.TRAINED
+    table: pd.DataFrame, model: str, pooling: str, *, metric: str = names.MEAN_RETAINED, recipe: str = names.TRAINED
 ) -> pd.Series:
     rows = where(table, metric=metric, model=model, label=pooling, recipe=recipe)
     if rows.empty:

@@ -42,8 +42,7 @@ REDUNDANCY = {
     "diffused_redundancy": Look("diffused redundancy", COLOURS[2], MARKERS[2]),
 }
 BANDED = ("cka_to_last", "accuracy_kept")  # the third goes in steps of a coarse grid: its interval says nothing
-START, MEAN_RETAINED = "tunnel_start_95", "mean_percent_retained"
-KIND = ["model", "label", "recipe"]  # of small networks
+START = "tunnel_start_95"
 DASHES = {names.EARLY: "-", names.LATE: "--"}
 MOST = 102.0  # percent: the end of the axis, so that an interval around 100 is seen
 SHADE, SHADES = "#E8E8E8", ("#FFFFFF", "#F4F4F4", "#E6E6E6", "#D4D4D4")  # the stronger the tunnel, the darker
@@ -255,7 +254,7 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
 def network_accuracy_words(summary: pd.DataFrame) -> str:
     """Return `plot_network_accuracy` in words."""
     sentences = []
-    for (model, pooling, recipe), cell in summary.groupby(KIND):
+    for (model, pooling, recipe), cell in summary.groupby(names.KIND):
         parts = []
         for (_, task), rows in cell.groupby(["method", "task"]):
             _, best, last = _ends(rows)
@@ -271,19 +270,19 @@ def network_accuracy_words(summary: pd.DataFrame) -> str:
 
 def _retained(table: pd.DataFrame) -> pd.DataFrame:
     """Return the percentage retained of every network (with its seed), and the mean of every kind (without)."""
-    seeds = where(table, metric=MEAN_RETAINED)[[*KIND, "seed", "value"]].rename(columns={"value": "mean"})
-    return pd.concat([seeds, summarize(table, KIND, metric=MEAN_RETAINED)], ignore_index=True)
+    seeds = where(table, metric=names.MEAN_RETAINED)[[*names.KIND, "seed", "value"]].rename(columns={"value": "mean"})
+    return pd.concat([seeds, summarize(table, names.KIND, metric=names.MEAN_RETAINED)], ignore_index=True)
 
 
 def plot_network_retained(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the share of OOD performance that each network retains, beside the published names for it."""
-    style.require(summary, (*KIND, "seed", "mean", "low", "high", "n"), what="plot_network_retained")
-    means = summary[summary["seed"].isna()].sort_values(KIND, ignore_index=True)
+    style.require(summary, (*names.KIND, "seed", "mean", "low", "high", "n"), what="plot_network_retained")
+    means = summary[summary["seed"].isna()].sort_values(names.KIND, ignore_index=True)
     ax = style.axes_or_new(ax, size=(6.6, 2.0 + 0.6 * len(means)))
     left = max(0.0, min(75.0, 5 * (float(summary[["mean", "low"]].min().min()) // 5)))
     _shade_strengths(ax, left)
     for place, row in means.iterrows():
-        draws = summary[summary["seed"].notna() & (summary[KIND] == row[KIND]).all(axis=1)]["mean"]
+        draws = summary[summary["seed"].notna() & (summary[names.KIND] == row[names.KIND]).all(axis=1)]["mean"]
         ax.plot(draws, [place] * len(draws), "o", color=COLOURS[0], alpha=0.5, markersize=6)
         reach = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
         ax.errorbar(row["mean"], place, xerr=reach, fmt="|", color="#000000", markersize=16, capsize=4)

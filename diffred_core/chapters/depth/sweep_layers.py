@@ -9,18 +9,8 @@ from dataclasses import replace
 import pandas as pd
 
 from diffred_core import results
-from diffred_core.chapters.depth.curves import (
-    LayerCurve,
-    Layers,
-    Resampling,
-    accuracy_rows,
-    own_curve,
-    published_rows,
-    shifted_curve,
-    spread_layers,
-    task_of,
-    tunnel_rows,
-)
+from diffred_core.chapters.depth import curves
+from diffred_core.chapters.depth.curves import LayerCurve, Layers, Resampling, task_of
 from diffred_core.chapters.depth.names import HARUN, IN_DISTRIBUTION, LAYERS, PAPYAN, TRANSFER
 from diffred_core.chapters.depth.shape import geometry_rows, redundancy_rows, similarity_rows
 from diffred_core.errors import InputError
@@ -101,10 +91,10 @@ def layers(
     _check_layers(layers, transfer, shifted, split=split)
     if n_subsets < 0:
         raise InputError(f"n_subsets must be at least 0, got {n_subsets}; 0 leaves redundancy out")
-    published = spread_layers(list(layers), published_layers)
-    curves, probes = _curves(layers, transfer, shifted, split, probe, Resampling(level, n_boot, seed))
-    rows = [row for curve in curves for row in accuracy_rows(curve, layers, probe=probe)]
-    rows += [row for curve in curves for row in tunnel_rows(curve, curves[0], layers, probe=probe)]
+    published = curves.spread_layers(list(layers), published_layers)
+    measured, probes = _measured(layers, transfer, shifted, split, probe, Resampling(level, n_boot, seed))
+    rows = [row for curve in measured for row in curves.accuracy_rows(curve, layers, probe=probe)]
+    rows += [row for curve in measured for row in curves.tunnel_rows(curve, measured[0], layers, probe=probe)]
     rows += geometry_rows(layers, probes, probe=probe, eps=rank_eps, conventions=conventions)
     rows += similarity_rows(layers, split=split)
     if n_subsets:
@@ -113,12 +103,12 @@ def layers(
     if published:
         seeds = range(seed, seed + n_published_seeds)
         for method, one in ((IN_DISTRIBUTION, layers), *((TRANSFER, other) for other in transfer)):
-            rows += published_rows(one, method=method, chosen=published, split=split, seeds=seeds)
+            rows += curves.published_rows(one, method=method, chosen=published, split=split, seeds=seeds)
     shared: Row = {"experiment": LAYERS, "model": task_of(layers).model, "split": split}
     return results.as_table([shared | row for row in rows])
 
 
-def _curves(
+def _measured(
     layers: Layers,
     transfer: Sequence[Layers],
     shifted: Sequence[Layers],
@@ -127,17 +117,17 @@ def _curves(
     resampling: Resampling,
 ) -> tuple[list[LayerCurve], LayerProbes]:
     """Return the curve of the task itself and of all others, and the probes of the task itself."""
-    inside, probes = own_curve(layers, method=IN_DISTRIBUTION, split=split, probe=probe, resampling=resampling)
+    inside, probes = curves.own_curve(layers, method=IN_DISTRIBUTION, split=split, probe=probe, resampling=resampling)
     # Rows of another task are other rows, resampled on their own; corrupted ones, as of ``mnist5k+noise:3``, stay
     # paired with those of their task.
     fresh = (replace(resampling, seed=resampling.seed + number) for number in itertools.count(1))
-    curves = [inside]
+    measured = [inside]
     for other in transfer:
-        curves.append(own_curve(other, method=TRANSFER, split=split, probe=probe, resampling=next(fresh))[0])
+        measured.append(curves.own_curve(other, method=TRANSFER, split=split, probe=probe, resampling=next(fresh))[0])
     for other, own in zip(shifted, fresh, strict=False):
         paired = resampling if task_of(other).task.startswith(f"{task_of(layers).task}+") else own
-        curves.append(shifted_curve(probes, layers, other, split=split, resampling=paired))
-    return curves, probes
+        measured.append(curves.shifted_curve(probes, layers, other, split=split, resampling=paired))
+    return measured, probes
 
 
 def _check_layers(layers: Layers, transfer: Sequence[Layers], shifted: Sequence[Layers], *, split: str) -> None:

@@ -120,12 +120,7 @@ def similarity_at(similarity: pd.DataFrame, *, fractions: Sequence[float] = name
 def accuracy_frontier(probes: pd.DataFrame, *, task: str, probe: str = names.RIDGE) -> pd.DataFrame:
     """Return accuracy of random subsets against their size for every model, and which points nobody beats.
 
-    Parameters
-    ----------
-    probes : DataFrame
-        Tables of subset_probes.
-    task, probe : str
-        Which task and which probe.
+    Parameters are those of `kept_accuracy`, of one `task`.
 
     Returns
     -------

@@ -109,10 +109,6 @@ def probes(
     return results.as_table(cell.rows(rows))
 
 
-Family = list[list[Curve]]
-"""Of one probe: the full layer, then the draws of every method."""
-
-
 def _ridge(
     data: ProbeData,
     methods: Sequence[str],
@@ -121,7 +117,7 @@ def _ridge(
     *,
     n_projections: int,
     l2: Sequence[float],
-) -> Family:
+) -> list[list[Curve]]:
     family = [[curves.ridge(data, *curves.full_selection(data), l2=l2)]]
     for method in methods:
         draws = comparators.draw(method, data.moments, seeds=seeds, n_projections=n_projections)
@@ -129,12 +125,12 @@ def _ridge(
     return family
 
 
-def _logistic(data: ProbeData, seeds: Sequence[int], grid: SizeGrid, *, l2: Sequence[float]) -> Family:
+def _logistic(data: ProbeData, seeds: Sequence[int], grid: SizeGrid, *, l2: Sequence[float]) -> list[list[Curve]]:
     everything, whole = curves.full_selection(data)
     draws = list(comparators.draw(names.RANDOM, data.moments, seeds=seeds))
     return [curves.logistic(data, [everything], whole, l2=l2), curves.logistic(data, draws, grid, l2=l2)]
 
 
-def _sgd(data: ProbeData, seeds: Sequence[int], grid: SizeGrid) -> Family:
+def _sgd(data: ProbeData, seeds: Sequence[int], grid: SizeGrid) -> list[list[Curve]]:
     draws = comparators.draw(names.RANDOM, data.moments, seeds=seeds)
     return [[curves.sgd(data, *curves.full_selection(data))], [curves.sgd(data, draw, grid) for draw in draws]]

@@ -42,22 +42,16 @@ def similarity(
 
     Parameters
     ----------
-    features : TaskFeatures
-        Of one model and task.
-    fractions : sequence of float
-        Shares of the features to keep; those of less than one feature are left out.
+    features, fractions, seed, layer
+        As in `probes`.
     n_seeds : int, default=5
         Draws, at least 2; the published figures have 5, so 10 pairs.
-    seed : int, default=1
-        Seed of the first draw; the published seeds are 1 to 5.
     split : str, default="test"
         Rows on which similarity is measured.
     interval_fractions : sequence of float
         Where the similarity to the layer gets an interval over rows, moved to the nearest of `fractions`.
     level : float
         Coverage of that interval (`cka.subset_cka_interval`); what varies over draws is in the rows of the table.
-    layer : str
-        Name of the layer, for the table.
 
     Returns
     -------
