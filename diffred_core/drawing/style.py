@@ -58,13 +58,7 @@ def looks(known: Mapping[str, Look], names: Iterable[str]) -> dict[str, Look]:
 def begin(
     ax: Axes | None, summary: pd.DataFrame, columns: Sequence[str], *, what: str, size: tuple[float, float] = SIZE
 ) -> Axes:
-    """Return `ax`, or the axes of a new figure, for a `summary` that `what` can draw.
-
-    Raises
-    ------
-    InputError
-        As `require`.
-    """
+    """Return `axes_or_new` for a `summary` that `what` can draw: `require` says what it lacks."""
     require(summary, columns, what=what)
     return axes_or_new(ax, size=size)
 

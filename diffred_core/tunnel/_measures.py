@@ -31,7 +31,7 @@ def percent_retained(ood: Tensor | ArrayLike) -> Tensor:
     InputError
         Fewer than two layers, accuracies outside [0, 1], or a curve that is 0 everywhere.
     """
-    curves = _positive_curves(ood, name="ood")
+    curves = _curves(ood, name="ood")
     return 100 * (curves[..., -1] / curves.amax(-1))
 
 
@@ -54,7 +54,8 @@ def id_ood_correlation(id_accuracy: Tensor | ArrayLike, ood: Tensor | ArrayLike)
     InputError
         As `percent_retained`, and curves of different layers.
     """
-    x, y = _curves(id_accuracy, name="id_accuracy"), _curves(ood, name="ood")
+    x = _curves(id_accuracy, name="id_accuracy", positive=False)
+    y = _curves(ood, name="ood", positive=False)
     if x.shape[-1] != y.shape[-1]:
         raise InputError(
             f"expected accuracies of the same layers in id_accuracy and ood, got {x.shape[-1]} and {y.shape[-1]} "
@@ -117,7 +118,7 @@ def tunnel_start(id_accuracy: Tensor | ArrayLike, *, share: float = 0.95) -> int
     InputError
         As `percent_retained`, a batch of curves, or a share out of range.
     """
-    curve = _one_curve(id_accuracy, name="id_accuracy")
+    curve = _curves(id_accuracy, name="id_accuracy", single=True)
     if not 0 < share <= 1:
         raise InputError(f"expected share in (0, 1], got {share}; 0.95 and 0.98 are the published shares")
     return int((curve >= share * curve[-1]).nonzero()[0])
@@ -141,7 +142,7 @@ def revised_tunnel_start(ood: Tensor | ArrayLike) -> int | None:
     InputError
         As `tunnel_start`.
     """
-    curve = _one_curve(ood, name="ood")
+    curve = _curves(ood, name="ood", single=True)
     best = int((curve == curve.max()).nonzero()[0])
     return best if curve[best] > curve[-1] else None
 
@@ -191,32 +192,24 @@ def _accuracies(values: Tensor | ArrayLike, *, name: str) -> Tensor:
     return values
 
 
-def _curves(accuracy: Tensor | ArrayLike, *, name: str) -> Tensor:
-    """Return curves ``(..., n_layers)`` as float64; refuse fewer than two layers."""
+def _curves(accuracy: Tensor | ArrayLike, *, name: str, single: bool = False, positive: bool = True) -> Tensor:
+    """Return curves ``(..., n_layers)`` as float64, of at least two layers; refuse several if it shall be a single one.
+
+    A curve that shall be positive is not 0 in every layer: a share of nothing is not defined.
+    """
     curves = _accuracies(accuracy, name=name)
     if curves.ndim == 0 or curves.shape[-1] < 2 or not curves.numel():
         raise InputError(
             f"expected {name} of shape (..., n_layers) with at least two layers, got {tuple(curves.shape)}; "
             "probe several layers, in execution order, the penultimate one last"
         )
-    return curves
-
-
-def _positive_curves(accuracy: Tensor | ArrayLike, *, name: str) -> Tensor:
-    """Refuse a curve that is 0 in every layer: a share of nothing is not defined."""
-    curves = _curves(accuracy, name=name)
-    if (curves.amax(-1) == 0).any():
+    if single and curves.ndim != 1:
+        raise InputError(
+            f"expected {name} of shape (n_layers,), one curve, got {tuple(curves.shape)}; "
+            "average over repeats first, or ask for every curve in turn"
+        )
+    if positive and (curves.amax(-1) == 0).any():
         raise InputError(
             f"expected an accuracy above 0 in some layer of every curve of {name}, got 0 in all; check the labels"
         )
     return curves
-
-
-def _one_curve(accuracy: Tensor | ArrayLike, *, name: str) -> Tensor:
-    curve = _curves(accuracy, name=name)
-    if curve.ndim != 1:
-        raise InputError(
-            f"expected {name} of shape (n_layers,), one curve, got {tuple(curve.shape)}; "
-            "average over repeats first, or ask for every curve in turn"
-        )
-    return _positive_curves(curve, name=name)
