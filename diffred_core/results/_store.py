@@ -124,10 +124,10 @@ def read_all(root: Path | str | None = None, *, analysis: str) -> pd.DataFrame:
         If there is no such table, or one of them breaks the schema.
     """
     folder = Path(root) if root is not None else files.runs_root() / "tables"
-    found = sorted(folder.glob(f"*/*/{files.slug(analysis)}.csv"))
-    if not found:
+    paths = sorted(folder.glob(f"*/*/{files.slug(analysis)}.csv"))
+    if not paths:
         raise InputError(f"expected tables */*/{files.slug(analysis)}.csv under {folder}, got none; run the grid first")
-    return pd.concat([read(path) for path in found], ignore_index=True)
+    return pd.concat([read(path) for path in paths], ignore_index=True)
 
 
 def read_provenance(path: Path | str) -> dict[str, object]:

@@ -16,8 +16,8 @@ def _retained(table: pd.DataFrame) -> pd.DataFrame:
     columns = {"percent_retained": "retained", "percent_retained_held_out": "held out"}
     rows, key, layers = table[table["task"].notna()], ["method", "task"], places(table)["layer"].tolist()
     reached = {metric: f"{100 * share:g} % from" for metric, share in names.TUNNEL_STARTS.items()}
-    wanted = (*columns, "id_ood_correlation", "alignment", "best_layer", *reached)
-    wide = where(rows, metric=wanted).pivot(index=key, columns="metric", values="value")
+    metrics = (*columns, "id_ood_correlation", "alignment", "best_layer", *reached)
+    wide = where(rows, metric=metrics).pivot(index=key, columns="metric", values="value")
     limits = where(rows, metric="percent_retained_held_out").set_index(key)[["low", "high"]]
     wide = wide.join(limits).reset_index().rename(columns={"method": "design", "id_ood_correlation": "correlation"})
     wide["design"] = wide["design"].replace(names.IN_DISTRIBUTION, "reference")

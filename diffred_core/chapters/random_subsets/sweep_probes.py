@@ -102,7 +102,7 @@ def probes(
         families.append(_logistic(data, seeds, grid.nearest(logistic_fractions), l2=logistic_l2))
     if sgd_fractions:
         families.append(_sgd(data, seeds, grid.nearest(sgd_fractions)))
-    bootstrap = curves.Bootstrap(grid.nearest(gap_fractions).fractions if gap_fractions else (), level, n_boot, seed)
+    bootstrap = curves.Bootstrap(grid.nearest(gap_fractions).fractions, level, n_boot, seed)
     options = {"classes": features.classes, "deltas": deltas, "bootstrap": bootstrap}
     rows = [row for family in families for row in curves.family_rows(family, data.measured[1], **options)]
     cell = Cell.of(features, experiment="subset_probes", split=split, layer=layer)
