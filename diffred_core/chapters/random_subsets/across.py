@@ -28,7 +28,6 @@ PUBLISHED_CLAIMS = (  # about which table, and the claim
     ("probes", claims.pca_beats_random),
     ("probes", claims.classes_pay_unequally),
 )
-ESTIMATORS = {names.FIRST: "first", names.NEAREST: "nearest"}
 NEEDED_DELTAS: tuple[float, ...] = (0.9, 0.95, 0.99)
 
 
@@ -89,9 +88,9 @@ def needed_fractions(
     DataFrame
         Columns task, model, delta, first, nearest (diffused redundancy by both estimators) and fraction, 1 - first.
     """
-    rows = where(probes, probe=probe, method=method, metric=tuple(ESTIMATORS), delta=tuple(deltas))
+    rows = where(probes, probe=probe, method=method, metric=tuple(names.ESTIMATORS), delta=tuple(deltas))
     rows = rows[rows["repeat"].isna()]
-    wide = rows.pivot(index=[*KEYS, "delta"], columns="metric", values="value").rename(columns=ESTIMATORS)
+    wide = rows.pivot(index=[*KEYS, "delta"], columns="metric", values="value").rename(columns=names.ESTIMATORS)
     return wide.rename_axis(columns=None).reset_index().assign(fraction=lambda needed: 1 - needed["first"])
 
 
@@ -156,7 +155,7 @@ def summary_table(probes: pd.DataFrame, similarity: pd.DataFrame, *, fraction: f
     alike = {"cka_subset": "mean", "cka_null": "null"}
     rows = [
         *_long(kept_accuracy(probes, fraction=fraction), "fraction", kept, probe=names.RIDGE),
-        *_long(needed_fractions(probes, deltas=deltas), "delta", ESTIMATORS, probe=names.RIDGE),
+        *_long(needed_fractions(probes, deltas=deltas), "delta", names.ESTIMATORS, probe=names.RIDGE),
         *_long(similarity_at(similarity), "fraction", alike),
     ]
     for task, model, claim in _claims_by_cell(probes, similarity):

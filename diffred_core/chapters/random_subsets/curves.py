@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 RIDGE_L2: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
 LOGISTIC_L2: tuple[float, ...] = (1e-3, 1e-2, 1e-1)
 LOGISTIC_TOL = 1e-4  # of the largest gradient entry, as in scikit-learn; a tenth of it changes 0.1 % of predictions
-ESTIMATORS = {"first": names.FIRST, "nearest": names.NEAREST}
 INEQUALITY = {names.GINI: redundancy.gini, "coefficient_of_variation": redundancy.coefficient_of_variation}
 
 
@@ -217,7 +216,7 @@ def redundancy_rows(curves: Sequence[Curve], full: Curve, deltas: Sequence[float
     fraction = [*curves[0].fractions, 1.0]
     for accuracy, whose in _pooled_then_drawn(curves, torch.stack([curve.accuracy for curve in curves])):
         points = [*accuracy.tolist(), float(full.accuracy)]
-        for estimator, metric in ESTIMATORS.items():
+        for metric, estimator in names.ESTIMATORS.items():
             for delta in deltas:
                 value = redundancy.diffused_redundancy(fraction, points, points[-1], delta=delta, estimator=estimator)
                 yield whose | {"delta": delta, "metric": metric, "value": value}
