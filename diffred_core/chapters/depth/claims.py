@@ -54,7 +54,7 @@ def last_layer_is_not_best(table: pd.DataFrame, *, task: str, method: str, level
     InputError
         If the table has no such curve.
     """
-    gain = _limits(table, "best_layer_gain", task, method)
+    gain = with_limits(_row(table, "best_layer_gain", task, method))
     points, layers = {name: 100 * value for name, value in gain.items()}, table["layer"].unique()
     best = layers[int(_row(table, "best_layer", task, method)["value"]) - 1]
     gains = f"which gains {points['value']:+.1f} points over the last layer"
@@ -78,7 +78,7 @@ def performance_is_retained(
 
     Parameters and errors are those of `last_layer_is_not_best`; `limit` is in percent, 95 is published.
     """
-    retained = _limits(table, "percent_retained_held_out", task, method)
+    retained = with_limits(_row(table, "percent_retained_held_out", task, method))
     published = _row(table, "percent_retained", task, method)["value"]
     return judge(
         name="performance is retained",
@@ -98,7 +98,7 @@ def loss_is_of_other_data(table: pd.DataFrame, *, task: str, method: str, level:
 
     Parameters and errors are those of `last_layer_is_not_best`.
     """
-    beyond = _limits(table, "retained_beyond_id", task, method)
+    beyond = with_limits(_row(table, "retained_beyond_id", task, method))
     return judge(
         name="loss is of other data",
         statement=f"the last layers cost {task}{DESIGNS[method]} more than the reference task.",
@@ -116,7 +116,7 @@ def other_data_follow(table: pd.DataFrame, *, task: str, method: str, level: flo
 
     Parameters and errors are those of `last_layer_is_not_best`.
     """
-    correlation = _limits(table, "id_ood_correlation", task, method)
+    correlation = with_limits(_row(table, "id_ood_correlation", task, method))
     return judge(
         name="other data follow",
         statement=f"over layers the accuracy on {task}{DESIGNS[method]} goes with that on the reference task.",
@@ -279,10 +279,6 @@ def _by_seed(
             f"expected {metric} of {model} {pooling} {recipe}, got none; the table holds {', '.join(known)}"
         )
     return rows.set_index("seed")["value"].astype(float).sort_index()
-
-
-def _limits(table: pd.DataFrame, metric: str, task: str, method: str) -> dict[str, float]:
-    return with_limits(_row(table, metric, task, method))
 
 
 def _row(table: pd.DataFrame, metric: str, task: str, method: str) -> pd.Series:
