@@ -13,8 +13,7 @@ from synthetic_layers import NAMES, WIDTHS, make_layers
 
 from diffred_core import cka, geometry, intervals, linear_probe, moments, results, subsets, tunnel
 from diffred_core.chapters import depth, random_subsets
-from diffred_core.chapters.depth.as_published import spread_layers
-from diffred_core.chapters.depth.curves import Resampling, own_curve
+from diffred_core.chapters.depth.curves import Resampling, own_curve, spread_layers
 from diffred_core.errors import InputError
 
 QUICK = {"n_boot": 200, "n_subsets": 0, "published_layers": 0}

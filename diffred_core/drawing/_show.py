@@ -94,10 +94,8 @@ def show_table(rows: pd.DataFrame, *, caption: str, digits: int = 3) -> HTML:
     ----------
     rows : DataFrame
         Few rows, columns already named for readers; a missing value is shown as a dash.
-    caption : str
-        What the table holds, with units and the meaning of its intervals.
-    digits : int, default=3
-        Decimal places of numbers that are not whole.
+    caption, digits
+        As in `Table`.
     """
     text = rows.to_html(index=False, border=0, na_rep="–", float_format=lambda value: f"{value:.{digits}f}")
     text = text.replace("<th>", '<th scope="col">').replace(' style="text-align: right;"', "")  # headings over columns

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from diffred_core.drawing._show import Figure
-from diffred_core.drawing.style import axes_or_new, finish, require
+from diffred_core.drawing.style import begin, finish
 
 ROLES = {  # colour, marker, name in the legend
     "ours": ("#0072B2", "o", "diffred_core"),
@@ -32,9 +32,9 @@ def plot_speed(results: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     InputError
         If a column is missing or there is no row.
     """
-    require(results, ("claim", "side", "role", "seconds", "low", "high", "unit"), what="plot_speed")
+    columns = ("claim", "side", "role", "seconds", "low", "high", "unit")
+    ax = begin(ax, results, columns, what="plot_speed", size=(7.2, 1.4 + 0.34 * len(results)))
     results = results.reset_index(drop=True)
-    ax = axes_or_new(ax, size=(7.2, 1.4 + 0.34 * len(results)))
     for role, (colour, marker, label) in ROLES.items():
         rows = results[results["role"] == role]
         if len(rows):
@@ -42,7 +42,7 @@ def plot_speed(results: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             ax.errorbar(
                 rows["seconds"], rows.index, xerr=spread, fmt=marker, color=colour, label=label, markersize=7, capsize=2
             )
-    ax.set_yticks(range(len(results)), [f"{row.side}" for row in results.itertuples()])
+    ax.set_yticks(range(len(results)), results["side"])
     for start in results.index[results["claim"] != results["claim"].shift()][1:]:
         ax.axhline(start - 0.5, color="#BFBFBF", linewidth=0.8)
     ax.set_xscale("log")
@@ -61,11 +61,9 @@ def describe_speed(results: pd.DataFrame) -> str:
     sentences = []
     for claim, rows in results.groupby("claim", sort=False):
         peers = rows[rows["role"] == "peer"]
-        against = ", ".join(
-            f"{_times(float(row.times_ours))} times as fast as {row.side}" for row in peers.itertuples()
-        )
+        against = [f"{_times(float(row.times_ours))} times as fast as {row.side}" for row in peers.itertuples()]
         if against:
-            sentences.append(f"{claim}: {against}")
+            sentences.append(f"{claim}: {', '.join(against)}")
     return "Seconds of a unit of work. " + "; ".join(sentences) + "." if sentences else "Seconds of a unit of work."
 
 

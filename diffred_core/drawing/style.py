@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -53,6 +53,14 @@ def looks(known: Mapping[str, Look], names: Iterable[str]) -> dict[str, Look]:
     for name, i in zip(sorted(present - set(chosen)), free, strict=False):
         chosen[name] = Look(name.replace("_", " "), COLOURS[i], MARKERS[i])
     return chosen
+
+
+def begin(
+    ax: Axes | None, summary: pd.DataFrame, columns: Sequence[str], *, what: str, size: tuple[float, float] = SIZE
+) -> Axes:
+    """Return `axes_or_new` for a `summary` that `what` can draw: `require` says what it lacks."""
+    require(summary, columns, what=what)
+    return axes_or_new(ax, size=size)
 
 
 def axes_or_new(ax: Axes | None, *, size: tuple[float, float] = SIZE) -> Axes:
@@ -118,9 +126,10 @@ def percent_axis(ax: Axes, fractions: Sequence[float]) -> None:
     ax.set_xlim(low * 0.85, 1.15)
 
 
-def percent_ticks(ax: Axes) -> None:
-    """Show the shares of the y axis as percent."""
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+def percent_ticks(ax: Axes, which: str = "y") -> None:
+    """Show the shares of the y axis as percent, or those of `which`: ``x``, ``y`` or ``xy``."""
+    for name in which:
+        getattr(ax, f"{name}axis").set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
 
 
 def line(ax: Axes, rows: pd.DataFrame, *, x: str, look: Look, label: str | None = None, band: bool = True) -> None:
@@ -134,6 +143,21 @@ def line(ax: Axes, rows: pd.DataFrame, *, x: str, look: Look, label: str | None 
         rows = rows.sort_values(x)
         low, high = rows["low"].astype(float), rows["high"].astype(float)
         ax.fill_between(rows[x].astype(float), low, high, color=look.colour, alpha=0.2, linewidth=0)
+
+
+def lines(
+    ax: Axes, summary: pd.DataFrame, looks: Mapping[str, Look], *, by: str, x: str, banded: Container[str] | None = None
+) -> None:
+    """Draw a `line` for every value of column `by` that has a look; with a band all, or those in `banded`."""
+    for name, look in looks.items():
+        rows = summary[summary[by] == name]
+        if len(rows):
+            line(ax, rows, x=x, look=look, band=banded is None or name in banded)
+
+
+def interval_in_percent(row: pd.Series) -> str:
+    """Return the interval of a mean that is a share: ``95 % interval 81.2 to 84.0``."""
+    return f"{100 * row['level']:g} % interval {100 * row['low']:.1f} to {100 * row['high']:.1f}"
 
 
 def interval_name(summary: pd.DataFrame, *, over: str = "draws") -> str:
@@ -156,10 +180,10 @@ def one_value(summary: pd.DataFrame, column: str, *, what: str) -> str | None:
     """
     if column not in summary:
         return None
-    found = sorted(summary[column].dropna().unique())
-    if len(found) > 1:
-        raise InputError(f"{what} draws one {column}, got {', '.join(map(str, found))}; filter the summary first")
-    return found[0] if found else None
+    values = sorted(summary[column].dropna().unique())
+    if len(values) > 1:
+        raise InputError(f"{what} draws one {column}, got {', '.join(map(str, values))}; filter the summary first")
+    return values[0] if values else None
 
 
 def require(summary: pd.DataFrame, columns: Sequence[str], *, what: str) -> None:

@@ -1,17 +1,58 @@
-"""Reading and writing the results table as CSV, whole or not at all."""
+"""Tables on disk: each written whole or not at all, and beside it what it was made from."""
 
 from __future__ import annotations
 
+import ast
 import json
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
-from diffred_core import files
+from diffred_core import files, provenance
 from diffred_core.errors import InputError
-from diffred_core.results._provenance import provenance_path
 from diffred_core.results._schema import TEXT_COLUMNS, check
+
+
+def collect_provenance(
+    parameters: Mapping[str, object],
+    *,
+    feature_keys: Mapping[str, str] | None = None,
+    device: str = "cpu",
+    started: float | None = None,
+) -> dict[str, object]:
+    """Return what is written beside a table: enough to say which code and which inputs made it.
+
+    Parameters
+    ----------
+    parameters : mapping
+        The parameters of the run, JSON values only.
+    feature_keys : mapping of split to key, optional
+        Keys of the feature stores that were read.
+    device : str, default="cpu"
+        Where the tensors lived.
+    started : float, optional
+        ``time.perf_counter()`` at the start of the run; gives ``wall_seconds``.
+    """
+    commit, dirty = provenance.commit()
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "parameters": dict(parameters),
+        "feature_keys": dict(feature_keys or {}),
+        "commit": commit,
+        "dirty": dirty,
+        "versions": provenance.versions(),
+        "device": device,
+        "wall_seconds": None if started is None else round(time.perf_counter() - started, 3),
+    }
+
+
+def provenance_path(path: Path) -> Path:
+    """Return the place of the provenance of the table at `path`: ``<name>.provenance.json`` beside it."""
+    return Path(path).with_suffix(".provenance.json")
 
 
 def write(table: pd.DataFrame, path: Path | str, *, provenance: Mapping[str, object]) -> Path:
@@ -83,10 +124,10 @@ def read_all(root: Path | str | None = None, *, analysis: str) -> pd.DataFrame:
         If there is no such table, or one of them breaks the schema.
     """
     folder = Path(root) if root is not None else files.runs_root() / "tables"
-    found = sorted(folder.glob(f"*/*/{files.slug(analysis)}.csv"))
-    if not found:
+    paths = sorted(folder.glob(f"*/*/{files.slug(analysis)}.csv"))
+    if not paths:
         raise InputError(f"expected tables */*/{files.slug(analysis)}.csv under {folder}, got none; run the grid first")
-    return pd.concat([read(path) for path in found], ignore_index=True)
+    return pd.concat([read(path) for path in paths], ignore_index=True)
 
 
 def read_provenance(path: Path | str) -> dict[str, object]:
@@ -105,3 +146,73 @@ def read_provenance(path: Path | str) -> dict[str, object]:
     if record.get("table_sha256") != files.sha256(path):
         raise InputError(f"{path} is not the table that its provenance describes; run the analysis again")
     return record
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a notebook was started with.
+
+    Attributes
+    ----------
+    parameters : dict
+        The names of the parameters cell with the values that they have now.
+    started : float
+        ``time.perf_counter()`` at the beginning.
+    """
+
+    parameters: Mapping[str, object]
+    started: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def begin(cls, namespace: Mapping[str, object]) -> Run:
+        """Return the run of the notebook whose ``globals()`` are given.
+
+        Its parameters are what its first cell of annotated assignments names, as the notebook's history has it: no
+        list of them is kept a second time. A cell injected by papermill changes values, not names.
+
+        Raises
+        ------
+        InputError
+            If no such cell has run.
+        """
+        history = namespace.get("In")
+        for source in history if isinstance(history, list) else []:
+            if names := _parameters_cell(source):
+                return cls({name: namespace[name] for name in names})
+        raise InputError(
+            "expected a parameters cell (name: type = default) to have run before, found none; run the notebook from "
+            "its first cell"
+        )
+
+    def write(self, table: pd.DataFrame, analysis: str, *, inputs: Mapping[str, str] | None = None) -> Path:
+        """Write the table of `analysis` to its place, with the provenance of this run, and return the place.
+
+        Parameters
+        ----------
+        table : DataFrame
+            A results table.
+        analysis : str
+            Name of the notebook.
+        inputs : mapping of str to str, optional
+            Keys or digests of what was read, such as ``TaskFeatures.keys``.
+        """
+        task, model = (str(self.parameters.get(name, files.SUMMARY)) for name in ("task", "model"))
+        made_by = collect_provenance(
+            self.parameters,
+            feature_keys=inputs,
+            device=str(self.parameters.get("device", "cpu")),
+            started=self.started,
+        )
+        return write(table, files.table_path(task, model, analysis), provenance=made_by)
+
+
+def _parameters_cell(source: str) -> list[str]:
+    """Return the names of a cell that holds annotated assignments with values and nothing else, else nothing."""
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:  # a cell of magics
+        return []
+    names = [
+        s.target.id for s in statements if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) and s.value
+    ]
+    return names if len(names) == len(statements) else []

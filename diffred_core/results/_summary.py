@@ -1,4 +1,4 @@
-"""Mean, interval and number of repeats of the groups of a results table."""
+"""The rows of a results table that are meant, and mean, interval and number of repeats of its groups."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import pandas as pd
 
 from diffred_core import intervals
 from diffred_core.errors import InputError
+
+
+def where(table: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """Return the rows whose columns have these values; where several are given in a tuple, one of them."""
+    for column, value in values.items():
+        table = table[table[column].isin(value) if isinstance(value, tuple) else table[column] == value]
+    return table
 
 
 def summarize(

@@ -7,7 +7,7 @@ wrong side, and is undecided where the interval contains the limit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
@@ -110,11 +110,6 @@ def above_zero(
     return judge(name=name, statement=statement, evidence=evidence, value=value, low=low, high=high)
 
 
-def claims_frame(claims: Iterable[Claim]) -> pd.DataFrame:
-    """Return one row a claim, its fields as columns."""
-    return pd.DataFrame([asdict(claim) for claim in claims])
-
-
 def claim_rows(claims: Iterable[Claim], cell: Mapping[str, object]) -> Iterator[Row]:
     """Yield the claims as rows of a results table: metric ``claim``, its name as method, its verdict as label.
 
@@ -127,6 +122,11 @@ def claim_rows(claims: Iterable[Claim], cell: Mapping[str, object]) -> Iterator[
     for claim in claims:
         measured = {"value": claim.value, "low": claim.low, "high": claim.high}
         yield {**cell, "metric": "claim", "method": claim.name, "label": claim.verdict, **measured}
+
+
+def with_limits(row: pd.Series) -> dict[str, float]:
+    """Return the value of a row of a results table with the limits of its interval, as `judge` takes them."""
+    return {name: float(row[name]) for name in ("value", "low", "high")}
 
 
 def percent(share: float) -> str:

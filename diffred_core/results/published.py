@@ -40,19 +40,14 @@ def diffused_redundancy_at(delta: float) -> pd.DataFrame:
     DataFrame
         Columns model, weights, task, delta, first, nearest.
     """
-    numbers = diffused_redundancy_numbers()
-    rows = []
-    for (model, weights, task), curve in numbers[numbers["quantity"] == "accuracy"].groupby(
-        ["model", "weights", "task"]
-    ):
-        full = float(curve.loc[curve["fraction"] == 1.0, "value"].iloc[0])
-        found = {
-            estimator: redundancy.diffused_redundancy(
-                curve["fraction"], curve["value"], full, delta=delta, estimator=estimator
-            )
-            for estimator in ("first", "nearest")
-        }
-        rows.append({"model": model, "weights": weights, "task": task, "delta": delta, **found})
+    numbers, rows = diffused_redundancy_numbers(), []
+    keys = ["model", "weights", "task"]
+    for cell, curve in numbers[numbers["quantity"] == "accuracy"].groupby(keys):
+        row = {**dict(zip(keys, cell, strict=True)), "delta": delta}
+        points = curve["fraction"], curve["value"], float(curve.loc[curve["fraction"] == 1.0, "value"].iloc[0])
+        for estimator in ("first", "nearest"):
+            row[estimator] = redundancy.diffused_redundancy(*points, delta=delta, estimator=estimator)
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -16,8 +16,8 @@ with needs("images"):
     from diffred_core.small_networks._cache import networks as networks
     from diffred_core.small_networks._images import Images as Images
     from diffred_core.small_networks._layers import convolution_features as convolution_features
-    from diffred_core.small_networks._recipe import SHORT as SHORT
-    from diffred_core.small_networks._recipe import Recipe as Recipe
+    from diffred_core.small_networks._train import SHORT as SHORT
+    from diffred_core.small_networks._train import Recipe as Recipe
     from diffred_core.small_networks._train import train as train
     from diffred_core.small_networks._vgg import DEPTHS as DEPTHS
     from diffred_core.small_networks._vgg import VGG as VGG

@@ -20,11 +20,10 @@ from diffred_core import backbones, files, provenance
 from diffred_core.backbones import Backbone
 from diffred_core.errors import InputError
 from diffred_core.small_networks._images import Images, to_pixels
-from diffred_core.small_networks._recipe import SHORT, Recipe
-from diffred_core.small_networks._train import Training, train
+from diffred_core.small_networks._train import SHORT, Recipe, Training, train
 from diffred_core.small_networks._vgg import VGG, Design
 
-CODE = tuple(Path(__file__).with_name(name) for name in ("_recipe.py", "_train.py", "_vgg.py"))
+CODE = tuple(Path(__file__).with_name(name) for name in ("_train.py", "_vgg.py"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +137,8 @@ class _Slot:
         started = time.perf_counter()
         trained = train(self.images, self.design, recipe=self.recipe, seed=self.seed, device=self.device)
         seconds = round(time.perf_counter() - started, 3)
-        state = {name: tensor.cpu().contiguous() for name, tensor in trained.module.state_dict().items()}
-        files.write_bytes(self.weights, save(state))
+        weights = {name: tensor.cpu().contiguous() for name, tensor in trained.module.state_dict().items()}
+        files.write_bytes(self.weights, save(weights))
         record = {
             "key": self.key,
             "identity": self.identity,
@@ -162,12 +161,8 @@ class _Slot:
             return None
         module = VGG(self.design, self.images.n_classes, seed=self.seed)
         module.load_state_dict(load_tensors(content))
-        trained = Training(
-            module.eval().requires_grad_(False),
-            tuple(record["mean"]),
-            tuple(record["std"]),
-            tuple(record["losses"]),
-        )
+        numbers = (tuple(record[name]) for name in ("mean", "std", "losses"))
+        trained = Training(module.eval().requires_grad_(False), *numbers)
         backbone = as_backbone(trained, self.design, seed=self.seed, size=self.images.size)
         return Network(self.design, self.seed, backbone, self.key, trained.losses, record["seconds"])
 

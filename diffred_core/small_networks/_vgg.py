@@ -51,11 +51,6 @@ class Design:
         return f"vggm{self.depth}-w{self.width}{'' if self.early_pooling else '-late'}"
 
     @property
-    def n_convolutions(self) -> int:
-        """Convolutions, which are the probed layers."""
-        return self.depth - 1
-
-    @property
     def plan(self) -> tuple[tuple[int, bool], ...]:
         """Channels of every convolution, and whether its block ends in a pooling."""
         return tuple(

@@ -12,38 +12,28 @@ import itertools
 
 import pandas as pd
 
-from diffred_core.chapters.depth.names import (
-    EARLY,
-    IN_DISTRIBUTION,
-    LATE,
-    RETAINED,
-    SHIFT,
-    SMALL_NETWORKS,
-    TRAINED,
-    TRANSFER,
-    UNTRAINED,
-)
+from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import places
 from diffred_core.errors import InputError
-from diffred_core.results.claims import Claim, above_zero, judge, percent
+from diffred_core.results import where
+from diffred_core.results.claims import Claim, above_zero, judge, percent, with_limits
 
 OVER = "bootstrap over validation and test rows"
 DESIGNS = {
-    IN_DISTRIBUTION: "",
-    TRANSFER: ", with probes of its own,",
-    SHIFT: ", with the probes of the reference task,",
+    names.IN_DISTRIBUTION: "",
+    names.TRANSFER: ", with probes of its own,",
+    names.SHIFT: ", with the probes of the reference task,",
 }
-MEAN_RETAINED = "mean_percent_retained"
 
 
 def every(table: pd.DataFrame) -> list[Claim]:
     """Return the claims about a table: about every task and design of `layers`, or every kind of small networks."""
-    return _of_networks(table) if SMALL_NETWORKS in set(table["experiment"]) else _of_layers(table)
+    return _of_networks(table) if names.SMALL_NETWORKS in set(table["experiment"]) else _of_layers(table)
 
 
 def cells(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Return task and method of every curve of the table, in its order."""
-    rows = table[(table["metric"] == "accuracy") & table["method"].isin(DESIGNS)]
+    rows = where(table, metric="accuracy", method=tuple(DESIGNS))
     return list(dict.fromkeys(zip(rows["task"], rows["method"], strict=True)))
 
 
@@ -64,44 +54,31 @@ def last_layer_is_not_best(table: pd.DataFrame, *, task: str, method: str, level
     InputError
         If the table has no such curve.
     """
-    gain = _limits(table, "best_layer_gain", task, method)
-    layers = list(dict.fromkeys(table["layer"]))
+    gain = with_limits(_row(table, "best_layer_gain", task, method))
+    points, layers = {name: 100 * value for name, value in gain.items()}, table["layer"].unique()
     best = layers[int(_row(table, "best_layer", task, method)["value"]) - 1]
-    points = {name: 100 * value for name, value in gain.items()}
-    won = f"which gains {points['value']:+.1f} points over the last layer" if best != layers[-1] else (
-        "the last layer itself"
-    )  # fmt: skip
+    gains = f"which gains {points['value']:+.1f} points over the last layer"
     return judge(
         name="last layer is not best",
         statement=f"for {task}{DESIGNS[method]} a layer before the last is better.",
         evidence=(
-            f"Validation rows choose {best}, {won}; {percent(level)} interval of the gain {points['low']:+.1f} to "
-            f"{points['high']:+.1f} points ({OVER})."
+            f"Validation rows choose {best}, {'the last layer itself' if best == layers[-1] else gains}; "
+            f"{percent(level)} interval of the gain {points['low']:+.1f} to {points['high']:+.1f} points ({OVER})."
         ),
         **gain,
     )
 
 
 def performance_is_retained(
-    table: pd.DataFrame, *, task: str, method: str, limit: float = RETAINED, level: float = 0.95
+    table: pd.DataFrame, *, task: str, method: str, limit: float = names.RETAINED, level: float = 0.95
 ) -> Claim:
     """Return the claim that the last layer retains at least `limit` percent of the best layer: no tunnel to speak of.
 
     The best layer is the one that validation rows choose; as published it is chosen on the rows that are measured.
 
-    Parameters
-    ----------
-    table, task, method, level
-        As in `last_layer_is_not_best`.
-    limit : float
-        In percent; 95 is published.
-
-    Raises
-    ------
-    InputError
-        As `last_layer_is_not_best`.
+    Parameters and errors are those of `last_layer_is_not_best`; `limit` is in percent, 95 is published.
     """
-    retained = _limits(table, "percent_retained_held_out", task, method)
+    retained = with_limits(_row(table, "percent_retained_held_out", task, method))
     published = _row(table, "percent_retained", task, method)["value"]
     return judge(
         name="performance is retained",
@@ -121,7 +98,7 @@ def loss_is_of_other_data(table: pd.DataFrame, *, task: str, method: str, level:
 
     Parameters and errors are those of `last_layer_is_not_best`.
     """
-    beyond = _limits(table, "retained_beyond_id", task, method)
+    beyond = with_limits(_row(table, "retained_beyond_id", task, method))
     return judge(
         name="loss is of other data",
         statement=f"the last layers cost {task}{DESIGNS[method]} more than the reference task.",
@@ -139,7 +116,7 @@ def other_data_follow(table: pd.DataFrame, *, task: str, method: str, level: flo
 
     Parameters and errors are those of `last_layer_is_not_best`.
     """
-    correlation = _limits(table, "id_ood_correlation", task, method)
+    correlation = with_limits(_row(table, "id_ood_correlation", task, method))
     return judge(
         name="other data follow",
         statement=f"over layers the accuracy on {task}{DESIGNS[method]} goes with that on the reference task.",
@@ -166,7 +143,7 @@ def selection_flatters(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     InputError
         If the table has no probe as published.
     """
-    rows = table[table["metric"] == "optimism"]
+    rows = where(table, metric="optimism")
     if rows.empty:
         raise InputError("expected rows of the metric optimism, got none; run the sweep with published_layers above 0")
     return above_zero(
@@ -197,7 +174,7 @@ def late_pooling_retains_more(table: pd.DataFrame, *, model: str, level: float =
     InputError
         If one of the two was not trained.
     """
-    early, late = (_by_seed(table, model, pooling) for pooling in (EARLY, LATE))
+    early, late = (_by_seed(table, model, pooling) for pooling in (names.EARLY, names.LATE))
     return above_zero(
         name="late pooling retains more",
         statement=f"without early pooling {model} retains more of its OOD performance.",
@@ -231,7 +208,7 @@ def networks_lose_other_data(table: pd.DataFrame, *, model: str, pooling: str, l
 
     Parameters and errors are those of `depth_retains_less`.
     """
-    own = table[table["method"] == IN_DISTRIBUTION]
+    own = where(table, method=names.IN_DISTRIBUTION)
     inside, outside = _by_seed(own, model, pooling, metric="percent_retained"), _by_seed(table, model, pooling)
     return above_zero(
         name="loss is of other data",
@@ -250,11 +227,11 @@ def training_retains_less(table: pd.DataFrame, *, model: str, pooling: str, leve
 
     Parameters and errors are those of `depth_retains_less`; the table must hold the untrained networks.
     """
-    before, after = (_by_seed(table, model, pooling, recipe=recipe) for recipe in (UNTRAINED, TRAINED))
-    words = pooling.replace("_", " ")
+    before, after = (_by_seed(table, model, pooling, recipe=recipe) for recipe in (names.UNTRAINED, names.TRAINED))
     return above_zero(
         name="training retains less",
-        statement=f"{model} ({words}) retains less of its OOD performance after training than before.",
+        statement=f"{model} ({pooling.replace('_', ' ')}) retains less of its OOD performance after training than "
+        "before.",
         measured=f"It retains {after.mean():.1f} % against {before.mean():.1f} %; the loss, in points",
         differences=before - after,
         level=level,
@@ -268,17 +245,17 @@ def _of_layers(table: pd.DataFrame) -> list[Claim]:
     for task, method in cells(table):
         curve = {"task": task, "method": method}
         claims.append(last_layer_is_not_best(table, **curve))
-        if method != IN_DISTRIBUTION:
+        if method != names.IN_DISTRIBUTION:
             claims += [performance_is_retained(table, **curve), loss_is_of_other_data(table, **curve)]
             # an accuracy that is the same in all layers correlates with nothing, and has no row
-            if len(_rows(table, "id_ood_correlation", task, method)):
+            if len(where(table, metric="id_ood_correlation", **curve)):
                 claims.append(other_data_follow(table, **curve))
     return claims + ([selection_flatters(table)] if "optimism" in set(table["metric"]) else [])
 
 
 def _of_networks(table: pd.DataFrame) -> list[Claim]:
     models = sorted(table["model"].unique())
-    poolings = [pooling for pooling in (EARLY, LATE) if pooling in set(table["label"])]
+    poolings = [pooling for pooling in names.POOLING if pooling in set(table["label"])]
     kinds = [{"model": model, "pooling": pooling} for model in models for pooling in poolings]
     claims = [networks_lose_other_data(table, **kind) for kind in kinds]
     if len(poolings) == 2:
@@ -286,20 +263,16 @@ def _of_networks(table: pd.DataFrame) -> list[Claim]:
     stacks = places(table).groupby("model")["n_features"].agg(depth="size", width="first")
     pairs = itertools.permutations(stacks.itertuples(), 2)
     deeper = [(a.Index, b.Index) for a, b in pairs if a.width == b.width and a.depth < b.depth]
-    claims += [
-        depth_retains_less(table, shallow=shallow, deep=deep, pooling=pooling)
-        for shallow, deep in deeper
-        for pooling in poolings
-    ]
-    untrained = UNTRAINED in set(table["recipe"])
+    for (shallow, deep), pooling in itertools.product(deeper, poolings):
+        claims.append(depth_retains_less(table, shallow=shallow, deep=deep, pooling=pooling))
+    untrained = names.UNTRAINED in set(table["recipe"])
     return claims + [training_retains_less(table, **kind) for kind in kinds if untrained]
 
 
 def _by_seed(
-    table: pd.DataFrame, model: str, pooling: str, *, metric: str = MEAN_RETAINED, recipe: str = TRAINED
+    table: pd.DataFrame, model: str, pooling: str, *, metric: str = names.MEAN_RETAINED, recipe: str = names.TRAINED
 ) -> pd.Series:
-    kind = {"metric": metric, "model": model, "label": pooling, "recipe": recipe}
-    rows = table[(table[list(kind)] == pd.Series(kind)).all(axis=1)]
+    rows = where(table, metric=metric, model=model, label=pooling, recipe=recipe)
     if rows.empty:
         known = sorted({f"{row.model} {row.label} {row.recipe}" for row in table.itertuples()})
         raise InputError(
@@ -308,17 +281,9 @@ def _by_seed(
     return rows.set_index("seed")["value"].astype(float).sort_index()
 
 
-def _limits(table: pd.DataFrame, metric: str, task: str, method: str) -> dict[str, float]:
-    return {name: float(value) for name, value in _row(table, metric, task, method)[["value", "low", "high"]].items()}
-
-
 def _row(table: pd.DataFrame, metric: str, task: str, method: str) -> pd.Series:
-    rows = _rows(table, metric, task, method)
+    rows = where(table, metric=metric, task=task, method=method)
     if rows.empty:
         known = ", ".join(f"{t} ({m})" for t, m in cells(table))
         raise InputError(f"expected {metric} of {task} ({method}), got no such row; the table holds {known or 'none'}")
     return rows.iloc[0]
-
-
-def _rows(table: pd.DataFrame, metric: str, task: str, method: str) -> pd.DataFrame:
-    return table[(table["metric"] == metric) & (table["task"] == task) & (table["method"] == method)]

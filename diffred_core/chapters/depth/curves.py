@@ -1,8 +1,8 @@
-"""Accuracy by layer, in one of three designs: on the task itself, on another one, and under shift."""
+"""Accuracy by layer, in one of three designs and as published, and the rows that say what is read off it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffred_core import intervals, linear_probe
-from diffred_core.chapters.depth.names import SHIFT
+from diffred_core import intervals, linear_probe, tunnel
+from diffred_core.chapters.depth.names import AS_PUBLISHED, IN_DISTRIBUTION, SELECTED_EPOCH, SHIFT, TUNNEL_STARTS
 from diffred_core.errors import InputError
 from diffred_core.linear_probe import LayerProbes
 from diffred_core.results.rows import Row
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
 Layers = Mapping[str, "TaskFeatures"]
+Measure = Callable[["Reading", "Reading"], np.ndarray]
 
 
 class Reading(NamedTuple):
@@ -101,7 +102,7 @@ def own_curve(
     layers: Layers, *, method: str, split: str, probe: str, resampling: Resampling
 ) -> tuple[LayerCurve, LayerProbes]:
     """Return the curve of probes that are trained on the task itself, and the probes."""
-    task = next(iter(layers.values()))
+    task = task_of(layers)
     X = {name: rows_of(of, split) for name, of in layers.items()}
     probes = linear_probe.probe_layers(X, {task.task: labels_of(task, split)}, method=probe)
     fits = tuple(row | {"at_edge": float(edge)} for row, edge in zip(_fits(probes), probes.at_edge[:, 0], strict=True))
@@ -116,7 +117,7 @@ def shifted_curve(
     probes: LayerProbes, layers: Layers, shifted: Layers, *, split: str, resampling: Resampling
 ) -> LayerCurve:
     """Return the accuracy of the probes of `layers` on the rows of another task with the same classes."""
-    source, other = (next(iter(one.values())) for one in (layers, shifted))
+    source, other = task_of(layers), task_of(shifted)
     order = _places(source, other)
     correct, validation = (
         torch.stack(
@@ -130,6 +131,16 @@ def shifted_curve(
     return _curve(SHIFT, other, correct, validation, resampling, _fits(probes))
 
 
+def task_of(layers: Layers) -> TaskFeatures:
+    """Return the features of the first layer, which stand for the task that all layers share."""
+    return next(iter(layers.values()))
+
+
+def layer_columns(name: str, of: TaskFeatures) -> Row:
+    """Return the columns that say whose layer a row is about."""
+    return {"layer": name, "n_features": of.n_features, "task": of.task, "n_way": of.n_classes}
+
+
 def rows_of(of: TaskFeatures, split: str) -> dict[str, Tensor]:
     """Return the rows of every part, in double precision, below whose rounding the smallest regularisers lie."""
     return {part: of.splits[at][0].double() for part, at in _parts(split).items()}
@@ -140,13 +151,78 @@ def labels_of(of: TaskFeatures, split: str) -> dict[str, Tensor]:
     return {part: of.splits[at][1] for part, at in _parts(split).items()}
 
 
+def accuracy_rows(curve: LayerCurve, layers: Layers, *, probe: str) -> Iterator[Row]:
+    """Yield the accuracy of every layer with its limits, in execution order."""
+    for i, (name, of) in enumerate(layers.items()):
+        fit = dict(curve.fits[i])
+        edge = fit.pop("at_edge", None)
+        shared = _shared(curve, probe) | {"layer": name, "n_features": of.n_features} | fit
+        limits = {} if curve.resampled is None else curve.limits(curve.resampled.accuracy[:, i])
+        yield shared | {"metric": "accuracy", "value": curve.measured.accuracy[i]} | limits
+        yield shared | {"metric": "accuracy_validation", "value": curve.measured.validation[i]}
+        if edge is not None:
+            yield shared | {"metric": "l2_at_edge", "value": edge}
+
+
+def tunnel_rows(curve: LayerCurve, inside: LayerCurve, layers: Layers, *, probe: str) -> Iterator[Row]:
+    """Yield what one curve says of the tunnel: of all layers, and so in the row of the last one.
+
+    A start of the tunnel is counted from 1; there is no row where the rule finds none.
+    """
+    name, last = list(layers.items())[-1]
+    shared = _shared(curve, probe) | {"layer": name, "n_features": last.n_features}
+    for metric, measure in _measures(curve, inside).items():
+        value = measure(curve.measured, inside.measured)
+        if np.isfinite(value):
+            yield shared | {"metric": metric, "value": float(value)} | _limits(curve, inside, measure)
+    yield shared | {"metric": "best_layer", "value": int(curve.measured.best) + 1}
+    if curve.method != IN_DISTRIBUTION and (start := tunnel.revised_tunnel_start(curve.measured.accuracy)) is not None:
+        yield shared | {"metric": "tunnel_start_revised", "value": start + 1}
+
+
+def spread_layers(names: Sequence[str], count: int) -> list[str]:
+    """Return `count` of `names`, evenly spread, the last among them.
+
+    Raises
+    ------
+    InputError
+        If `count` is negative.
+    """
+    if count < 0:
+        raise InputError(f"published_layers must be at least 0, got {count}; 0 leaves the published probe out")
+    step = len(names) / max(1, min(count, len(names)))
+    return [names[round((i + 1) * step) - 1] for i in range(min(count, len(names)))]
+
+
+def published_rows(
+    layers: Layers, *, method: str, chosen: Sequence[str], split: str, seeds: Sequence[int]
+) -> Iterator[Row]:
+    """Yield, seed by seed, the accuracy as published, that of the epoch chosen on validation rows, and the difference.
+
+    Harun et al. (2024), appendix A.8: 30 epochs of AdamW, the best test accuracy among them.
+    """
+    task = task_of(layers)
+    X = {name: {part: rows.float() for part, rows in rows_of(layers[name], split).items()} for name in chosen}
+    curves = linear_probe.probe_layers_by_epoch(X, {task.task: labels_of(task, split)}, seeds=seeds)
+    measured = (
+        ({"metric": "accuracy", "recipe": AS_PUBLISHED}, curves.as_published),
+        ({"metric": "accuracy", "recipe": SELECTED_EPOCH}, curves.selected),
+        ({"metric": "optimism"}, curves.optimism),
+    )
+    for i, name in enumerate(chosen):
+        shared = layer_columns(name, layers[name]) | {"method": method, "probe": "adamw"}
+        for repeat, seed in enumerate(seeds):
+            for kind, values in measured:
+                yield shared | {"repeat": repeat, "seed": seed} | kind | {"value": float(values[i, 0, repeat])}
+
+
 def _parts(split: str) -> dict[str, str]:
     return {"train": "train", "validation": "validation", "test": split}
 
 
 def _fits(probes: LayerProbes) -> tuple[Row, ...]:
-    found = zip(probes.l2[:, 0], probes.converged[:, 0], strict=True)
-    return tuple({"l2": float(l2), "converged": bool(converged)} for l2, converged in found)
+    fits = zip(probes.l2[:, 0], probes.converged[:, 0], strict=True)
+    return tuple({"l2": float(l2), "converged": bool(converged)} for l2, converged in fits)
 
 
 def _curve(
@@ -168,3 +244,43 @@ def _places(source: TaskFeatures, other: TaskFeatures) -> Tensor:
         )
     device = next(iter(other.splits.values()))[1].device
     return torch.tensor([source.classes.index(name) for name in other.classes], device=device)
+
+
+def _limits(curve: LayerCurve, inside: LayerCurve, measure: Measure) -> Row:
+    if curve.resampled is None or inside.resampled is None:
+        return {}
+    draws = measure(curve.resampled, inside.resampled)
+    return curve.limits(draws[np.isfinite(draws)])
+
+
+def _measures(curve: LayerCurve, inside: LayerCurve) -> dict[str, Measure]:
+    """Return what is read of `curve` and of `inside`: from (..., n_layers) to (...)."""
+    measures: dict[str, Measure] = {
+        "percent_retained": lambda own, _: tunnel.percent_retained(own.accuracy).numpy(),
+        "percent_retained_held_out": lambda own, _: _held_out(own),
+        "best_layer_gain": lambda own, _: own.chosen - own.last,
+    }
+    if curve.method == IN_DISTRIBUTION:
+        return measures | {metric: _start(share) for metric, share in TUNNEL_STARTS.items()}
+    return measures | {
+        "id_ood_correlation": lambda own, within: tunnel.id_ood_correlation(within.accuracy, own.accuracy).numpy(),
+        # what the last layers cost here beyond what they cost on the task itself: a tunnel is below 0
+        "retained_beyond_id": lambda own, within: _held_out(own) - _held_out(within),
+        "alignment": lambda own, within: tunnel.alignment(
+            within.last, own.last, id_classes=inside.n_classes, ood_classes=curve.n_classes
+        ).numpy(),
+    }
+
+
+def _start(share: float) -> Measure:
+    """Return `tunnel.tunnel_start` of many curves at once, counted from 1."""
+    return lambda own, _: (own.accuracy >= share * own.accuracy[..., -1:]).argmax(-1) + 1
+
+
+def _held_out(of: Reading) -> np.ndarray:
+    """Return the percentage retained of the layer that validation rows choose; it may be worse than the last."""
+    return 100 * of.last / np.maximum(of.chosen, 1e-12)
+
+
+def _shared(curve: LayerCurve, probe: str) -> Row:
+    return {"method": curve.method, "task": curve.task, "n_way": curve.n_classes, "probe": probe}

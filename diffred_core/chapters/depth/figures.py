@@ -14,21 +14,9 @@ from matplotlib.ticker import MaxNLocator
 
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import by_layer
-from diffred_core.drawing import Figure, Look
-from diffred_core.drawing.style import (
-    COLOURS,
-    GREY,
-    MARKERS,
-    TEXT,
-    axes_or_new,
-    finish,
-    interval_name,
-    line,
-    percent_ticks,
-    require,
-    task_label,
-)
-from diffred_core.results import summarize
+from diffred_core.drawing import Figure, Look, style
+from diffred_core.drawing.style import COLOURS, GREY, MARKERS, TEXT, begin, finish, interval_name, line, task_label
+from diffred_core.results import summarize, where
 
 COLUMNS = ("place", "layer", "recipe", "method", "task", "metric", "mean", "low", "high", "n", "level")
 DESIGNS = {  # design: how it is named in a legend, dash
@@ -42,16 +30,19 @@ RANKS = {
     "numerical_rank": Look("numerical rank", COLOURS[1], MARKERS[1]),
     "stable_rank": Look("stable rank", COLOURS[2], MARKERS[2]),
 }
-COLLAPSE = {f"nc{i + 1}": Look(f"NC{i + 1}", COLOURS[i], MARKERS[i]) for i in range(4)}
-CONVENTIONS = {names.PAPYAN: "-", names.HARUN: ":"}
+COLLAPSE = {  # by convention and metric
+    convention: {
+        f"nc{i + 1}": Look(f"NC{i + 1}, {convention.capitalize()}", COLOURS[i], MARKERS[i], dash) for i in range(4)
+    }
+    for convention, dash in ((names.PAPYAN, "-"), (names.HARUN, ":"))
+}
 REDUNDANCY = {
     "cka_to_last": Look("CKA with the last layer", COLOURS[0], MARKERS[0]),
     "accuracy_kept": Look("accuracy kept by a random part", COLOURS[1], MARKERS[1]),
     "diffused_redundancy": Look("diffused redundancy", COLOURS[2], MARKERS[2]),
 }
-WITHOUT_BAND = ("diffused_redundancy",)  # steps of a coarse grid: an interval over draws says nothing
-START, MEAN_RETAINED = "tunnel_start_95", "mean_percent_retained"
-KIND = ["model", "label", "recipe"]  # of small networks
+BANDED = ("cka_to_last", "accuracy_kept")  # the third goes in steps of a coarse grid: its interval says nothing
+START = "tunnel_start_95"
 DASHES = {names.EARLY: "-", names.LATE: "--"}
 MOST = 102.0  # percent: the end of the axis, so that an interval around 100 is seen
 SHADE, SHADES = "#E8E8E8", ("#FFFFFF", "#F4F4F4", "#E6E6E6", "#D4D4D4")  # the stronger the tunnel, the darker
@@ -75,8 +66,7 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
 
     From the layer on which the original rule names the tunnel is shaded; there is none if that is the last.
     """
-    require(summary, COLUMNS, what="plot_accuracy")
-    ax, curves = axes_or_new(ax, size=SIZE), summary[summary["metric"] == "accuracy"]
+    ax, curves = begin(ax, summary, COLUMNS, what="plot_accuracy", size=SIZE), where(summary, metric="accuracy")
     if (start := _tunnel_start(summary)) is not None:
         end = curves["place"].max() + 0.5
         ax.axvspan(start - 0.5, end, color=SHADE, linewidth=0, zorder=0, label="tunnel, by the original rule")
@@ -85,7 +75,7 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
         label, dash = DESIGNS[method]
         colour = GREY if method == names.IN_DISTRIBUTION else next(colours)
         line(ax, rows, x="place", look=Look(label.format(task=task_label(task)), colour, next(markers), dash))
-    percent_ticks(ax)
+    style.percent_ticks(ax)
     _layer_axis(ax, curves)
     level = f"{100 * float(curves['level'].iloc[0]):g} %"
     return finish(ax, title=f"bands: {level} bootstrap over test images", x="", y=y, columns=1)
@@ -93,14 +83,13 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
 
 def accuracy_words(summary: pd.DataFrame) -> str:
     """Return `plot_accuracy` in words."""
-    curves, parts = summary[summary["metric"] == "accuracy"], []
+    curves, parts = where(summary, metric="accuracy"), []
     for (method, task), rows in _series(curves):
-        best, last = rows.loc[rows["mean"].idxmax()], rows.iloc[-1]
-        interval = f", {100 * last['level']:g} % interval {100 * last['low']:.1f} to {100 * last['high']:.1f}"
+        _, best, last = _ends(rows)
         parts.append(
             f"{DESIGNS[method][0].format(task=task_label(task))} is best in {best['layer']} with "
             f"{100 * best['mean']:.1f} % and has {100 * last['mean']:.1f} % in the last layer"
-            f"{'' if pd.isna(last['low']) else interval}"
+            f"{'' if pd.isna(last['low']) else f', {style.interval_in_percent(last)}'}"
         )
     layers, start = curves.drop_duplicates("place").set_index("place")["layer"], _tunnel_start(summary)
     shaded = "" if start is None else f" The tunnel is shaded from {layers[start]} on."
@@ -109,12 +98,11 @@ def accuracy_words(summary: pd.DataFrame) -> str:
 
 def plot_rank(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the number of directions that every layer uses, by three counts, beside its width."""
-    require(summary, (*COLUMNS, "n_features"), what="plot_rank")
-    ax = axes_or_new(ax, size=SIZE)
+    ax = begin(ax, summary, (*COLUMNS, "n_features"), what="plot_rank", size=SIZE)
     width = summary.drop_duplicates("place").assign(
         metric="n_features", mean=lambda t: t["n_features"].astype(float), low=None, high=None
     )
-    _metric_lines(ax, pd.concat([summary, width.astype(summary.dtypes)]), RANKS)
+    style.lines(ax, pd.concat([summary, width.astype(summary.dtypes)]), RANKS, by="metric", x="place")
     _log_axis(ax)
     _layer_axis(ax, summary)
     return finish(ax, title="training images", x="", y="directions (log scale)")
@@ -122,15 +110,14 @@ def plot_rank(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def rank_words(summary: pd.DataFrame) -> str:
     """Return `plot_rank` in words."""
-    return f"Line chart of the directions that each layer uses: {_ends(summary, RANKS, '.1f')}."
+    return f"Line chart of the directions that each layer uses: {_ends_in_words(summary, RANKS, '.1f')}."
 
 
 def plot_collapse(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the four measures of neural collapse by layer, in two conventions; all are 0 for a collapsed layer."""
-    require(summary, COLUMNS, what="plot_collapse")
-    ax = axes_or_new(ax, size=(SIZE[0], SIZE[1] + 0.6))
-    for convention, looks in _collapse_looks().items():
-        _metric_lines(ax, summary[summary["recipe"] == convention], looks)
+    ax = begin(ax, summary, COLUMNS, what="plot_collapse", size=(SIZE[0], SIZE[1] + 0.6))
+    for convention, looks in COLLAPSE.items():
+        style.lines(ax, where(summary, recipe=convention), looks, by="metric", x="place")
     _log_axis(ax)
     _layer_axis(ax, summary)
     return finish(ax, title="training images, probe of the reference task", x="", y="0 where collapsed (log scale)")
@@ -138,40 +125,36 @@ def plot_collapse(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def collapse_words(summary: pd.DataFrame) -> str:
     """Return `plot_collapse` in words."""
-    parts = [_ends(summary[summary["recipe"] == name], looks, ".2f") for name, looks in _collapse_looks().items()]
+    parts = [_ends_in_words(where(summary, recipe=name), looks, ".2f") for name, looks in COLLAPSE.items()]
     return f"Line chart of neural collapse by layer, 0 where collapsed: {'; '.join(filter(None, parts))}."
 
 
 def plot_redundancy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw by layer its likeness to the last one, and how much of it can go; bands are over random subsets."""
-    require(summary, COLUMNS, what="plot_redundancy")
-    ax = axes_or_new(ax, size=SIZE)
-    _metric_lines(ax, summary, REDUNDANCY)
+    ax = begin(ax, summary, COLUMNS, what="plot_redundancy", size=SIZE)
+    style.lines(ax, summary, REDUNDANCY, by="metric", x="place", banded=BANDED)
     ax.set_ylim(-0.03, 1.03)
     _layer_axis(ax, summary)
-    draws = int(summary["n"].max())
-    title = f"bands: {100 * float(summary['level'].iloc[0]):g} % t interval, {draws} subsets" if draws > 1 else ""
+    title = f"bands: {interval_name(summary, over='subsets')}" if summary["n"].max() > 1 else ""
     return finish(ax, title=title, x="", y="share", columns=1)
 
 
 def redundancy_words(summary: pd.DataFrame) -> str:
     """Return `plot_redundancy` in words."""
-    return f"Line chart of shares by layer: {_ends(summary, REDUNDANCY, '.2f')}."
+    return f"Line chart of shares by layer: {_ends_in_words(summary, REDUNDANCY, '.2f')}."
 
 
 def plot_optimism(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw what it adds to choose the epoch of the published probe on the test rows, layer by layer."""
-    require(summary, COLUMNS, what="plot_optimism")
+    ax = begin(ax, summary, COLUMNS, what="plot_optimism", size=(6.4, 1.8 + 0.4 * len(summary)))
     rows = summary.sort_values(["task", "place"], ascending=False, ignore_index=True)
-    ax = axes_or_new(ax, size=(6.4, 1.8 + 0.4 * len(rows)))
     points = 100 * rows[["mean", "low", "high"]].astype(float)
     reach = [points["mean"] - points["low"], points["high"] - points["mean"]]
     ax.axvline(0, color=GREY, linewidth=1)
     ax.errorbar(points["mean"], rows.index, xerr=reach, fmt="o", color=COLOURS[0], capsize=3, markersize=6)
     ax.set_yticks(rows.index, [f"{row.layer} on {task_label(row.task)}" for row in rows.itertuples()])
     ax.set_ylim(-0.6, len(rows) - 0.4)
-    title = f"bars: {100 * float(rows['level'].iloc[0]):g} % t interval, {int(rows['n'].max())} runs"
-    return finish(ax, title=title, x="points of accuracy added", y="")
+    return finish(ax, title=f"bars: {interval_name(rows, over='runs')}", x="points of accuracy added", y="")
 
 
 def optimism_words(summary: pd.DataFrame) -> str:
@@ -183,7 +166,7 @@ def optimism_words(summary: pd.DataFrame) -> str:
 
 def _tunnel_start(summary: pd.DataFrame) -> int | None:
     """Return the place where the tunnel begins, None if it would hold no more than the last layer."""
-    starts = summary.loc[summary["metric"] == START, "mean"]
+    starts = where(summary, metric=START)["mean"]
     return int(starts.iloc[0]) if len(starts) and starts.iloc[0] < summary["place"].max() else None
 
 
@@ -193,31 +176,18 @@ def _series(curves: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
     return sorted(lines, key=lambda item: list(DESIGNS).index(item[0][0]))
 
 
-def _collapse_looks() -> dict[str, dict[str, Look]]:
-    """Return the looks of NC1 to NC4 in every convention."""
-    return {
-        convention: {
-            metric: Look(f"{look.words}, {convention.capitalize()}", look.colour, look.marker, dash)
-            for metric, look in COLLAPSE.items()
-        }
-        for convention, dash in CONVENTIONS.items()
-    }
+def _ends(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Return the first, the greatest and the last of the rows of one line."""
+    rows = rows.sort_values("place")
+    return rows.iloc[0], rows.loc[rows["mean"].idxmax()], rows.iloc[-1]
 
 
-def _metric_lines(ax: Axes, summary: pd.DataFrame, looks: Mapping[str, Look]) -> None:
-    for metric, look in looks.items():
-        rows = summary[summary["metric"] == metric]
-        if len(rows):
-            line(ax, rows, x="place", look=look, band=metric not in WITHOUT_BAND)
-
-
-def _ends(summary: pd.DataFrame, looks: Mapping[str, Look], form: str) -> str:
-    """Say the first, the greatest and the last value of every metric."""
+def _ends_in_words(summary: pd.DataFrame, looks: Mapping[str, Look], form: str) -> str:
     parts = []
     for metric, look in looks.items():
-        rows = summary[summary["metric"] == metric].sort_values("place")
+        rows = where(summary, metric=metric)
         if len(rows):
-            first, top, last = rows.iloc[0], rows.loc[rows["mean"].idxmax()], rows.iloc[-1]
+            first, top, last = _ends(rows)
             parts.append(
                 f"{look.words} from {first['mean']:{form}} in {first['layer']} to {last['mean']:{form}} in "
                 f"{last['layer']}, at most {top['mean']:{form}} in {top['layer']}"
@@ -245,7 +215,7 @@ normalised_accuracy = Figure(
     lambda summary: f"Each line divided by its maximum. {accuracy_words(summary)}",
 )
 rank = Figure(lambda table: by_layer(table, [m for m in RANKS if m != "n_features"]), plot_rank, rank_words)
-collapse = Figure(lambda table: by_layer(table, list(COLLAPSE)), plot_collapse, collapse_words)
+collapse = Figure(lambda table: by_layer(table, list(COLLAPSE[names.PAPYAN])), plot_collapse, collapse_words)
 redundancy = Figure(lambda table: by_layer(table, list(REDUNDANCY)), plot_redundancy, redundancy_words)
 optimism = Figure(lambda table: by_layer(table, ["optimism"]), plot_optimism, optimism_words)
 
@@ -258,13 +228,14 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
 
     The first panel is returned; its figure holds one row of panels a model, one column a way of pooling.
     """
-    require(summary, ("model", "label", *COLUMNS), what="plot_network_accuracy")
-    models, poolings = sorted(summary["model"].unique()), _poolings(summary)
+    style.require(summary, ("model", "label", *COLUMNS), what="plot_network_accuracy")
+    models = sorted(summary["model"].unique())
+    poolings = [pooling for pooling in names.POOLING if pooling in set(summary["label"])]
     panels = _panels(len(models), len(poolings))
-    others = sorted(summary.loc[summary["method"] == names.TRANSFER, "task"].unique())
+    others = sorted(where(summary, method=names.TRANSFER)["task"].unique())
     looks = {task: Look(task_label(task), COLOURS[i % len(COLOURS)]) for i, task in enumerate(others)}
     for (row, model), (column, pooling) in itertools.product(zip(panels, models, strict=True), enumerate(poolings)):
-        cell = summary[(summary["model"] == model) & (summary["label"] == pooling)]
+        cell = where(summary, model=model, label=pooling)
         for (method, task, recipe), rows in cell.groupby(["method", "task", "recipe"]):
             own = Look(f"{task_label(task)} (trained on)", GREY, "o", "--")
             look = own if method == names.IN_DISTRIBUTION else looks[task]
@@ -273,7 +244,7 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
             else:
                 row[column].plot(rows["place"], rows["mean"], ":", color=look.colour, linewidth=1.6)
         _panel(row[column], title=f"{model}, {names.POOLING[pooling]}", y="" if column else "test accuracy (%)")
-        percent_ticks(row[column])
+        style.percent_ticks(row[column])
     panels[0][0].set_ylim(top=1.01)  # of all panels: an interval of few networks may reach beyond an accuracy's most
     dotted = "; dotted: before training" if names.UNTRAINED in set(summary["recipe"]) else ""
     _legend(panels, f"bands: {interval_name(summary, over='networks')}{dotted}")
@@ -283,8 +254,13 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
 def network_accuracy_words(summary: pd.DataFrame) -> str:
     """Return `plot_network_accuracy` in words."""
     sentences = []
-    for (model, pooling, recipe), cell in summary.groupby(KIND):
-        parts = [_fall(task, rows) for (_, task), rows in cell.groupby(["method", "task"])]
+    for (model, pooling, recipe), cell in summary.groupby(names.KIND):
+        parts = []
+        for (_, task), rows in cell.groupby(["method", "task"]):
+            _, best, last = _ends(rows)
+            parts.append(
+                f"{task} {100 * best['mean']:.1f} % at {best['place']}, {100 * last['mean']:.1f} % at the last"
+            )
         sentences.append(f"{model} {names.network_words(pooling, recipe)}: {'; '.join(parts)}")
     return (
         "Line charts of the test accuracy of a probe by convolution, best mean and mean at the last convolution. "
@@ -294,20 +270,19 @@ def network_accuracy_words(summary: pd.DataFrame) -> str:
 
 def _retained(table: pd.DataFrame) -> pd.DataFrame:
     """Return the percentage retained of every network (with its seed), and the mean of every kind (without)."""
-    draws = table[table["metric"] == MEAN_RETAINED]
-    seeds = draws[[*KIND, "seed", "value"]].rename(columns={"value": "mean"})
-    return pd.concat([seeds, summarize(table, KIND, metric=MEAN_RETAINED)], ignore_index=True)
+    seeds = where(table, metric=names.MEAN_RETAINED)[[*names.KIND, "seed", "value"]].rename(columns={"value": "mean"})
+    return pd.concat([seeds, summarize(table, names.KIND, metric=names.MEAN_RETAINED)], ignore_index=True)
 
 
 def plot_network_retained(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the share of OOD performance that each network retains, beside the published names for it."""
-    require(summary, (*KIND, "seed", "mean", "low", "high", "n"), what="plot_network_retained")
-    means = summary[summary["seed"].isna()].sort_values(KIND, ignore_index=True)
-    ax = axes_or_new(ax, size=(6.6, 2.0 + 0.6 * len(means)))
+    style.require(summary, (*names.KIND, "seed", "mean", "low", "high", "n"), what="plot_network_retained")
+    means = summary[summary["seed"].isna()].sort_values(names.KIND, ignore_index=True)
+    ax = style.axes_or_new(ax, size=(6.6, 2.0 + 0.6 * len(means)))
     left = max(0.0, min(75.0, 5 * (float(summary[["mean", "low"]].min().min()) // 5)))
     _shade_strengths(ax, left)
     for place, row in means.iterrows():
-        draws = summary[summary["seed"].notna() & (summary[KIND] == row[KIND]).all(axis=1)]["mean"]
+        draws = summary[summary["seed"].notna() & (summary[names.KIND] == row[names.KIND]).all(axis=1)]["mean"]
         ax.plot(draws, [place] * len(draws), "o", color=COLOURS[0], alpha=0.5, markersize=6)
         reach = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
         ax.errorbar(row["mean"], place, xerr=reach, fmt="|", color="#000000", markersize=16, capsize=4)
@@ -333,20 +308,18 @@ def network_retained_words(summary: pd.DataFrame) -> str:
 
 def _geometry(table: pd.DataFrame) -> pd.DataFrame:
     """Return rank and NC1 of the trained networks, the latter as decimal logarithm: it falls by orders of magnitude."""
-    rows = table[(table["recipe"] == names.TRAINED) & table["metric"].isin(["numerical_rank", "nc1"])]
-    return by_layer(
-        rows.assign(value=rows["value"].where(rows["metric"] != "nc1", np.log10(rows["value"]))),
-        ["numerical_rank", "nc1"],
-    )
+    rows = where(table, recipe=names.TRAINED, metric=("numerical_rank", "nc1"))
+    logarithms = rows["value"].where(rows["metric"] != "nc1", np.log10(rows["value"]))
+    return by_layer(rows.assign(value=logarithms), ["numerical_rank", "nc1"])
 
 
 def plot_network_geometry(summary: pd.DataFrame) -> Axes:
     """Draw the numerical rank and the within-class variability (NC1) by convolution, one line a trained network."""
-    require(summary, ("model", "label", *COLUMNS), what="plot_network_geometry")
+    style.require(summary, ("model", "label", *COLUMNS), what="plot_network_geometry")
     panels = _panels(1, 2, share=False)
     models = sorted(summary["model"].unique())
     for ax, metric, title in zip(panels[0], ("numerical_rank", "nc1"), ("numerical rank", "log10 of NC1"), strict=True):
-        for (model, pooling), rows in summary[summary["metric"] == metric].groupby(["model", "label"]):
+        for (model, pooling), rows in where(summary, metric=metric).groupby(["model", "label"]):
             i, words = models.index(model), f"{model}, {names.POOLING[pooling]}"
             look = Look(words, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], DASHES[pooling])
             line(ax, rows, x="place", look=look)
@@ -359,9 +332,7 @@ def network_geometry_words(summary: pd.DataFrame) -> str:
     """Return `plot_network_geometry` in words."""
     sentences = []
     for (model, pooling), cell in summary.groupby(["model", "label"]):
-        ranks, nc1 = (
-            cell[cell["metric"] == metric].sort_values("place")["mean"] for metric in ("numerical_rank", "nc1")
-        )
+        ranks, nc1 = (where(cell, metric=m).sort_values("place")["mean"] for m in ("numerical_rank", "nc1"))
         sentences.append(
             f"{model} {names.POOLING[pooling]}: rank from {ranks.iloc[0]:.0f} over at most {ranks.max():.0f} to "
             f"{ranks.iloc[-1]:.0f}, NC1 from {10 ** nc1.iloc[0]:.2f} to {10 ** nc1.iloc[-1]:.2f}"
@@ -378,16 +349,6 @@ def _shade_strengths(ax: Axes, left: float) -> None:
             ax.axvspan(lowest, right, color=shade, linewidth=0, zorder=0)
             ax.text((lowest + right) / 2, height, name, ha="center", va="center", fontsize=9, color=GREY)
         right = lowest
-
-
-def _poolings(summary: pd.DataFrame) -> list[str]:
-    return [pooling for pooling in names.POOLING if pooling in set(summary["label"])]
-
-
-def _fall(task: str, rows: pd.DataFrame) -> str:
-    rows = rows.sort_values("place")
-    best, last = rows.loc[rows["mean"].idxmax()], rows.iloc[-1]
-    return f"{task} {100 * best['mean']:.1f} % at {best['place']}, {100 * last['mean']:.1f} % at the last"
 
 
 def _panels(n_rows: int, n_columns: int, *, share: bool = True) -> np.ndarray:

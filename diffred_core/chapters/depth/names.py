@@ -15,6 +15,8 @@ AS_PUBLISHED, SELECTED_EPOCH = "as published", "selected epoch"
 EARLY, LATE = "early_pooling", "late_pooling"
 POOLING = {EARLY: "early pooling", LATE: "without early pooling"}
 TRAINED, UNTRAINED = "trained", "untrained"
+KIND = ["model", "label", "recipe"]  # the columns that networks share which differ in their seed alone
+MEAN_RETAINED = "mean_percent_retained"
 
 # metric: share of the final ID accuracy by which the original rule finds the tunnel (Masarczyk et al. 2023)
 TUNNEL_STARTS = {"tunnel_start_95": 0.95, "tunnel_start_98": 0.98}

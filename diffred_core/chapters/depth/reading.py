@@ -36,8 +36,8 @@ def by_layer(table: pd.DataFrame, metrics: Sequence[str], *, level: float = 0.95
         If the table has none of the metrics.
     """
     rows = table[table["metric"].isin(metrics) & ~table["recipe"].isin([AS_PUBLISHED, SELECTED_EPOCH])]
-    found = results.summarize(rows, _LINE, level=level, metric=None if len(rows) else metrics[0])
-    return found.merge(places(table), on=["model", "layer"]).sort_values([*_LINE[:-1], "place"], ignore_index=True)
+    means = results.summarize(rows, _LINE, level=level, metric=None if len(rows) else metrics[0])
+    return means.merge(places(table), on=["model", "layer"]).sort_values([*_LINE[:-1], "place"], ignore_index=True)
 
 
 def places(table: pd.DataFrame) -> pd.DataFrame:

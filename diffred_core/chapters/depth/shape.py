@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
 from diffred_core import cka, geometry, linear_probe, moments, redundancy, subsets
-from diffred_core.chapters.depth.curves import Layers, labels_of, rows_of
+from diffred_core.chapters.depth.curves import Layers, labels_of, layer_columns, rows_of
 from diffred_core.chapters.depth.names import HARUN
 from diffred_core.chapters.random_subsets.sizes import SizeGrid
 from diffred_core.linear_probe import LAYER_L2, LayerProbes, LinearProbe
 from diffred_core.moments import FeatureMoments
 from diffred_core.results.rows import Row
 
-if TYPE_CHECKING:
-    from diffred_core.features import TaskFeatures
-
 REDUNDANCY_FRACTIONS: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.5)
-
-
-@dataclass(frozen=True)
-class RandomParts:
-    """Which random parts of a layer are probed: one draw a seed, of every size; and what is read off them."""
-
-    fraction: float
-    delta: float
-    seeds: Sequence[int]
 
 
 def geometry_rows(
@@ -37,8 +23,8 @@ def geometry_rows(
     """Yield ranks and neural collapse of every layer on the training rows, by the probes of `layers`."""
     for name, of in layers.items():
         X, y = of.splits["train"]
-        layer = moments_of(of)
-        shared = _shared(name, of) | {"method": "full", "split": "train"}
+        layer = _moments(X, y, of.n_classes)
+        shared = layer_columns(name, of) | {"method": "full", "split": "train"}
         for metric, value in _shape(layer, X, y, eps=eps).items():
             yield shared | {"metric": metric, "value": value}
         for convention in conventions:
@@ -47,10 +33,8 @@ def geometry_rows(
                 yield shared | {"probe": probe, "recipe": convention, "metric": metric, "value": value}
 
 
-def moments_of(of: TaskFeatures) -> FeatureMoments:
-    """Return the moments of the training rows, summed in double precision."""
-    X, y = of.splits["train"]
-    return moments.from_features(X.double(), y, n_classes=of.n_classes, quartic=False)
+def _moments(X: torch.Tensor, y: torch.Tensor, n_classes: int) -> FeatureMoments:
+    return moments.from_features(X.double(), y, n_classes=n_classes, quartic=False)
 
 
 def _shape(layer: FeatureMoments, X: torch.Tensor, y: torch.Tensor, *, eps: float) -> dict[str, float]:
@@ -76,43 +60,41 @@ def similarity_rows(layers: Layers, *, split: str) -> Iterator[Row]:
     rows = [of.splits[split][0] for of in layers.values()]
     values = cka.layer_cka(rows, rows[-1:])[:, 0].tolist()
     for (name, of), value in zip(layers.items(), values, strict=True):
-        yield _shared(name, of) | {"method": "full", "metric": "cka_to_last", "value": value}
+        yield layer_columns(name, of) | {"method": "full", "metric": "cka_to_last", "value": value}
 
 
-def redundancy_rows(layers: Layers, parts: RandomParts, *, split: str) -> Iterator[Row]:
-    """Yield, draw by draw, the accuracy that a random share of a layer keeps, and its diffused redundancy.
+def redundancy_rows(
+    layers: Layers, *, fraction: float, delta: float, seeds: Sequence[int], split: str
+) -> Iterator[Row]:
+    """Yield, draw by draw, the accuracy that a random share of a layer keeps, and its diffused redundancy at `delta`.
 
     Layers too narrow for the fraction have no row of the first. Regularisers are those of `linear_probe.probe_layers`,
     so that the whole layer has the accuracy of its curve: in early layers, where one direction outweighs all others,
     the best one is far below those that suit a last layer.
     """
     for name, of in layers.items():
-        layer, X, y = moments_of(of), rows_of(of, split), labels_of(of, split)
-        grid = SizeGrid.of(of.n_features, (*REDUNDANCY_FRACTIONS, parts.fraction))
+        X, y = rows_of(of, split), labels_of(of, split)
+        layer = _moments(X["train"], y["train"], of.n_classes)
+        grid = SizeGrid.of(of.n_features, (*REDUNDANCY_FRACTIONS, fraction))
         whole = _accuracy(layer, [torch.arange(of.n_features)], X, y)
         shares = torch.tensor([*grid.fractions, 1.0], dtype=torch.float64)
-        for repeat, seed in enumerate(parts.seeds):
+        for repeat, seed in enumerate(seeds):
             order = subsets.random_order(of.n_features, seed=seed)
             accuracy = _accuracy(layer, [order[:size] for size in grid.sizes], X, y)
-            shared = _shared(name, of) | {"method": "random", "probe": "ridge", "repeat": repeat, "seed": seed}
-            if parts.fraction in grid.fractions:
-                at = grid.fractions.index(parts.fraction)
+            shared = layer_columns(name, of) | {"method": "random", "probe": "ridge", "repeat": repeat, "seed": seed}
+            if fraction in grid.fractions:
+                at = grid.fractions.index(fraction)
                 kept = {"metric": "accuracy_kept", "value": float(accuracy[at]) / float(whole)}
-                yield shared | {"fraction": parts.fraction, "n_selected": grid.sizes[at]} | kept
+                yield shared | {"fraction": fraction, "n_selected": grid.sizes[at]} | kept
             curve = torch.cat([accuracy, whole])
-            value = float(redundancy.diffused_redundancy(shares, curve, float(whole), delta=parts.delta))
-            yield shared | {"delta": parts.delta, "metric": "diffused_redundancy", "value": value}
+            value = float(redundancy.diffused_redundancy(shares, curve, float(whole), delta=delta))
+            yield shared | {"delta": delta, "metric": "diffused_redundancy", "value": value}
 
 
 def _accuracy(
     layer: FeatureMoments, chosen: list[torch.Tensor], X: dict[str, torch.Tensor], y: dict[str, torch.Tensor]
 ) -> torch.Tensor:
-    """Return the test accuracy of the ridge probe on every subset, (n_subsets,)."""
     l2 = torch.tensor(LAYER_L2, dtype=torch.float64) * layer.variance.mean().cpu()
     path = linear_probe.fit_ridge(layer, subsets=chosen, l2=l2)
     probe, _ = linear_probe.choose_l2(path, X["validation"], y["validation"])
     return probe.accuracy(X["test"], y["test"]).cpu()
-
-
-def _shared(name: str, of: TaskFeatures) -> Row:
-    return {"layer": name, "n_features": of.n_features, "task": of.task, "n_way": of.n_classes}

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from diffred_core import results
-from diffred_core.chapters.depth.as_published import published_rows, spread_layers
-from diffred_core.chapters.depth.checks import check_layers, same_rows
-from diffred_core.chapters.depth.curve_rows import accuracy_rows, tunnel_rows
-from diffred_core.chapters.depth.curves import LayerCurve, Layers, Resampling, own_curve, shifted_curve
+from diffred_core.chapters.depth import curves
+from diffred_core.chapters.depth.curves import LayerCurve, Layers, Resampling, task_of
 from diffred_core.chapters.depth.names import HARUN, IN_DISTRIBUTION, LAYERS, PAPYAN, TRANSFER
-from diffred_core.chapters.depth.shape import RandomParts, geometry_rows, redundancy_rows, similarity_rows
+from diffred_core.chapters.depth.shape import geometry_rows, redundancy_rows, similarity_rows
 from diffred_core.errors import InputError
 from diffred_core.linear_probe import LayerProbes
 from diffred_core.results.rows import Row
@@ -89,26 +88,27 @@ def layers(
         If there are fewer than two layers, tasks have other layers, a split or all classes but one are missing in a
         task, classes under shift differ, or an option is out of range.
     """
-    check_layers(layers, transfer, shifted, split=split)
+    _check_layers(layers, transfer, shifted, split=split)
     if n_subsets < 0:
         raise InputError(f"n_subsets must be at least 0, got {n_subsets}; 0 leaves redundancy out")
-    published = spread_layers(list(layers), published_layers)
-    curves, probes = _curves(layers, transfer, shifted, split, probe, Resampling(level, n_boot, seed))
-    rows = [row for curve in curves for row in accuracy_rows(curve, layers, probe=probe)]
-    rows += [row for curve in curves for row in tunnel_rows(curve, curves[0], layers, probe=probe)]
+    published = curves.spread_layers(list(layers), published_layers)
+    measured, probes = _measured(layers, transfer, shifted, split, probe, Resampling(level, n_boot, seed))
+    rows = [row for curve in measured for row in curves.accuracy_rows(curve, layers, probe=probe)]
+    rows += [row for curve in measured for row in curves.tunnel_rows(curve, measured[0], layers, probe=probe)]
     rows += geometry_rows(layers, probes, probe=probe, eps=rank_eps, conventions=conventions)
     rows += similarity_rows(layers, split=split)
     if n_subsets:
-        rows += redundancy_rows(layers, RandomParts(fraction, delta, range(seed, seed + n_subsets)), split=split)
+        seeds = range(seed, seed + n_subsets)
+        rows += redundancy_rows(layers, fraction=fraction, delta=delta, seeds=seeds, split=split)
     if published:
         seeds = range(seed, seed + n_published_seeds)
         for method, one in ((IN_DISTRIBUTION, layers), *((TRANSFER, other) for other in transfer)):
-            rows += published_rows(one, method=method, chosen=published, split=split, seeds=seeds)
-    shared: Row = {"experiment": LAYERS, "model": next(iter(layers.values())).model, "split": split}
+            rows += curves.published_rows(one, method=method, chosen=published, split=split, seeds=seeds)
+    shared: Row = {"experiment": LAYERS, "model": task_of(layers).model, "split": split}
     return results.as_table([shared | row for row in rows])
 
 
-def _curves(
+def _measured(
     layers: Layers,
     transfer: Sequence[Layers],
     shifted: Sequence[Layers],
@@ -117,13 +117,54 @@ def _curves(
     resampling: Resampling,
 ) -> tuple[list[LayerCurve], LayerProbes]:
     """Return the curve of the task itself and of all others, and the probes of the task itself."""
-    inside, probes = own_curve(layers, method=IN_DISTRIBUTION, split=split, probe=probe, resampling=resampling)
-    # Rows of another task are other rows, resampled on their own; corrupted ones stay paired with theirs.
-    others = [replace(resampling, seed=resampling.seed + number + 1) for number in range(len(transfer) + len(shifted))]
-    curves = [inside]
-    for other, own in zip(transfer, others, strict=False):
-        curves.append(own_curve(other, method=TRANSFER, split=split, probe=probe, resampling=own)[0])
-    for other, own in zip(shifted, others[len(transfer) :], strict=True):
-        paired = resampling if same_rows(layers, other) else own
-        curves.append(shifted_curve(probes, layers, other, split=split, resampling=paired))
-    return curves, probes
+    inside, probes = curves.own_curve(layers, method=IN_DISTRIBUTION, split=split, probe=probe, resampling=resampling)
+    # Rows of another task are other rows, resampled on their own; corrupted ones, as of ``mnist5k+noise:3``, stay
+    # paired with those of their task.
+    fresh = (replace(resampling, seed=resampling.seed + number) for number in itertools.count(1))
+    measured = [inside]
+    for other in transfer:
+        measured.append(curves.own_curve(other, method=TRANSFER, split=split, probe=probe, resampling=next(fresh))[0])
+    for other, own in zip(shifted, fresh, strict=False):
+        paired = resampling if task_of(other).task.startswith(f"{task_of(layers).task}+") else own
+        measured.append(curves.shifted_curve(probes, layers, other, split=split, resampling=paired))
+    return measured, probes
+
+
+def _check_layers(layers: Layers, transfer: Sequence[Layers], shifted: Sequence[Layers], *, split: str) -> None:
+    """Refuse fewer than two layers, other layers in another task, and rows that cannot be measured or fitted."""
+    if len(layers) < 2:
+        raise InputError(f"layers must hold at least 2 layers to compare, got {', '.join(layers) or 'none'}; name more")
+    for other in (*transfer, *shifted):
+        if tuple(other) != tuple(layers):
+            task = repr(task_of(other).task) if other else "an OOD task"
+            raise InputError(
+                f"expected the layers {', '.join(layers)} of {task} too, got {', '.join(other) or 'none'}; load all "
+                "tasks with the same layers"
+            )
+    for one in (layers, *transfer):
+        _check_split(one, "train", why="they fit the probes")
+    for one in (layers, *transfer, *shifted):
+        _check_measured(one, split)
+
+
+def _check_measured(layers: Layers, split: str) -> None:
+    task = task_of(layers)
+    if split == "validation" or split not in task.splits:
+        raise InputError(
+            f"split must be one of {', '.join(name for name in task.splits if name != 'validation')} of "
+            f"{task.task!r}, got {split!r}; validation rows choose the regulariser"
+        )
+    _check_split(layers, "validation", why="they choose the regulariser and the layer")
+    if len(task.splits[split][1].unique()) < 2:
+        raise InputError(
+            f"expected at least 2 classes among the {split} rows of {task.task!r}, got one; measure it on rows of "
+            "several classes"
+        )
+
+
+def _check_split(layers: Layers, split: str, *, why: str) -> None:
+    task = task_of(layers)
+    if split not in task.splits:
+        raise InputError(
+            f"expected a split {split!r} of {task.task!r}, got {', '.join(task.splits)}; hold rows out: {why}"
+        )

@@ -15,7 +15,6 @@ from diffred_core.chapters.depth.names import EARLY, HARUN, LATE, SMALL_NETWORKS
 from diffred_core.chapters.depth.sweep_layers import layers
 from diffred_core.errors import InputError
 from diffred_core.features import TaskFeatures
-from diffred_core.results.rows import Row
 from diffred_core.small_networks import SHORT, Design, Images, Network, Recipe, convolution_features, networks
 
 
@@ -87,7 +86,10 @@ def small_networks(
             images, designs, seeds=seeds, recipe=chosen, device=device, root=root, progress=progress
         ):
             table = _swept(network, images, others, pool=pool, eps=eps, device=device)
-            tables.append(table.assign(**_shared(network, state), repeat=network.seed - seed))
+            label = EARLY if network.design.early_pooling else LATE
+            model = f"vggm{network.design.depth}-w{network.design.width}"
+            kind = {"experiment": SMALL_NETWORKS, "model": model, "label": label, "recipe": state}
+            tables.append(table.assign(**kind, seed=network.seed, repeat=network.seed - seed))
     return results.check(pd.concat(tables, ignore_index=True))
 
 
@@ -102,17 +104,6 @@ def _check(images: Images, others: Sequence[Images]) -> None:
             )
 
 
-def _shared(network: Network, state: str) -> Row:
-    design = network.design
-    return {
-        "experiment": SMALL_NETWORKS,
-        "model": f"vggm{design.depth}-w{design.width}",
-        "label": EARLY if design.early_pooling else LATE,
-        "recipe": state,
-        "seed": network.seed,
-    }
-
-
 def _swept(
     network: Network, images: Images, others: Sequence[Images], *, pool: str, eps: float, device: str
 ) -> pd.DataFrame:
@@ -120,42 +111,33 @@ def _swept(
     own, *transfer = (_features(network, one, pool=pool, device=device) for one in (images, *others))
     options = {"n_subsets": 0, "published_layers": 0, "n_boot": None, "conventions": (HARUN,)}
     table = layers(own, transfer=transfer, rank_eps=eps, **options)
-    retained = table[(table["metric"] == "percent_retained") & (table["method"] == TRANSFER)]["value"]
+    retained = results.where(table, metric="percent_retained", method=TRANSFER)["value"]
     values = {
         "mean_percent_retained": sum(retained) / len(retained),
         "classifier_accuracy": _classifier_accuracy(network, images),
     }
     if network.losses:
         values["training_loss"] = network.losses[-1]
-    shared = table[["experiment", "task", "model", "layer", "n_features", "n_way", "split"]]
-    last = shared[(table["metric"] == "best_layer") & (table["task"] == images.task)].iloc[0].to_dict()
+    last = results.where(table, metric="best_layer", task=images.task).iloc[0]
+    last = last[["experiment", "task", "model", "layer", "n_features", "n_way", "split"]].to_dict()
     rows = [last | {"method": "full", "metric": metric, "value": value} for metric, value in values.items()]
     return pd.concat([table, results.as_table(rows)])
 
 
 def _features(network: Network, images: Images, *, pool: str, device: str) -> dict[str, TaskFeatures]:
-    """Return what every convolution gives of the rows of every split."""
     network.backbone.module.to(device)
-    found = convolution_features(network.backbone, images.pixels.to(device), pool=pool)
-    keys = dict.fromkeys(images.splits, network.key)
-    y = images.y.to(device)
-    return {
-        layer: TaskFeatures(
-            network.backbone.name,
-            images.task,
-            images.classes,
-            keys,
-            {split: (X[rows], y[rows]) for split, rows in images.splits.items()},
-        )
-        for layer, X in found.items()
-    }
+    y, keys = images.y.to(device), dict.fromkeys(images.splits, network.key)
+    layers = {}
+    for layer, X in convolution_features(network.backbone, images.pixels.to(device), pool=pool).items():
+        splits = {split: (X[rows], y[rows]) for split, rows in images.splits.items()}
+        layers[layer] = TaskFeatures(network.backbone.name, images.task, images.classes, keys, splits)
+    return layers
 
 
 @torch.inference_mode()
 def _classifier_accuracy(network: Network, images: Images) -> float:
     """Return the accuracy of the network's own classifier on the test rows."""
-    pixels, y = images.split("test")
-    backbone = network.backbone
+    (pixels, y), backbone = images.split("test"), network.backbone
     device = next(backbone.module.parameters()).device
-    found = [backbone.module(backbone.normalised(batch.to(device))).argmax(1).cpu() for batch in pixels.split(256)]
-    return float((torch.cat(found) == y).double().mean())
+    classes = [backbone.module(backbone.normalised(batch.to(device))).argmax(1).cpu() for batch in pixels.split(256)]
+    return float((torch.cat(classes) == y).double().mean())

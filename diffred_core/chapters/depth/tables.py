@@ -8,29 +8,22 @@ from diffred_core import tunnel
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import places
 from diffred_core.drawing import Table
-from diffred_core.results import summarize
-
-KIND = ["model", "label", "recipe"]
-
-
-def _layer_at(table: pd.DataFrame, place: float) -> str | None:
-    """Return the layer at a place, from 1; None where there is none."""
-    return None if pd.isna(place) else str(places(table)["layer"].iloc[int(place) - 1])
+from diffred_core.results import summarize, where
 
 
 def _retained(table: pd.DataFrame) -> pd.DataFrame:
     """Return what the last layer retains of every task and design, with its name and the best layer."""
     columns = {"percent_retained": "retained", "percent_retained_held_out": "held out"}
-    rows, key = table[table["task"].notna()], ["method", "task"]
+    rows, key, layers = table[table["task"].notna()], ["method", "task"], places(table)["layer"].tolist()
     reached = {metric: f"{100 * share:g} % from" for metric, share in names.TUNNEL_STARTS.items()}
-    wanted = [*columns, "id_ood_correlation", "alignment", "best_layer", *reached]
-    wide = rows[rows["metric"].isin(wanted)].pivot(index=key, columns="metric", values="value")
-    limits = rows[rows["metric"] == "percent_retained_held_out"].set_index(key)[["low", "high"]]
+    metrics = (*columns, "id_ood_correlation", "alignment", "best_layer", *reached)
+    wide = where(rows, metric=metrics).pivot(index=key, columns="metric", values="value")
+    limits = where(rows, metric="percent_retained_held_out").set_index(key)[["low", "high"]]
     wide = wide.join(limits).reset_index().rename(columns={"method": "design", "id_ood_correlation": "correlation"})
     wide["design"] = wide["design"].replace(names.IN_DISTRIBUTION, "reference")
     wide["strength"] = wide["percent_retained"].map(tunnel.strength)
     for metric, name in {"best_layer": "best layer", **reached}.items():
-        wide[name] = [_layer_at(table, place) for place in wide[metric]]
+        wide[name] = [None if pd.isna(place) else layers[int(place) - 1] for place in wide[metric]]
     wide = wide.rename(columns=columns).rename_axis(columns=None)
     shown = ["design", "task", *columns.values(), "low", "high", "correlation", "alignment", "strength", "best layer"]
     shown += reached.values()
@@ -39,7 +32,7 @@ def _retained(table: pd.DataFrame) -> pd.DataFrame:
 
 def _network_retained(table: pd.DataFrame) -> pd.DataFrame:
     """Return what every kind of network retains of every OOD task, and how the task goes with the one trained on."""
-    other, kind = table[table["method"] == names.TRANSFER], [*KIND, "task"]
+    other, kind = where(table, method=names.TRANSFER), [*names.KIND, "task"]
     retained = summarize(other, kind, metric="percent_retained")[[*kind, "mean", "low", "high"]]
     retained["strength"] = retained["mean"].map(tunnel.strength)
     if "id_ood_correlation" in set(other["metric"]):  # an accuracy that is the same in all layers has none
@@ -50,16 +43,13 @@ def _network_retained(table: pd.DataFrame) -> pd.DataFrame:
 
 def _classifiers(table: pd.DataFrame) -> pd.DataFrame:
     """Return how often the networks' own classifiers are right, in percent."""
-    rows = summarize(table, KIND, metric="classifier_accuracy")[[*KIND, "mean", "low", "high"]]
-    numbers = 100 * rows[["mean", "low", "high"]].astype(float)
-    return _in_words(rows.assign(**numbers))
+    rows = summarize(table, names.KIND, metric="classifier_accuracy")[[*names.KIND, "mean", "low", "high"]]
+    return _in_words(rows.assign(**100 * rows[["mean", "low", "high"]].astype(float)))
 
 
 def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
     kinds = [names.network_words(row.label, row.recipe) for row in rows.itertuples()]
-    return rows.drop(columns=["label", "recipe"]).assign(model=rows["model"], network=kinds)[
-        ["model", "network", *[name for name in rows if name not in KIND]]
-    ]
+    return rows.assign(network=kinds)[["model", "network", *[name for name in rows if name not in names.KIND]]]
 
 
 retained = Table(

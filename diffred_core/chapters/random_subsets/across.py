@@ -12,24 +12,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from diffred_core import results
 from diffred_core.chapters.random_subsets import claims, names
 from diffred_core.chapters.random_subsets.tables import shares
-from diffred_core.drawing import Figure, Table, looks
-from diffred_core.drawing.style import (
-    COLOURS,
-    GREY,
-    MARKERS,
-    axes_or_new,
-    cell_names,
-    finish,
-    interval_name,
-    percent_axis,
-    percent_ticks,
-    require,
-)
+from diffred_core.drawing import Figure, Table, looks, style
+from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name, percent_ticks
 from diffred_core.errors import InputError
-from diffred_core.results import published
+from diffred_core.results import as_table, published, summarize, where
 from diffred_core.results.claims import VERDICTS, Claim, claim_rows
 from diffred_core.results.rows import Row
 
@@ -66,13 +54,12 @@ def kept_accuracy(probes: pd.DataFrame, *, fraction: float = names.FRACTION, pro
     InputError
         If no table has that fraction.
     """
-    rows = probes[probes["probe"] == probe]
-    random = _at(rows[rows["method"] == names.RANDOM], fraction)
-    pairs = results.summarize(random, [*KEYS, "fraction"], metric=names.ACCURACY).set_index(KEYS)
-    full = rows[(rows["method"] == names.FULL) & (rows["metric"] == names.ACCURACY)]
+    random = _at(where(probes, probe=probe, method=names.RANDOM), fraction)
+    pairs = summarize(random, [*KEYS, "fraction"], metric=names.ACCURACY).set_index(KEYS)
+    full = where(probes, probe=probe, method=names.FULL, metric=names.ACCURACY)
     pairs["full"] = full.groupby(KEYS)["value"].mean()
     pairs["kept"] = pairs["mean"] / pairs["full"]
-    gaps = random[random["metric"] == names.GAP].set_index(KEYS)
+    gaps = where(random, metric=names.GAP).set_index(KEYS)
     for column, name in {"value": "gap", "low": "gap_low", "high": "gap_high"}.items():
         pairs[name] = gaps[column]
     return pairs.join(random.groupby(KEYS)[["n_selected", "n_features"]].first()).reset_index()
@@ -101,10 +88,9 @@ def needed_fractions(
     DataFrame
         Columns task, model, delta, first, nearest (diffused redundancy by both estimators) and fraction, 1 - first.
     """
-    rows = probes[(probes["probe"] == probe) & (probes["method"] == method) & probes["delta"].isin(deltas)]
-    estimators = {names.FIRST: "first", names.NEAREST: "nearest"}
-    rows = rows[rows["metric"].isin(estimators) & rows["repeat"].isna()]
-    wide = rows.pivot(index=[*KEYS, "delta"], columns="metric", values="value").rename(columns=estimators)
+    rows = where(probes, probe=probe, method=method, metric=tuple(names.ESTIMATORS), delta=tuple(deltas))
+    rows = rows[rows["repeat"].isna()]
+    wide = rows.pivot(index=[*KEYS, "delta"], columns="metric", values="value").rename(columns=names.ESTIMATORS)
     return wide.rename_axis(columns=None).reset_index().assign(fraction=lambda needed: 1 - needed["first"])
 
 
@@ -125,20 +111,15 @@ def similarity_at(similarity: pd.DataFrame, *, fractions: Sequence[float] = name
     """
     rows = pd.concat([_at(similarity, fraction) for fraction in fractions])
     by = [*KEYS, "fraction"]
-    alike = results.summarize(rows[rows["method"] == names.WHOLE], by, metric=names.CKA).set_index(by)
-    alike["null"] = results.summarize(rows[rows["method"] == names.WHOLE_NULL], by).set_index(by)["mean"]
+    alike = summarize(where(rows, method=names.WHOLE), by, metric=names.CKA).set_index(by)
+    alike["null"] = summarize(where(rows, method=names.WHOLE_NULL), by).set_index(by)["mean"]
     return alike.reset_index()
 
 
 def accuracy_frontier(probes: pd.DataFrame, *, task: str, probe: str = names.RIDGE) -> pd.DataFrame:
     """Return accuracy of random subsets against their size for every model, and which points nobody beats.
 
-    Parameters
-    ----------
-    probes : DataFrame
-        Tables of subset_probes.
-    task, probe : str
-        Which task and which probe.
+    Parameters are those of `kept_accuracy`, of one `task`.
 
     Returns
     -------
@@ -146,9 +127,8 @@ def accuracy_frontier(probes: pd.DataFrame, *, task: str, probe: str = names.RID
         Columns model, n_selected, mean, low, high, n, level and frontier: whether no model is at least as accurate with
         fewer features, or more accurate with as many.
     """
-    rows = probes[(probes["task"] == task) & (probes["probe"] == probe)]
-    rows = rows[rows["method"].isin((names.RANDOM, names.FULL))]
-    sizes = results.summarize(rows, ["model", "n_selected"], metric=names.ACCURACY)
+    rows = where(probes, task=task, probe=probe, method=(names.RANDOM, names.FULL))
+    sizes = summarize(rows, ["model", "n_selected"], metric=names.ACCURACY)
     sizes = sizes.sort_values(["n_selected", "mean"], ascending=[True, False], ignore_index=True)
     return sizes.assign(frontier=sizes["mean"] > sizes["mean"].cummax().shift(fill_value=-1.0))
 
@@ -175,39 +155,33 @@ def summary_table(probes: pd.DataFrame, similarity: pd.DataFrame, *, fraction: f
     alike = {"cka_subset": "mean", "cka_null": "null"}
     rows = [
         *_long(kept_accuracy(probes, fraction=fraction), "fraction", kept, probe=names.RIDGE),
-        *_long(
-            needed_fractions(probes, deltas=deltas),
-            "delta",
-            {names.FIRST: "first", names.NEAREST: "nearest"},
-            probe=names.RIDGE,
-        ),
+        *_long(needed_fractions(probes, deltas=deltas), "delta", names.ESTIMATORS, probe=names.RIDGE),
         *_long(similarity_at(similarity), "fraction", alike),
     ]
     for task, model, claim in _claims_by_cell(probes, similarity):
         rows += claim_rows([claim], {"task": task, "model": model})
     widths = probes.groupby(KEYS)["n_features"].first()
     shared = {"layer": "penultimate", "method": names.RANDOM, "experiment": "summary"}
-    return results.as_table([shared | {"n_features": widths[row["task"], row["model"]]} | row for row in rows])
+    return as_table([shared | {"n_features": widths[row["task"], row["model"]]} | row for row in rows])
 
 
 def plot_kept(pairs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the accuracy of random subsets and of the full layer (`kept_accuracy`), one row a model and task."""
-    require(pairs, ("task", "model", "fraction", "mean", "low", "high", "n", "full"), what="plot_kept")
-    ax = axes_or_new(ax, size=(5.8, 1.6 + 0.4 * len(pairs)))
+    columns = (*KEYS, "fraction", "mean", "low", "high", "n", "full")
+    ax = begin(ax, pairs, columns, what="plot_kept", size=(5.8, 1.6 + 0.4 * len(pairs)))
     rows = pairs.sort_values(["task", "model"], ascending=False).reset_index(drop=True)
     reach = [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
     share = f"{100 * rows['fraction'].iloc[0]:g} % of the features"
     ax.hlines(rows.index, rows["mean"], rows["full"], color="#BFBFBF", linewidth=2, zorder=1)
     ax.errorbar(rows["mean"], rows.index, xerr=reach, fmt="o", color=COLOURS[0], capsize=3, markersize=6, label=share)
     ax.plot(rows["full"], rows.index, "D", color=COLOURS[1], markersize=6, label="full layer")
-    percent_ticks(ax)
-    ax.xaxis.set_major_formatter(ax.yaxis.get_major_formatter())
+    percent_ticks(ax, "x")
     return _finish_rows(ax, rows, title=f"bars: {interval_name(pairs)}", x="test accuracy (%)", columns=2)
 
 
 def describe_kept(pairs: pd.DataFrame) -> str:
     """Return `plot_kept` in words."""
-    cells = [f"{r.model} on {r.task} {100 * r.mean:.1f} of {100 * r.full:.1f} %" for r in _tuples(pairs)]
+    cells = [f"{r.model} on {r.task} {100 * r.mean:.1f} of {100 * r.full:.1f} %" for r in pairs.itertuples(index=False)]
     share = f"{100 * pairs['fraction'].iloc[0]:g} %"
     return (
         f"Dot chart of accuracy with a random {share} of the features, of that of the full layer: {'; '.join(cells)}."
@@ -216,15 +190,15 @@ def describe_kept(pairs: pd.DataFrame) -> str:
 
 def plot_needed(needed: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the share of the features that keeps a share delta of the accuracy (`needed_fractions`)."""
-    require(needed, ("task", "model", "delta", "fraction"), what="plot_needed")
+    style.require(needed, (*KEYS, "delta", "fraction"), what="plot_needed")
     cells = needed[KEYS].drop_duplicates().sort_values(KEYS, ascending=False)
     cells = cells.reset_index(drop=True).rename_axis("row").reset_index()
-    ax = axes_or_new(ax, size=(5.8, 2.2 + 0.4 * len(cells)))
+    ax = style.axes_or_new(ax, size=(5.8, 2.2 + 0.4 * len(cells)))
     placed = needed.merge(cells, on=KEYS)
     for (delta, rows), colour, marker in zip(placed.groupby("delta"), COLOURS, MARKERS, strict=False):
         label = f"keeps {100 * delta:g} % of the accuracy"
         ax.plot(rows["fraction"], rows["row"], marker, color=colour, markersize=7, label=label)
-    percent_axis(ax, [min(0.01, *needed["fraction"])])
+    style.percent_axis(ax, [min(0.01, *needed["fraction"])])
     x = "smallest share of features that does (%, log scale)"
     return _finish_rows(ax, cells, title="mean over draws", x=x, columns=1)
 
@@ -240,14 +214,13 @@ def describe_needed(needed: pd.DataFrame) -> str:
 
 def plot_frontier(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw accuracy against the number of features kept, model by model, and their frontier (`accuracy_frontier`)."""
-    require(summary, ("model", "n_selected", "mean", "frontier"), what="plot_frontier")
-    ax = axes_or_new(ax)
+    ax = begin(ax, summary, ("model", "n_selected", "mean", "frontier"), what="plot_frontier")
     best = summary[summary["frontier"]].sort_values("n_selected")
     ax.step(best["n_selected"], best["mean"], where="post", color=GREY, linewidth=6, alpha=0.25, label="frontier")
     for model, look in looks({}, summary["model"]).items():
-        rows = summary[summary["model"] == model].sort_values("n_selected")
-        style = {"color": look.colour, "marker": look.marker, "label": model}
-        ax.plot(rows["n_selected"], rows["mean"], markersize=4.5, lw=1.4, **style)
+        rows = where(summary, model=model).sort_values("n_selected")
+        options = {"color": look.colour, "marker": look.marker, "label": model}
+        ax.plot(rows["n_selected"], rows["mean"], markersize=4.5, lw=1.4, **options)
     ax.set_xscale("log")
     ax.set_xticks([k for k in (1, 3, 10, 30, 100, 300, 1000, 3000) if k <= summary["n_selected"].max()])
     ax.xaxis.set_major_formatter("{x:g}")
@@ -261,7 +234,7 @@ def describe_frontier(summary: pd.DataFrame) -> str:
     """Return `plot_frontier` in words."""
     best = summary[summary["frontier"]].sort_values("n_selected")
     few = best.iloc[[0, len(best) // 2, -1]].drop_duplicates("n_selected")
-    steps = [f"{r.n_selected} features {100 * r.mean:.1f} % ({r.model})" for r in _tuples(few)]
+    steps = [f"{r.n_selected} features {100 * r.mean:.1f} % ({r.model})" for r in few.itertuples(index=False)]
     return f"Line chart of accuracy against the number of features kept, with the frontier: {'; '.join(steps)}."
 
 
@@ -304,7 +277,7 @@ def similarity_by_cell(similarity: pd.DataFrame) -> pd.DataFrame:
 
 def verdict_counts(summary: pd.DataFrame) -> pd.DataFrame:
     """Return for every claim of a `summary_table` in how many models and tasks it holds, is undecided, and fails."""
-    held = summary[summary["metric"] == "claim"]
+    held = where(summary, metric="claim")
     counts = held.groupby("method", sort=False)["label"].value_counts().unstack(fill_value=0)
     counts = counts.reindex(columns=list(VERDICTS), fill_value=0)
     return counts.rename_axis(index="claim", columns=None).reset_index()
@@ -318,11 +291,7 @@ def published_and_reproduced(probes: pd.DataFrame, *, delta: float = 0.9) -> pd.
     return pd.concat([theirs, ours])[["origin", "model", "task", "first", "nearest"]]
 
 
-needed = Figure(
-    lambda probes: needed_fractions(probes, deltas=NEEDED_DELTAS),
-    plot_needed,
-    describe_needed,
-)
+needed = Figure(lambda probes: needed_fractions(probes, deltas=NEEDED_DELTAS), plot_needed, describe_needed)
 redundancy = Table(
     redundancy_by_cell,
     "Diffused redundancy by the share of accuracy to be kept: first share that reaches it, and nearest share.",
@@ -356,20 +325,16 @@ def _long(wide: pd.DataFrame, key: str, metrics: dict[str, str], *, probe: str |
 
 
 def _at(table: pd.DataFrame, fraction: float) -> pd.DataFrame:
-    rows = table[table["fraction"] == fraction]
+    rows = where(table, fraction=fraction)
     if rows.empty:
         known = ", ".join(f"{f:g}" for f in sorted(table["fraction"].dropna().unique()))
         raise InputError(f"fraction must be one of {known or 'none: the table is empty'}, got {fraction}")
     return rows
 
 
-def _tuples(rows: pd.DataFrame) -> list:
-    return list(rows.itertuples(index=False))
-
-
 def _finish_rows(ax: Axes, cells: pd.DataFrame, *, title: str, x: str, columns: int) -> Axes:
     """Name the rows of a chart with one row a model and task."""
-    ax.set_yticks(range(len(cells)), cell_names(cells))
+    ax.set_yticks(range(len(cells)), style.cell_names(cells))
     ax.set_ylim(-0.6, len(cells) - 0.4)
     ax.tick_params(axis="y", labelsize=9)
     return finish(ax, title=title, x=x, y="", columns=columns)

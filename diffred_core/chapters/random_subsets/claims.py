@@ -6,7 +6,8 @@ import pandas as pd
 
 from diffred_core.chapters.random_subsets import names
 from diffred_core.errors import InputError
-from diffred_core.results.claims import Claim, above_zero, judge, percent
+from diffred_core.results import where
+from diffred_core.results.claims import Claim, above_zero, judge, percent, with_limits
 
 TOLERANCE = 0.05  # "20 % of the neurons within 5 % of the full layer" (Nanda et al. 2023, abstract)
 
@@ -56,18 +57,16 @@ def accuracy_is_kept(
     Raises
     ------
     InputError
-        If the table has no gap at `fraction`.
+        If the table has no such rows at `fraction`.
     """
-    gap = _rows(table, names.RANDOM, names.GAP, fraction, probe=probe).iloc[0]
+    gap = with_limits(_rows(table, names.RANDOM, names.GAP, fraction, probe=probe).iloc[0])
     return judge(
         name="accuracy kept",
         statement=f"a random {percent(fraction)} of the features stays within {100 * tolerance:g} points of the full "
         "layer.",
         evidence=f"It loses {100 * gap['value']:.1f} points, {percent(level)} interval {100 * gap['low']:.1f} to "
         f"{100 * gap['high']:.1f} ({probe} probe; paired bootstrap over draws and rows).",
-        value=gap["value"],
-        low=gap["low"],
-        high=gap["high"],
+        **gap,
         limit=tolerance,
         side="below",
     )
@@ -78,17 +77,7 @@ def similarity_exceeds_inclusion(
 ) -> Claim:
     """Return the claim that subsets are more like the layer than the share of it that they contain explains.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Of subset_similarity, one model and task.
-    fraction, level : float
-        Share of features, and coverage of the interval over draws.
-
-    Raises
-    ------
-    InputError
-        If the table has no similarity at `fraction`.
+    Parameters and errors are those of `pca_beats_random`, of a table of subset_similarity.
     """
     whole = _by_draw(table, names.WHOLE, names.CKA, fraction)
     null = _by_draw(table, names.WHOLE_NULL, names.NULL, fraction)
@@ -106,19 +95,7 @@ def pca_beats_random(
 ) -> Claim:
     """Return the claim that principal directions are more accurate than as many random features.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Of subset_probes, one model and task.
-    fraction, level : float
-        Share of features, and coverage of the interval over draws of the features.
-    probe : str
-        Which probe.
-
-    Raises
-    ------
-    InputError
-        If the table has no such accuracies at `fraction`.
+    Parameters and errors are those of `accuracy_is_kept`; `level` is the coverage of the interval over draws.
     """
     drawn = _by_draw(table, names.RANDOM, names.ACCURACY, fraction, probe=probe)
     pca = _by_draw(table, names.PCA, names.ACCURACY, fraction, probe=probe).item()
@@ -136,19 +113,7 @@ def classes_pay_unequally(
 ) -> Claim:
     """Return the claim that random subsets are more unequal over classes (Gini) than the full layer.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Of subset_probes, one model and task.
-    fraction, level : float
-        Share of features, and coverage of the interval over draws.
-    probe : str
-        Which probe.
-
-    Raises
-    ------
-    InputError
-        If the table has no such inequality at `fraction`.
+    Parameters and errors are those of `pca_beats_random`.
     """
     drawn = _by_draw(table, names.RANDOM, names.GINI, fraction, probe=probe)
     full = _rows(table, names.FULL, names.GINI, 1.0, probe=probe)["value"].item()
@@ -180,13 +145,12 @@ def fits_converged(table: pd.DataFrame) -> Claim:
 
 
 def _rows(table: pd.DataFrame, method: str, metric: str, fraction: float, *, probe: str | None = None) -> pd.DataFrame:
-    """Return the rows of a metric at a share of the features."""
-    rows = table[(table["method"] == method) & (table["fraction"] == fraction)]
+    of_method = where(table, method=method)
+    rows = where(of_method, fraction=fraction)
     if rows.empty:
-        shares = sorted(table.loc[table["method"] == method, "fraction"].dropna().unique())
-        known = ", ".join(f"{share:g}" for share in shares)
+        known = ", ".join(f"{share:g}" for share in sorted(of_method["fraction"].dropna().unique()))
         raise InputError(f"fraction must be one at which {method} was measured ({known or 'none'}), got {fraction}")
-    rows = rows[(rows["metric"] == metric) & ((rows["probe"] == probe) if probe else True)]
+    rows = where(rows, metric=metric) if probe is None else where(rows, metric=metric, probe=probe)
     if rows.empty:
         raise InputError(f"expected {metric} at fraction {fraction}, got no such row; run the sweep with that fraction")
     return rows

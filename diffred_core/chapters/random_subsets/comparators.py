@@ -78,18 +78,17 @@ def random_projection_published(moments: FeatureMoments, seed: int) -> tuple[Ten
     All columns share the all-ones direction (expected cosine 0.75 between two of them). Differs from the paper,
     whose code draws a new matrix for every size: here the sizes of one seed are nested.
     """
-    return _unit_columns(torch.rand(_square(moments), generator=_generator(seed), dtype=torch.float64), moments)
+    return _unit_columns(_drawn_square(torch.rand, moments, seed), moments)
 
 
 def random_projection_gaussian(moments: FeatureMoments, seed: int) -> tuple[Tensor, Tensor]:
     """Return directions drawn evenly from the sphere: normal entries, columns of unit length."""
-    return _unit_columns(torch.randn(_square(moments), generator=_generator(seed), dtype=torch.float64), moments)
+    return _unit_columns(_drawn_square(torch.randn, moments, seed), moments)
 
 
 def random_projection_orthogonal(moments: FeatureMoments, seed: int) -> tuple[Tensor, Tensor]:
     """Return a random orthonormal basis: the Q factor of a matrix of normal entries."""
-    normal = torch.randn(_square(moments), generator=_generator(seed), dtype=torch.float64)
-    return _unit_columns(torch.linalg.qr(normal).Q, moments)
+    return _unit_columns(torch.linalg.qr(_drawn_square(torch.randn, moments, seed)).Q, moments)
 
 
 @dataclass(frozen=True)
@@ -150,12 +149,9 @@ def draw(
         yield Selection(method, repeat, seed, *comparator.directions(moments, seed))
 
 
-def _square(moments: FeatureMoments) -> tuple[int, int]:
-    return moments.n_features, moments.n_features
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def _drawn_square(distribution: Callable[..., Tensor], moments: FeatureMoments, seed: int) -> Tensor:
+    shape, generator = (moments.n_features, moments.n_features), torch.Generator().manual_seed(seed)
+    return distribution(shape, generator=generator, dtype=torch.float64)
 
 
 def _unit_columns(directions: Tensor, moments: FeatureMoments) -> tuple[Tensor, Tensor]:

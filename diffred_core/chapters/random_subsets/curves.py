@@ -1,25 +1,78 @@
-"""Predictions of one probe along the sizes of one draw, and how each probe makes them.
+"""One probe along the sizes of one draw: the rows it reads, its predictions, and what a table says of them.
 
 Of every probe the regulariser is chosen anew at every size, on validation rows only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from diffred_core import linear_probe
-from diffred_core.chapters.random_subsets.comparators import Selection
-from diffred_core.chapters.random_subsets.data import ProbeData
+from diffred_core import intervals, linear_probe, moments, redundancy
+from diffred_core.chapters.random_subsets import names
+from diffred_core.chapters.random_subsets.comparators import COMPARATORS, Selection
 from diffred_core.chapters.random_subsets.sizes import SizeGrid
+from diffred_core.errors import InputError
+from diffred_core.moments import FeatureMoments
+from diffred_core.results.rows import Row
+
+if TYPE_CHECKING:
+    from diffred_core.features import TaskFeatures
 
 # in units of the mean variance of a feature of the layer, so that one grid serves every layer
 RIDGE_L2: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
 LOGISTIC_L2: tuple[float, ...] = (1e-3, 1e-2, 1e-1)
 LOGISTIC_TOL = 1e-4  # of the largest gradient entry, as in scikit-learn; a tenth of it changes 0.1 % of predictions
+INEQUALITY = {names.GINI: redundancy.gini, "coefficient_of_variation": redundancy.coefficient_of_variation}
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeData:
+    """Three disjoint sets of rows, each ``X (n_samples, n_features)``, ``y (n_samples,)``, and moments of the first.
+
+    Attributes
+    ----------
+    train, validation, measured : (Tensor, Tensor)
+        The probe is fitted on the first and its regulariser chosen on the second; the third is only ever scored.
+    moments : FeatureMoments
+        Of the training rows, with class sums and without fourth moments.
+    n_classes : int
+    """
+
+    train: tuple[Tensor, Tensor]
+    validation: tuple[Tensor, Tensor]
+    measured: tuple[Tensor, Tensor]
+    moments: FeatureMoments
+    n_classes: int
+
+    @classmethod
+    def of(cls, features: TaskFeatures, *, split: str, standardize: bool) -> ProbeData:
+        """Read the splits of `features`; with `standardize`, divide by the deviations of the training rows.
+
+        Raises
+        ------
+        InputError
+            If `split` is not there, or is the one on which regularisers are chosen.
+        """
+        known = [name for name in features.splits if name != "validation"]
+        if split not in known:
+            raise InputError(
+                f"split must be one of {', '.join(known)}, got {split!r}; validation rows choose the regulariser"
+            )
+        scale = features.splits["train"][0].double().std(dim=0, correction=0)
+        scale = torch.where(scale > 0, scale, 1.0).float() if standardize else torch.ones(())
+        rows = {name: (X / scale.to(X), y) for name, (X, y) in features.splits.items()}
+        of_train = moments.from_features(*rows["train"], n_classes=features.n_classes, quartic=False)
+        return cls(rows["train"], rows["validation"], rows[split], of_train, features.n_classes)
+
+    @property
+    def scored(self) -> Tensor:
+        """Rows to predict in one go: those to choose on, then those to measure on."""
+        return torch.cat([self.validation[0], self.measured[0]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +118,17 @@ class Curve:
         return self.correct.double() @ members / members.sum(0)
 
 
-def full_selection(n_features: int) -> tuple[Selection, SizeGrid]:
+def full_selection(data: ProbeData) -> tuple[Selection, SizeGrid]:
     """Return the selection that keeps everything, and its one size."""
+    n_features = data.moments.n_features
     return Selection("full", 0, None, torch.arange(n_features)), SizeGrid((1.0,), (n_features,))
 
 
 def ridge(data: ProbeData, selection: Selection, grid: SizeGrid, *, l2: Sequence[float]) -> Curve:
     """Return the ridge probe at every size, from one factor for each of `l2`."""
-    moments = selection.moments(data.moments)
+    kept = selection.moments(data.moments)
     values = _l2_values(l2, data.moments.variance.mean())
-    probe = linear_probe.fit_ridge_prefixes(moments, order=selection.order, sizes=grid.sizes, l2=values)
+    probe = linear_probe.fit_ridge_prefixes(kept, order=selection.order, sizes=grid.sizes, l2=values)
     predictions = probe.predict(selection.features(data.scored))
     return _chosen("ridge", data, selection, grid, values, predictions)
 
@@ -107,6 +161,91 @@ def sgd(data: ProbeData, selection: Selection, grid: SizeGrid) -> Curve:
     )
 
 
+@dataclass(frozen=True)
+class Bootstrap:
+    """Where the gap to the full layer gets an interval, and how."""
+
+    fractions: Sequence[float]
+    level: float
+    n_boot: int
+    seed: int
+
+
+def family_rows(
+    family: Sequence[Sequence[Curve]],
+    y: Tensor,
+    *,
+    classes: Sequence[str],
+    deltas: Sequence[float],
+    bootstrap: Bootstrap,
+) -> Iterator[Row]:
+    """Yield all rows of one probe: of the full layer, which comes first in `family`, then of every method."""
+    (full,), *others = family
+    for curves in family:
+        for curve in curves:
+            yield from accuracy_rows(curve, y, classes)
+        yield from inequality_rows(curves, y)
+    for curves in others:
+        yield from redundancy_rows(curves, full, deltas)
+        if COMPARATORS[curves[0].method].gap:
+            yield from gap_rows(curves, full, bootstrap)
+
+
+def accuracy_rows(curve: Curve, y: Tensor, classes: Sequence[str]) -> Iterator[Row]:
+    """Yield accuracy, class-wise accuracy and whether the regulariser lies at the edge of its grid, size by size."""
+    by_class, accuracy = curve.class_accuracy(y).tolist(), curve.accuracy.tolist()
+    for j in range(len(curve.sizes)):
+        point = _point(curve, j) | {
+            "l2": float(curve.l2[j]),
+            "converged": None if curve.converged is None else bool(curve.converged[j]),
+        }
+        yield point | {"metric": names.ACCURACY, "value": accuracy[j]}
+        if curve.at_edge is not None:
+            yield point | {"metric": names.AT_EDGE, "value": float(curve.at_edge[j])}
+        for label, value in zip(classes, by_class[j], strict=True):
+            if value == value:  # a class without measured rows has no accuracy
+                yield point | {"label": label, "metric": names.CLASS_ACCURACY, "value": value}
+
+
+def redundancy_rows(curves: Sequence[Curve], full: Curve, deltas: Sequence[float]) -> Iterator[Row]:
+    """Yield diffused redundancy at every delta by both estimators.
+
+    As published, accuracy is averaged over draws first: the row without a repeat. With several draws the values of each
+    of them follow, so that an interval can be given.
+    """
+    fraction = [*curves[0].fractions, 1.0]
+    for accuracy, whose in _pooled_then_drawn(curves, torch.stack([curve.accuracy for curve in curves])):
+        points = [*accuracy.tolist(), float(full.accuracy)]
+        for metric, estimator in names.ESTIMATORS.items():
+            for delta in deltas:
+                value = redundancy.diffused_redundancy(fraction, points, points[-1], delta=delta, estimator=estimator)
+                yield whose | {"delta": delta, "metric": metric, "value": value}
+
+
+def inequality_rows(curves: Sequence[Curve], y: Tensor) -> Iterator[Row]:
+    """Yield the inequality over classes at every size.
+
+    As published, the accuracy of each class is averaged over draws first, which hides the unfairness of a single draw:
+    the row without a repeat. With several draws the values of each of them follow.
+    """
+    by_class = torch.stack([curve.class_accuracy(y) for curve in curves])[..., y.unique()]
+    for by_size, whose in _pooled_then_drawn(curves, by_class):
+        for j, values in enumerate(by_size.cpu().numpy()):
+            for metric, measure in INEQUALITY.items():
+                yield _point(curves[0], j) | whose | {"metric": metric, "value": measure(values)}
+
+
+def gap_rows(curves: Sequence[Curve], full: Curve, bootstrap: Bootstrap) -> Iterator[Row]:
+    """Yield the accuracy of the full layer minus that of the subsets, with a paired bootstrap over rows and draws."""
+    options = {"level": bootstrap.level, "n_boot": bootstrap.n_boot, "seed": bootstrap.seed}
+    for j, fraction in enumerate(curves[0].fractions):
+        if fraction in bootstrap.fractions:
+            correct = torch.stack([curve.correct[j] for curve in curves])
+            gain, low, high = intervals.paired_bootstrap(correct, full.correct[0], **options)
+            point = _point(curves[0], j) | _whose(curves[0], drawn=False)
+            yield point | {"metric": names.GAP, "value": -gain, "low": -high, "high": -low}
+
+
 def _l2_values(relative: Sequence[float], scale: Tensor) -> Tensor:
     return torch.tensor(sorted(relative), dtype=torch.float64) * scale.cpu()
 
@@ -132,3 +271,19 @@ def _chosen(
         at_edge=choice.at_edge,
         converged=None if converged is None else converged[chosen, at],
     )
+
+
+def _pooled_then_drawn(curves: Sequence[Curve], values: Tensor) -> Iterator[tuple[Tensor, Row]]:
+    """Yield the mean of `values` (n_draws, ...) over draws; then, of several draws, the values of each."""
+    yield values.mean(0), _whose(curves[0], drawn=False)
+    if len(curves) > 1:
+        yield from ((of_draw, _whose(curve, drawn=True)) for curve, of_draw in zip(curves, values, strict=True))
+
+
+def _whose(curve: Curve, *, drawn: bool) -> Row:
+    draw = (curve.repeat, curve.seed) if drawn else (None, None)
+    return {"method": curve.method, "probe": curve.probe, "repeat": draw[0], "seed": draw[1]}
+
+
+def _point(curve: Curve, j: int) -> Row:
+    return _whose(curve, drawn=True) | {"fraction": curve.fractions[j], "n_selected": curve.sizes[j]}

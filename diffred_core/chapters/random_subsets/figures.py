@@ -9,20 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from diffred_core import results
 from diffred_core.chapters.random_subsets import names
-from diffred_core.drawing import Figure, Look, looks
-from diffred_core.drawing.style import (
-    GREY,
-    axes_or_new,
-    finish,
-    interval_name,
-    line,
-    one_value,
-    percent_axis,
-    percent_ticks,
-    require,
-)
+from diffred_core.drawing import Figure, Look, looks, style
+from diffred_core.drawing.style import GREY, begin, finish, interval_name, line, one_value, percent_axis, percent_ticks
+from diffred_core.results import summarize, where
 
 METHODS = {  # every method looks the same in every figure; one that is not here gets the next colour
     names.RANDOM: Look("random subset", "#0072B2", "o"),
@@ -54,20 +44,18 @@ KEPT = "features kept (%, log scale)"
 
 def ridge_accuracy(table: pd.DataFrame) -> pd.DataFrame:
     """Return the accuracy of ridge probes by method and share of the features."""
-    ridge = table[table["probe"] == names.RIDGE]
-    return results.summarize(ridge, ["method", "probe", "fraction"], metric=names.ACCURACY)
+    return summarize(where(table, probe=names.RIDGE), ["method", "probe", "fraction"], metric=names.ACCURACY)
 
 
 def plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw accuracy against the share of features kept, one line a method; random subsets have a band."""
-    require(summary, ("method", "fraction", "mean", "low", "high", "n"), what="plot_accuracy")
+    ax = begin(ax, summary, ("method", "fraction", "mean", "low", "high", "n"), what="plot_accuracy")
     probe = one_value(summary, "probe", what="plot_accuracy")
-    ax = axes_or_new(ax)
     # one band only: six of them hide each other
     _method_lines(ax, summary, banded=(names.RANDOM,))
     percent_ticks(ax)
     kind = f"{PROBES[probe].words} probe; " if probe in PROBES else ""
-    title = f"{kind}band: {interval_name(summary[summary['method'] == names.RANDOM])}"
+    title = f"{kind}band: {interval_name(where(summary, method=names.RANDOM))}"
     return finish(ax, title=title, x=KEPT, y="test accuracy (%)")
 
 
@@ -83,18 +71,17 @@ def describe_accuracy(summary: pd.DataFrame) -> str:
 
 def probe_accuracy(table: pd.DataFrame) -> pd.DataFrame:
     """Return the accuracy of random subsets and of the full layer by probe and share of the features."""
-    rows = table[table["method"].isin((names.RANDOM, names.FULL))]
-    return results.summarize(rows, ["method", "probe", "fraction"], metric=names.ACCURACY)
+    rows = where(table, method=(names.RANDOM, names.FULL))
+    return summarize(rows, ["method", "probe", "fraction"], metric=names.ACCURACY)
 
 
 def plot_probes(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the accuracy of random subsets against their share, one line a probe, its full layer dashed."""
-    require(summary, ("method", "probe", "fraction", "mean", "low", "high", "n"), what="plot_probes")
-    ax = axes_or_new(ax)
-    random = summary[summary["method"] == names.RANDOM]
+    ax = begin(ax, summary, ("method", "probe", "fraction", "mean", "low", "high", "n"), what="plot_probes")
+    random = where(summary, method=names.RANDOM)
     for probe, look in looks(PROBES, random["probe"]).items():
-        line(ax, random[random["probe"] == probe], x="fraction", look=look)
-        _full_line(ax, summary[summary["probe"] == probe], colour=look.colour, label=f"full layer, {probe}")
+        line(ax, where(random, probe=probe), x="fraction", look=look)
+        _full_line(ax, where(summary, probe=probe), colour=look.colour, label=f"full layer, {probe}")
     percent_axis(ax, random["fraction"])
     percent_ticks(ax)
     return finish(ax, title=f"random subsets; bands: {interval_name(random)}", x=KEPT, y="test accuracy (%)")
@@ -104,8 +91,8 @@ def describe_probes(summary: pd.DataFrame) -> str:
     """Return `plot_probes` in words."""
     sentences = []
     for probe, look in looks(PROBES, summary["probe"]).items():
-        rows = summary[summary["probe"] == probe]
-        at = _nearest(rows[rows["method"] == names.RANDOM])
+        rows = where(summary, probe=probe)
+        at = _nearest(where(rows, method=names.RANDOM))
         reached = f"{_percent(at[names.RANDOM])} at {_share(at)}"
         sentences.append(f"{look.words} {reached}, {_whole(rows)} for the full layer")
     return f"Line chart of the accuracy of random subsets by probe: {'; '.join(sentences)}."
@@ -116,17 +103,16 @@ def chosen_regulariser(table: pd.DataFrame) -> pd.DataFrame:
 
     The column `at_edge` is the share, of all ridge fits of the table, that chose an end of the grid.
     """
-    ridge = table[table["probe"] == names.RIDGE]
-    fits = ridge[(ridge["metric"] == names.ACCURACY) & ridge["method"].isin((names.RANDOM, names.PCA, names.FULL))]
-    summary = results.summarize(fits.assign(value=np.log10(fits["l2"])), ["method", "fraction"])
-    return summary.assign(at_edge=ridge.loc[ridge["metric"] == names.AT_EDGE, "value"].mean())
+    ridge = where(table, probe=names.RIDGE)
+    fits = where(ridge, metric=names.ACCURACY, method=(names.RANDOM, names.PCA, names.FULL))
+    summary = summarize(fits.assign(value=np.log10(fits["l2"])), ["method", "fraction"])
+    return summary.assign(at_edge=where(ridge, metric=names.AT_EDGE)["value"].mean())
 
 
 def plot_regulariser(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the chosen regulariser against the share of features kept, one line a method."""
-    require(summary, ("method", "fraction", "mean", "at_edge"), what="plot_regulariser")
+    ax = begin(ax, summary, ("method", "fraction", "mean", "at_edge"), what="plot_regulariser")
     one_value(summary, "probe", what="plot_regulariser")
-    ax = axes_or_new(ax)
     _method_lines(ax, summary)
     title = f"mean over draws; {100 * summary['at_edge'].iloc[0]:.0f} % of the ridge fits at an end of the grid"
     return finish(ax, title=title, x=KEPT, y="log10 of l2")
@@ -137,7 +123,7 @@ def describe_regulariser(summary: pd.DataFrame) -> str:
     parts = summary[summary["method"] != names.FULL].sort_values("fraction")
     ends = []
     for method, look in looks(METHODS, parts["method"]).items():
-        means = parts.loc[parts["method"] == method, "mean"]
+        means = where(parts, method=method)["mean"]
         ends.append(f"{look.words} from {means.iloc[0]:.1f} to {means.iloc[-1]:.1f}")
     return (
         "Line chart of the decimal logarithm of the chosen regulariser against the share of features kept, from the "
@@ -152,23 +138,20 @@ def diffused_redundancy(table: pd.DataFrame) -> pd.DataFrame:
     The mean is of the accuracy averaged over draws (the published order); low, high and n are of the values of single
     draws.
     """
-    rows = table[(table["probe"] == names.RIDGE) & (table["method"] == names.RANDOM)]
-    rows, by = rows[rows["metric"].isin(ESTIMATORS)], ["metric", "delta"]
-    pooled = results.summarize(rows[rows["repeat"].isna()], by)
-    of_draws = results.summarize(rows[rows["repeat"].notna()], by).set_index(by)[["low", "high", "n"]]
+    rows = where(table, probe=names.RIDGE, method=names.RANDOM, metric=tuple(ESTIMATORS))
+    by = ["metric", "delta"]
+    pooled = summarize(rows[rows["repeat"].isna()], by)
+    of_draws = summarize(rows[rows["repeat"].notna()], by).set_index(by)[["low", "high", "n"]]
     return pooled.drop(columns=of_draws.columns).join(of_draws, on=by)
 
 
 def plot_redundancy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the share of features that can be dropped against the share of accuracy to be kept, by both estimators."""
-    require(summary, ("metric", "delta", "mean", "low", "high", "n"), what="plot_redundancy")
+    ax = begin(ax, summary, ("metric", "delta", "mean", "low", "high", "n"), what="plot_redundancy")
     for column in ("probe", "method"):
         one_value(summary, column, what="plot_redundancy")
-    ax = axes_or_new(ax)
-    for metric, look in looks(ESTIMATORS, summary["metric"]).items():
-        line(ax, summary[summary["metric"] == metric], x="delta", look=look)
-    percent_ticks(ax)
-    ax.xaxis.set_major_formatter(ax.yaxis.get_major_formatter())
+    style.lines(ax, summary, looks(ESTIMATORS, summary["metric"]), by="metric", x="delta")
+    percent_ticks(ax, "xy")
     ax.set_ylim(-0.03, 1.03)
     x = "accuracy to be kept (% of the full layer's)"
     return finish(ax, title=f"bands: {interval_name(summary)}", x=x, y="features that can go (%)", columns=1)
@@ -191,27 +174,25 @@ def describe_redundancy(summary: pd.DataFrame) -> str:
 
 def accuracy_and_gini(table: pd.DataFrame) -> pd.DataFrame:
     """Return accuracy and Gini coefficient, classes averaged over draws, by method and share of features."""
-    rows = table[table["probe"] == names.RIDGE]
-    rows = rows[(rows["metric"] == names.ACCURACY) | ((rows["metric"] == names.GINI) & rows["repeat"].isna())]
-    both = results.summarize(rows, ["method", "fraction", "metric"])
+    rows = where(table, probe=names.RIDGE, metric=(names.ACCURACY, names.GINI))
+    rows = rows[(rows["metric"] == names.ACCURACY) | rows["repeat"].isna()]
+    both = summarize(rows, ["method", "fraction", "metric"])
     wide = both.pivot(index=["method", "fraction"], columns="metric", values="mean")
     return wide.rename_axis(columns=None).reset_index()
 
 
 def plot_inequality(points: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the Gini coefficient of class accuracies against accuracy, one point a subset size."""
-    require(points, ("method", "accuracy", "gini"), what="plot_inequality")
-    ax = axes_or_new(ax)
-    full, parts = points[points["method"] == names.FULL], points[points["method"] != names.FULL]
+    ax = begin(ax, points, ("method", "accuracy", "gini"), what="plot_inequality")
+    full, parts = where(points, method=names.FULL), points[points["method"] != names.FULL]
     for method, look in looks(METHODS, parts["method"]).items():
-        rows = parts[parts["method"] == method].sort_values("accuracy")
-        style = {"color": look.colour, "marker": look.marker, "label": look.words}
-        ax.plot(rows["accuracy"], rows["gini"], markersize=5, lw=1, **style)
+        rows = where(parts, method=method).sort_values("accuracy")
+        options = {"color": look.colour, "marker": look.marker, "label": look.words}
+        ax.plot(rows["accuracy"], rows["gini"], markersize=5, lw=1, **options)
     if len(full):
         ax.plot(full["accuracy"], full["gini"], "*", color=GREY, markersize=13, label="full layer")
     ax.set_ylim(bottom=0)
-    percent_ticks(ax)
-    ax.xaxis.set_major_formatter(ax.yaxis.get_major_formatter())
+    percent_ticks(ax, "x")
     ax.yaxis.set_major_formatter("{x:g}")
     title = "one point a subset size, class accuracy averaged over draws"
     return finish(ax, title=title, x="test accuracy (%)", y="Gini coefficient over classes")
@@ -219,7 +200,7 @@ def plot_inequality(points: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def describe_inequality(points: pd.DataFrame) -> str:
     """Return `plot_inequality` in words."""
-    random = points[points["method"] == names.RANDOM].sort_values("accuracy")
+    random = where(points, method=names.RANDOM).sort_values("accuracy")
     low, high = random.iloc[0], random.iloc[-1]
     return (
         "Scatter of the Gini coefficient of class accuracies against accuracy. Random subsets go from Gini "
@@ -230,38 +211,38 @@ def describe_inequality(points: pd.DataFrame) -> str:
 
 def similarities(table: pd.DataFrame) -> pd.DataFrame:
     """Return every CKA of a similarity table by share of the features; intervals are over draws, not over rows."""
-    return results.summarize(table.assign(low=np.nan, high=np.nan), ["method", "metric", "fraction"])
+    return summarize(table.assign(low=np.nan, high=np.nan), ["method", "metric", "fraction"])
 
 
 def plot_similarity(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw linear CKA of random subsets with the layer and with each other, and what no redundancy would give."""
-    require(summary, ("method", "metric", "fraction", "mean", "low", "high", "n"), what="plot_similarity")
-    ax = axes_or_new(ax, size=(5.8, 4.8))
+    columns = ("method", "metric", "fraction", "mean", "low", "high", "n")
+    ax = begin(ax, summary, columns, what="plot_similarity", size=(5.8, 4.8))
     for (method, metric), look in SIMILARITIES.items():
-        rows = summary[(summary["method"] == method) & (summary["metric"] == metric)]
+        rows = where(summary, method=method, metric=metric)
         if len(rows):
             line(ax, rows, x="fraction", look=look, band=look.marker != "")
     percent_axis(ax, summary["fraction"])
     ax.set_ylim(-0.03, 1.03)
-    title = f"linear CKA, debiased; bands: {interval_name(summary[summary['method'] == names.WHOLE])}"
+    title = f"linear CKA, debiased; bands: {interval_name(where(summary, method=names.WHOLE))}"
     return finish(ax, title=title, x=KEPT, y="CKA")
 
 
 def describe_similarity(summary: pd.DataFrame) -> str:
     """Return `plot_similarity` in words."""
     uncorrelated = "the same for uncorrelated features"
-    said = {
+    shown = {
         (names.WHOLE, names.CKA): "subset and layer",
         (names.WHOLE_NULL, names.NULL): uncorrelated,
         (names.PAIR, names.CKA): "two subsets",
         (names.PAIR_NULL, names.NULL): uncorrelated,
     }
     parts, share = [], ""
-    for (method, metric), label in said.items():
-        at = _nearest(summary[(summary["method"] == method) & (summary["metric"] == metric)])
+    for (method, metric), words in shown.items():
+        at = _nearest(where(summary, method=method, metric=metric))
         if method in at:
             share = _share(at)
-            parts.append(f"{label} {at[method]['mean']:.3f}")
+            parts.append(f"{words} {at[method]['mean']:.3f}")
     return f"Line chart of linear CKA against the share of features kept, rising to 1. At {share}: {', '.join(parts)}."
 
 
@@ -276,14 +257,13 @@ similarity = Figure(similarities, plot_similarity, describe_similarity)
 def _method_lines(ax: Axes, summary: pd.DataFrame, *, banded: tuple[str, ...] = ()) -> None:
     """Draw one line a method against the share of features kept, and the full layer."""
     parts = summary[summary["method"] != names.FULL]
-    for method, look in looks(METHODS, parts["method"]).items():
-        line(ax, parts[parts["method"] == method], x="fraction", look=look, band=method in banded)
+    style.lines(ax, parts, looks(METHODS, parts["method"]), by="method", x="fraction", banded=banded)
     _full_line(ax, summary)
     percent_axis(ax, parts["fraction"])
 
 
 def _full_line(ax: Axes, summary: pd.DataFrame, *, colour: str = GREY, label: str = "full layer") -> None:
-    full = summary[summary["method"] == names.FULL]
+    full = where(summary, method=names.FULL)
     if len(full):
         ax.axhline(float(full["mean"].iloc[0]), color=colour, linestyle="--", linewidth=1.4, label=label)
 
@@ -299,11 +279,9 @@ def _share(rows: dict[str, pd.Series]) -> str:
 
 
 def _percent(row: pd.Series) -> str:
-    text = f"{100 * row['mean']:.1f} %"
-    if row["n"] < FEWEST or pd.isna(row["low"]):
-        return text
-    return f"{text} ({100 * row['level']:g} % interval {100 * row['low']:.1f} to {100 * row['high']:.1f})"
+    clear = row["n"] >= FEWEST and pd.notna(row["low"])
+    return f"{100 * row['mean']:.1f} %" + (f" ({style.interval_in_percent(row)})" if clear else "")
 
 
 def _whole(summary: pd.DataFrame) -> str:
-    return f"{100 * float(summary.loc[summary['method'] == names.FULL, 'mean'].iloc[0]):.1f} %"
+    return f"{100 * float(where(summary, method=names.FULL)['mean'].iloc[0]):.1f} %"

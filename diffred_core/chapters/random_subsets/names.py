@@ -11,6 +11,7 @@ CKA, BIASED, NULL = "cka_debiased", "cka_biased", "cka"
 
 ACCURACY, CLASS_ACCURACY, GAP, AT_EDGE, GINI = "accuracy", "class_accuracy", "accuracy_gap", "l2_at_edge", "gini"
 FIRST, NEAREST = "diffused_redundancy_first", "diffused_redundancy_nearest"
+ESTIMATORS = {FIRST: "first", NEAREST: "nearest"}  # of `redundancy.diffused_redundancy`, by metric
 
 FRACTION = 0.2  # at which the paper states its finding
 SIMILARITY_FRACTIONS: tuple[float, ...] = (0.1, 0.2, 0.5)  # at which similarity is given an interval, and summed up

@@ -46,14 +46,14 @@ class SizeGrid:
         InputError
             If a fraction lies outside (0, 1], or none keeps a feature and drops another.
         """
-        asked = sorted(set(fractions))
+        shares = sorted(set(fractions))
         first: dict[int, float] = {}
-        for fraction, size in zip(asked, subsets.subset_sizes(n_features, asked), strict=True):
+        for fraction, size in zip(shares, subsets.subset_sizes(n_features, shares), strict=True):
             if fraction * n_features >= 1 and size < n_features:
                 first.setdefault(size, fraction)
         if not first:
             raise InputError(
-                f"fractions must keep 1 to {n_features - 1} of {n_features} features, got {asked}; pass one that does"
+                f"fractions must keep 1 to {n_features - 1} of {n_features} features, got {shares}; pass one that does"
             )
         return cls(tuple(first.values()), tuple(first))
 

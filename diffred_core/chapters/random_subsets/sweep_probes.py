@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from diffred_core import results
-from diffred_core.chapters.random_subsets import comparators, names
-from diffred_core.chapters.random_subsets.curves import (
-    LOGISTIC_L2,
-    RIDGE_L2,
-    Curve,
-    full_selection,
-    logistic,
-    ridge,
-    sgd,
-)
-from diffred_core.chapters.random_subsets.data import ProbeData
-from diffred_core.chapters.random_subsets.probe_rows import Bootstrap, family_rows
+from diffred_core.chapters.random_subsets import comparators, curves, names
+from diffred_core.chapters.random_subsets.curves import Curve, ProbeData
 from diffred_core.chapters.random_subsets.sizes import DELTAS, PUBLISHED_FRACTIONS, SizeGrid
 from diffred_core.errors import InputError
 from diffred_core.results.rows import Cell
@@ -45,8 +35,8 @@ def probes(
     gap_fractions: Sequence[float] = GAP_FRACTIONS,
     standardize: bool = False,
     deltas: Sequence[float] = DELTAS,
-    ridge_l2: Sequence[float] = RIDGE_L2,
-    logistic_l2: Sequence[float] = LOGISTIC_L2,
+    ridge_l2: Sequence[float] = curves.RIDGE_L2,
+    logistic_l2: Sequence[float] = curves.LOGISTIC_L2,
     level: float = 0.95,
     n_boot: int = 1000,
     layer: str = "penultimate",
@@ -112,15 +102,11 @@ def probes(
         families.append(_logistic(data, seeds, grid.nearest(logistic_fractions), l2=logistic_l2))
     if sgd_fractions:
         families.append(_sgd(data, seeds, grid.nearest(sgd_fractions)))
-    bootstrap = Bootstrap(grid.nearest(gap_fractions).fractions if gap_fractions else (), level, n_boot, seed)
+    bootstrap = curves.Bootstrap(grid.nearest(gap_fractions).fractions, level, n_boot, seed)
     options = {"classes": features.classes, "deltas": deltas, "bootstrap": bootstrap}
-    rows = [row for family in families for row in family_rows(family, data.measured[1], **options)]
+    rows = [row for family in families for row in curves.family_rows(family, data.measured[1], **options)]
     cell = Cell.of(features, experiment="subset_probes", split=split, layer=layer)
     return results.as_table(cell.rows(rows))
-
-
-Family = list[list[Curve]]
-"""Of one probe: the full layer, then the draws of every method."""
 
 
 def _ridge(
@@ -131,23 +117,20 @@ def _ridge(
     *,
     n_projections: int,
     l2: Sequence[float],
-) -> Family:
-    """Return ridge curves of every method."""
-    family = [[ridge(data, *full_selection(data.moments.n_features), l2=l2)]]
+) -> list[list[Curve]]:
+    family = [[curves.ridge(data, *curves.full_selection(data), l2=l2)]]
     for method in methods:
         draws = comparators.draw(method, data.moments, seeds=seeds, n_projections=n_projections)
-        family.append([ridge(data, draw, grid.up_to(len(draw.order)), l2=l2) for draw in draws])
+        family.append([curves.ridge(data, draw, grid.up_to(len(draw.order)), l2=l2) for draw in draws])
     return family
 
 
-def _logistic(data: ProbeData, seeds: Sequence[int], grid: SizeGrid, *, l2: Sequence[float]) -> Family:
-    """Return logistic curves of random subsets."""
-    everything, whole = full_selection(data.moments.n_features)
+def _logistic(data: ProbeData, seeds: Sequence[int], grid: SizeGrid, *, l2: Sequence[float]) -> list[list[Curve]]:
+    everything, whole = curves.full_selection(data)
     draws = list(comparators.draw(names.RANDOM, data.moments, seeds=seeds))
-    return [logistic(data, [everything], whole, l2=l2), logistic(data, draws, grid, l2=l2)]
+    return [curves.logistic(data, [everything], whole, l2=l2), curves.logistic(data, draws, grid, l2=l2)]
 
 
-def _sgd(data: ProbeData, seeds: Sequence[int], grid: SizeGrid) -> Family:
-    """Return curves of the published SGD recipe on random subsets."""
+def _sgd(data: ProbeData, seeds: Sequence[int], grid: SizeGrid) -> list[list[Curve]]:
     draws = comparators.draw(names.RANDOM, data.moments, seeds=seeds)
-    return [[sgd(data, *full_selection(data.moments.n_features))], [sgd(data, draw, grid) for draw in draws]]
+    return [[curves.sgd(data, *curves.full_selection(data))], [curves.sgd(data, draw, grid) for draw in draws]]

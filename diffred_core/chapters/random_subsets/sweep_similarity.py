@@ -42,22 +42,16 @@ def similarity(
 
     Parameters
     ----------
-    features : TaskFeatures
-        Of one model and task.
-    fractions : sequence of float
-        Shares of the features to keep; those of less than one feature are left out.
+    features, fractions, seed, layer
+        As in `probes`.
     n_seeds : int, default=5
         Draws, at least 2; the published figures have 5, so 10 pairs.
-    seed : int, default=1
-        Seed of the first draw; the published seeds are 1 to 5.
     split : str, default="test"
         Rows on which similarity is measured.
     interval_fractions : sequence of float
         Where the similarity to the layer gets an interval over rows, moved to the nearest of `fractions`.
     level : float
         Coverage of that interval (`cka.subset_cka_interval`); what varies over draws is in the rows of the table.
-    layer : str
-        Name of the layer, for the table.
 
     Returns
     -------
@@ -80,10 +74,9 @@ def similarity(
     grid, X = SizeGrid.of(features.n_features, fractions), features.splits[split][0]
     moments = feature_moments.from_features(X)
     own = cka.similarity_matrix(moments).diagonal()
-    tells = (own > TELLING * moments.gram.diagonal().square()).cpu()
-    draws = [_Draw.of(repeat, s, tells, grid) for repeat, s in enumerate(range(seed, seed + n_seeds))]
-    nearest = grid.nearest(interval_fractions) if interval_fractions else SizeGrid((), ())
-    limits = _limits(X, draws, nearest, level=level)
+    has_similarity = (own > TELLING * moments.gram.diagonal().square()).cpu()
+    draws = [_Draw.of(repeat, s, has_similarity, grid) for repeat, s in enumerate(range(seed, seed + n_seeds))]
+    limits = _limits(X, draws, grid.nearest(interval_fractions), level=level)
     rows = [*_whole_rows(moments, draws, limits), *_pair_rows(moments, draws, grid)]
     cell = Cell.of(features, experiment="subset_similarity", split=split, layer=layer)
     return results.as_table(cell.rows(rows))
@@ -103,10 +96,10 @@ class _Draw:
     masks: Tensor
 
     @classmethod
-    def of(cls, repeat: int, seed: int, tells: Tensor, grid: SizeGrid) -> _Draw:
-        """Draw an order of features; `tells (n_features,)` says which of them have a similarity."""
-        order = subsets.random_order(len(tells), seed=seed)
-        grid = grid.from_size(int(tells[order].int().argmax()) + 1)
+    def of(cls, repeat: int, seed: int, has_similarity: Tensor, grid: SizeGrid) -> _Draw:
+        """Draw an order of features; `has_similarity (n_features,)` says which of them have a similarity."""
+        order = subsets.random_order(len(has_similarity), seed=seed)
+        grid = grid.from_size(int(has_similarity[order].int().argmax()) + 1)
         return cls(repeat, seed, grid, subsets.prefix_masks(order, grid.sizes))
 
     def rows(self, method: str, metric: str, values: Tensor) -> Iterator[Row]:

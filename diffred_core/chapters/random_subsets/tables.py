@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from diffred_core import results
 from diffred_core.chapters.random_subsets import names
 from diffred_core.drawing import Table
+from diffred_core.results import summarize, where
 
 SHOWN_FRACTIONS = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 SIMILARITIES = {  # by method and metric
@@ -21,17 +21,15 @@ SIMILARITIES = {  # by method and metric
 
 def accuracy_by_size(table: pd.DataFrame) -> pd.DataFrame:
     """Return the accuracy of ridge probes at a few sizes: random subsets, principal directions, the full layer."""
-    rows = table[(table["probe"] == names.RIDGE) & table["method"].isin((names.RANDOM, names.PCA, names.FULL))]
-    rows = rows[rows["fraction"].isin(SHOWN_FRACTIONS)]
-    return _in_percent(results.summarize(rows, ["method", "fraction"], metric=names.ACCURACY), "method")
+    rows = where(table, probe=names.RIDGE, method=(names.RANDOM, names.PCA, names.FULL), fraction=SHOWN_FRACTIONS)
+    return _in_percent(summarize(rows, ["method", "fraction"], metric=names.ACCURACY), "method")
 
 
 def accuracy_by_probe(table: pd.DataFrame) -> pd.DataFrame:
     """Return the accuracy of every probe where those beside ridge were measured, and on the full layer."""
-    rows = table[table["method"].isin((names.RANDOM, names.FULL))]
+    rows = where(table, method=(names.RANDOM, names.FULL))
     measured = rows.loc[rows["probe"] != names.RIDGE, "fraction"].dropna().unique()
-    rows = rows[rows["fraction"].isin([*measured, 1.0])]
-    summary = results.summarize(rows, ["probe", "fraction"], metric=names.ACCURACY)
+    summary = summarize(where(rows, fraction=(*measured, 1.0)), ["probe", "fraction"], metric=names.ACCURACY)
     return _in_percent(summary.sort_values(["fraction", "probe"]), "probe")
 
 
@@ -44,8 +42,8 @@ def similarity_by_size(table: pd.DataFrame) -> pd.DataFrame:
 
 def similarity_over_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Return the similarity of subset and layer with its limits over rows, averaged over draws."""
-    rows = table[(table["method"] == names.WHOLE) & (table["metric"] == names.CKA) & table["low"].notna()]
-    means = rows.groupby("fraction")[["low", "value", "high"]].mean().reset_index()
+    rows = where(table, method=names.WHOLE, metric=names.CKA)
+    means = rows[rows["low"].notna()].groupby("fraction")[["low", "value", "high"]].mean().reset_index()
     return means.rename(columns={"value": "CKA"})
 
 
