@@ -51,7 +51,6 @@ def test_a_room_that_misses_its_libraries_says_which_extra_brings_them(room, ext
     [
         ("--version", "typer"),
         ("models resnet*", "timm"),
-        ("tasks", "pandas"),
         ("run subset_probes", "nbformat"),
         ("status", "yaml"),
         ("grid", "yaml"),
