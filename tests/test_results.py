@@ -256,6 +256,14 @@ def test_a_run_has_the_parameters_of_its_first_cell_with_the_values_of_now(monke
     assert written["wall_seconds"] >= 0
 
 
+def test_a_run_gives_a_function_the_parameters_that_it_takes():
+    def sweep(layer, *, seed=0, fractions=(0.5,), n_boot=10): ...
+
+    run = results.Run({"task": "digits", "seed": 7, "fractions": None})
+    assert run.options(sweep) == {"seed": 7}
+    assert run.options(lambda: None) == {}
+
+
 def test_a_run_without_its_parameters_cell_is_refused():
     for namespace in ({}, {"In": ["", "import torch", "x: int"]}):
         with pytest.raises(InputError, match=r"expected a parameters cell .* run the notebook from its first cell"):

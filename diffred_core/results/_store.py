@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -183,6 +185,14 @@ class Run:
             "expected a parameters cell (name: type = default) to have run before, found none; run the notebook from "
             "its first cell"
         )
+
+    def options(self, function: Callable[..., object]) -> dict[str, Any]:
+        """Return the parameters of this run that `function` takes, by name; None leaves the function its own default.
+
+        So a parameter is named in the parameters cell and in the signature of what it is for, and nowhere between.
+        """
+        taken = inspect.signature(function).parameters
+        return {name: value for name, value in self.parameters.items() if name in taken and value is not None}
 
     def write(self, table: pd.DataFrame, analysis: str, *, inputs: Mapping[str, str] | None = None) -> Path:
         """Write the table of `analysis` to its place, with the provenance of this run, and return the place.
