@@ -30,17 +30,17 @@ COMPARATOR = Example(
         "diffred_core/chapters/random_subsets/comparators.py": [
             (
                 "COMPARATORS: dict[str, Comparator]",
-                """def first_features(moments: FeatureMoments) -> tuple[Tensor, None]:
+                """def first_features(moments: FeatureMoments) -> tuple[range, None]:
     \"\"\"Return the features in the order of the layer.\"\"\"
-    return torch.arange(moments.n_features), None
+    return range(moments.n_features), None
 
 
 COMPARATORS: dict[str, Comparator]""",
             ),
             (
-                'Comparator("top_variance", top_variance, "one"),',
-                'Comparator("top_variance", top_variance, "one"),\n'
-                '        Comparator("first_features", first_features, "one"),',
+                'Comparator("top_variance", top_variance, "one",',
+                'Comparator(\n            "first_features", first_features, "one", words="first features", '
+                'colour="#000000", marker="X"\n        ),\n        Comparator("top_variance", top_variance, "one",',
             ),
         ],
         "tests/test_sweeps.py": [

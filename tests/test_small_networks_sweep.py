@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.collections import PathCollection
 from sklearn.linear_model import RidgeClassifier
 
 from diffred_core import datasets, drawing, results, small_networks
@@ -216,8 +217,8 @@ def test_retained_performance_is_drawn_by_network_with_its_name():
     summary = figure.summary(table)
     _, ax = plt.subplots()
     assert figure.plot(summary, ax=ax) is ax
-    dots = [line for line in ax.lines if line.get_marker() == "o"]
-    assert [sorted(line.get_xdata()) for line in dots] == [[70.0, 72.0, 74.0], [97.0, 98.0, 99.0]]
+    dots = [sorted(part.get_offsets()[:, 0]) for part in ax.collections if isinstance(part, PathCollection)]
+    assert dots == [[70.0, 72.0, 74.0], [97.0, 98.0, 99.0]]
     assert {text.get_text() for text in ax.texts} == {"negligible", "weak", "medium", "strong"}
     words = figure.words(summary)
     assert "a early pooling 72.0 % (strong tunnel, interval" in words

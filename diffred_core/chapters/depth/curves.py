@@ -19,7 +19,7 @@ from diffred_core.results.rows import Row
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
-Layers = Mapping[str, "TaskFeatures"]
+TaskLayers = Mapping[str, "TaskFeatures"]
 Measure = Callable[["Reading", "Reading"], np.ndarray]
 
 
@@ -81,7 +81,7 @@ class LayerCurve:
     level : float
         Coverage of the intervals.
     fits : tuple of dict
-        What to say of the fit of every layer: l2, whether it converged, whether l2 lies at an end of its grid.
+        What to say of the fit of every layer: l2, whether it converged, whether l2 lies at an end of the values tried.
     """
 
     method: str
@@ -99,7 +99,7 @@ class LayerCurve:
 
 
 def own_curve(
-    layers: Layers, *, method: str, split: str, probe: str, resampling: Resampling
+    layers: TaskLayers, *, method: str, split: str, probe: str, resampling: Resampling
 ) -> tuple[LayerCurve, LayerProbes]:
     """Return the curve of probes that are trained on the task itself, and the probes."""
     task = task_of(layers)
@@ -114,7 +114,7 @@ def own_curve(
 
 
 def shifted_curve(
-    probes: LayerProbes, layers: Layers, shifted: Layers, *, split: str, resampling: Resampling
+    probes: LayerProbes, layers: TaskLayers, shifted: TaskLayers, *, split: str, resampling: Resampling
 ) -> LayerCurve:
     """Return the accuracy of the probes of `layers` on the rows of another task with the same classes."""
     source, other = task_of(layers), task_of(shifted)
@@ -131,7 +131,7 @@ def shifted_curve(
     return _curve(SHIFT, other, correct, validation, resampling, _fits(probes))
 
 
-def task_of(layers: Layers) -> TaskFeatures:
+def task_of(layers: TaskLayers) -> TaskFeatures:
     """Return the features of the first layer, which stand for the task that all layers share."""
     return next(iter(layers.values()))
 
@@ -151,7 +151,7 @@ def labels_of(of: TaskFeatures, split: str) -> dict[str, Tensor]:
     return {part: of.splits[at][1] for part, at in _parts(split).items()}
 
 
-def accuracy_rows(curve: LayerCurve, layers: Layers, *, probe: str) -> Iterator[Row]:
+def accuracy_rows(curve: LayerCurve, layers: TaskLayers, *, probe: str) -> Iterator[Row]:
     """Yield the accuracy of every layer with its limits, in execution order."""
     for i, (name, of) in enumerate(layers.items()):
         fit = dict(curve.fits[i])
@@ -164,7 +164,7 @@ def accuracy_rows(curve: LayerCurve, layers: Layers, *, probe: str) -> Iterator[
             yield shared | {"metric": "l2_at_edge", "value": edge}
 
 
-def tunnel_rows(curve: LayerCurve, inside: LayerCurve, layers: Layers, *, probe: str) -> Iterator[Row]:
+def tunnel_rows(curve: LayerCurve, inside: LayerCurve, layers: TaskLayers, *, probe: str) -> Iterator[Row]:
     """Yield what one curve says of the tunnel: of all layers, and so in the row of the last one.
 
     A start of the tunnel is counted from 1; there is no row where the rule finds none.
@@ -195,7 +195,7 @@ def spread_layers(names: Sequence[str], count: int) -> list[str]:
 
 
 def published_rows(
-    layers: Layers, *, method: str, chosen: Sequence[str], split: str, seeds: Sequence[int]
+    layers: TaskLayers, *, method: str, chosen: Sequence[str], split: str, seeds: Sequence[int]
 ) -> Iterator[Row]:
     """Yield, seed by seed, the accuracy as published, that of the epoch chosen on validation rows, and the difference.
 

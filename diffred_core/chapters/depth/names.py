@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LAYERS, SMALL_NETWORKS = "layers", "tunnel_small_networks"  # experiments
 
 # designs (column method): whose rows are measured, with whose probe
@@ -25,6 +27,11 @@ RETAINED = 95.0  # percent above which a tunnel is called negligible (Harun et a
 STRENGTHS = {"negligible": RETAINED, "weak": 90.0, "medium": 80.0, "strong": 0.0}
 
 
-def network_words(pooling: str, recipe: str) -> str:
+def network_words(pooling: str, recipe: str = TRAINED) -> str:
     """Return how a kind of small network is said: ``without early pooling, untrained``."""
-    return POOLING[pooling] + (", untrained" if recipe == UNTRAINED else "")
+    return POOLING.get(pooling, pooling.replace("_", " ")) + (", untrained" if recipe == UNTRAINED else "")
+
+
+def in_order(poolings: Iterable[str]) -> list[str]:
+    """Return every way of pooling once, the known ones first."""
+    return sorted(set(poolings), key=lambda pooling: (pooling not in POOLING, pooling))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from diffred_core import results
 from diffred_core.chapters.depth import curves
-from diffred_core.chapters.depth.curves import LayerCurve, Layers, Resampling, task_of
+from diffred_core.chapters.depth.curves import LayerCurve, Resampling, TaskLayers, task_of
 from diffred_core.chapters.depth.names import HARUN, IN_DISTRIBUTION, LAYERS, PAPYAN, TRANSFER
 from diffred_core.chapters.depth.shape import geometry_rows, redundancy_rows, similarity_rows
 from diffred_core.errors import InputError
@@ -19,10 +19,10 @@ from diffred_core.results.rows import Row
 
 
 def layers(
-    layers: Layers,
+    layers: TaskLayers,
     *,
-    transfer: Sequence[Layers] = (),
-    shifted: Sequence[Layers] = (),
+    transfer: Sequence[TaskLayers] = (),
+    shifted: Sequence[TaskLayers] = (),
     split: str = "test",
     probe: str = "ridge",
     rank_eps: float = 1e-3,
@@ -58,7 +58,7 @@ def layers(
     n_subsets : int
         Random subsets of every layer; 0 leaves redundancy out.
     published_layers : int
-        Layers, evenly spread and the last among them, that are also probed as published; 0 for none.
+        TaskLayers, evenly spread and the last among them, that are also probed as published; 0 for none.
     n_published_seeds : int
         Runs of the published probe on each.
     seed : int
@@ -109,9 +109,9 @@ def layers(
 
 
 def _measured(
-    layers: Layers,
-    transfer: Sequence[Layers],
-    shifted: Sequence[Layers],
+    layers: TaskLayers,
+    transfer: Sequence[TaskLayers],
+    shifted: Sequence[TaskLayers],
     split: str,
     probe: str,
     resampling: Resampling,
@@ -130,7 +130,9 @@ def _measured(
     return measured, probes
 
 
-def _check_layers(layers: Layers, transfer: Sequence[Layers], shifted: Sequence[Layers], *, split: str) -> None:
+def _check_layers(
+    layers: TaskLayers, transfer: Sequence[TaskLayers], shifted: Sequence[TaskLayers], *, split: str
+) -> None:
     """Refuse fewer than two layers, other layers in another task, and rows that cannot be measured or fitted."""
     if len(layers) < 2:
         raise InputError(f"layers must hold at least 2 layers to compare, got {', '.join(layers) or 'none'}; name more")
@@ -147,7 +149,7 @@ def _check_layers(layers: Layers, transfer: Sequence[Layers], shifted: Sequence[
         _check_measured(one, split)
 
 
-def _check_measured(layers: Layers, split: str) -> None:
+def _check_measured(layers: TaskLayers, split: str) -> None:
     task = task_of(layers)
     if split == "validation" or split not in task.splits:
         raise InputError(
@@ -162,7 +164,7 @@ def _check_measured(layers: Layers, split: str) -> None:
         )
 
 
-def _check_split(layers: Layers, split: str, *, why: str) -> None:
+def _check_split(layers: TaskLayers, split: str, *, why: str) -> None:
     task = task_of(layers)
     if split not in task.splits:
         raise InputError(

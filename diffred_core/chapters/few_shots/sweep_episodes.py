@@ -18,7 +18,7 @@ from diffred_core.chapters.few_shots.pool import Pool
 from diffred_core.chapters.few_shots.setting import FRACTIONS, Draw, Source
 from diffred_core.chapters.random_subsets.sweep_probes import probes
 from diffred_core.errors import InputError, near_names
-from diffred_core.results.rows import Cell, Row
+from diffred_core.results.rows import Row, shared_columns
 
 MORE_SHOTS: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100)
 WAYS: tuple[int, ...] = (2, 5, 10, 20, 50)
@@ -98,8 +98,8 @@ def episodes(
     _check(pool, views, shots, heads, n_episodes)
     plan = _Plan(Source.pool(pool), views, Source.all(pool), Draw(n_query, n_episodes, seed, fractions), n_way, shots)
     rows = [*plan.headline(masks, heads, n_head_episodes), *plan.along(more_shots, ways), *plan.other_recipes()]
-    cell = Cell.of(pool.features, experiment="few_shot", split="pool", layer=layer)
-    return results.as_table(cell.rows([*rows, *full_data_rows(pool, n_subsets)]))
+    shared = shared_columns(pool.features, experiment="few_shot", split="pool", layer=layer)
+    return results.as_table([shared | row for row in (*rows, *full_data_rows(pool, n_subsets))])
 
 
 def full_data_rows(pool: Pool, n_subsets: int) -> Iterator[Row]:
