@@ -15,9 +15,10 @@ from sklearn.linear_model import RidgeClassifier
 from diffred_core import datasets, drawing, results, small_networks
 from diffred_core.chapters import depth
 from diffred_core.errors import InputError
-from diffred_core.small_networks import Design, Images, Recipe
+from diffred_core.small_networks import Architecture, Images, TrainingRecipe
 
-RECIPE = Recipe(epochs=1, batch_size=64)
+EARLY = Architecture(11, 2)
+RECIPE = TrainingRecipe(epochs=1, batch_size=64)
 SHARED = {"experiment": "tunnel_small_networks", "task": "t", "layer": "conv10", "n_features": 8, "split": "test"}
 
 
@@ -67,7 +68,7 @@ def test_the_table_has_every_layer_of_every_network_on_every_task(table):
 def test_a_probe_of_the_table_is_the_one_of_scikit_learn(table, tasks, root):
     """scikit-learn's ridge at the chosen regulariser, on features from a pass of its own."""
     images, (other,) = tasks
-    (network,) = small_networks.networks(images, [Design(11, 2)], seeds=[7], recipe=RECIPE, root=root, progress=False)
+    (network,) = small_networks.networks(images, [EARLY], seeds=[7], recipe=RECIPE, root=root, progress=False)
     for one, method in ((images, "in_distribution"), (other, "transfer")):
         X = small_networks.convolution_features(network.backbone, one.pixels)["conv06"].double().numpy()
         row = of_one(table, "accuracy", method=method).set_index("layer").loc["conv06"]
@@ -80,7 +81,7 @@ def test_a_probe_of_the_table_is_the_one_of_scikit_learn(table, tasks, root):
 def test_untrained_networks_are_those_of_no_epoch(table, tasks, root):
     images, _ = tasks
     first = replace(RECIPE, epochs=0)
-    (network,) = small_networks.networks(images, [Design(11, 2)], seeds=[7], recipe=first, root=root, progress=False)
+    (network,) = small_networks.networks(images, [EARLY], seeds=[7], recipe=first, root=root, progress=False)
     pixels, y = images.split("test")
     with torch.inference_mode():
         found = network.backbone.module(network.backbone.normalised(pixels)).argmax(1)
@@ -109,7 +110,7 @@ def test_what_is_retained_follows_from_the_curves(table):
 
 def test_the_shape_of_a_layer_is_that_of_its_training_rows(table, tasks, root):
     images, _ = tasks
-    (network,) = small_networks.networks(images, [Design(11, 2)], seeds=[7], recipe=RECIPE, root=root, progress=False)
+    (network,) = small_networks.networks(images, [EARLY], seeds=[7], recipe=RECIPE, root=root, progress=False)
     pixels, y = images.split("train")
     X = small_networks.convolution_features(network.backbone, pixels)["conv09"].double().numpy()
     values = np.linalg.eigvalsh(np.cov(X.T))
@@ -125,7 +126,7 @@ def test_the_shape_of_a_layer_is_that_of_its_training_rows(table, tasks, root):
 
 def test_the_classifier_is_measured_on_test_images(table, tasks, root):
     images, _ = tasks
-    late = Design(11, 2, early_pooling=False)
+    late = Architecture(11, 2, early_pooling=False)
     (network,) = small_networks.networks(images, [late], seeds=[8], recipe=RECIPE, root=root, progress=False)
     pixels, y = images.split("test")
     with torch.inference_mode():

@@ -15,7 +15,15 @@ from diffred_core.chapters.depth.names import EARLY, HARUN, LATE, SMALL_NETWORKS
 from diffred_core.chapters.depth.sweep_layers import layers
 from diffred_core.errors import InputError
 from diffred_core.features import TaskFeatures
-from diffred_core.small_networks import SHORT, Design, Images, Network, Recipe, convolution_features, networks
+from diffred_core.small_networks import (
+    SHORT,
+    Architecture,
+    Images,
+    Network,
+    TrainingRecipe,
+    convolution_features,
+    networks,
+)
 
 
 def small_networks(
@@ -27,7 +35,7 @@ def small_networks(
     early_pooling: Sequence[bool] = (True, False),
     n_seeds: int = 3,
     seed: int = 0,
-    recipe: Recipe = SHORT,
+    recipe: TrainingRecipe = SHORT,
     untrained: bool = True,
     pool: str = "2x2",
     eps: float = 1e-3,
@@ -47,11 +55,11 @@ def small_networks(
     others : sequence of Images
         OOD tasks, of the same image size.
     depths, widths, early_pooling : sequences
-        Every combination is a `Design`.
+        Every combination is an `Architecture`.
     n_seeds, seed : int
-        Networks of each design, and the seed of the first; designs share seeds, so that they can be compared in pairs:
-        with and without early pooling a seed has the same first weights and the same order of images.
-    recipe : Recipe
+        Networks of each architecture, and the seed of the first; all share the seeds, so that they can be compared in
+        pairs: with and without early pooling a seed has the same first weights and the same order of images.
+    recipe : TrainingRecipe
     untrained : bool
         Whether every network is probed before training too: what depth alone does to a layer is no work of training.
     pool : {"2x2", "average"}
@@ -77,17 +85,17 @@ def small_networks(
         If there is no OOD task, image sizes differ, or as `small_networks.networks`.
     """
     _check(images, others)
-    designs = [Design(*chosen) for chosen in itertools.product(depths, widths, early_pooling)]
+    architectures = [Architecture(*chosen) for chosen in itertools.product(depths, widths, early_pooling)]
     seeds = range(seed, seed + n_seeds)
     recipes = {TRAINED: recipe} | ({UNTRAINED: replace(recipe, epochs=0)} if untrained else {})
     tables = []
     for state, chosen in recipes.items():
         for network in networks(
-            images, designs, seeds=seeds, recipe=chosen, device=device, root=root, progress=progress
+            images, architectures, seeds=seeds, recipe=chosen, device=device, root=root, progress=progress
         ):
             table = _swept(network, images, others, pool=pool, eps=eps, device=device)
-            label = EARLY if network.design.early_pooling else LATE
-            model = f"vggm{network.design.depth}-w{network.design.width}"
+            label = EARLY if network.architecture.early_pooling else LATE
+            model = f"vggm{network.architecture.depth}-w{network.architecture.width}"
             kind = {"experiment": SMALL_NETWORKS, "model": model, "label": label, "recipe": state}
             tables.append(table.assign(**kind, seed=network.seed, repeat=network.seed - seed))
     return results.check(pd.concat(tables, ignore_index=True))
