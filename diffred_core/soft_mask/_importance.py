@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from diffred_core.errors import InputError, near_names
-from diffred_core.few_shot.ratio import safe_ratio
+from diffred_core.few_shot.rows import safe_ratio
 from diffred_core.soft_mask._statistics import ClassStatistics
 
 ImportanceKind = Literal["mean_pair", "max_pair", "min_pair", "fisher", "rank_mean"]

@@ -10,8 +10,7 @@ from torch import Tensor
 from diffred_core import subsets
 from diffred_core.errors import InputError, near_names
 from diffred_core.few_shot import optimal_mask
-from diffred_core.few_shot.ratio import safe_ratio
-from diffred_core.few_shot.rows import check_shots
+from diffred_core.few_shot.rows import check_shots, safe_ratio
 
 _Value = TypeVar("_Value")
 MaskKind = Literal["importance", "sqrt", "scaled", "inverse_spread", "mmc", "theory", "hard"]
