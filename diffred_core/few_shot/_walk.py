@@ -129,7 +129,7 @@ class Walk:
         return self.ordered(self.masks, at).square()
 
     def products(self, left: Tensor, right: Tensor) -> Tensor:
-        """Return ``left[..., :stop] @ right[..., :stop]'`` for every stop, ``(n_stops, m, l, r)``, of rows by episode."""
+        """Return ``left[..., :stop] @ right[..., :stop]'`` for every stop, by episode, ``(n_stops, m, l, r)``."""
         sums = left.new_empty(len(self.stops), len(left), left.shape[1], right.shape[1])
         torch.bmm(left[..., : self.stops[0]], right[..., : self.stops[0]].mT, out=sums[0])
         for i, (start, stop) in enumerate(pairwise(self.stops)):
