@@ -9,12 +9,10 @@ import pandas as pd
 from torch import Tensor
 
 from diffred_core import results
-from diffred_core.chapters.few_shots.agreement import agreement_rows, kind_rows
-from diffred_core.chapters.few_shots.curves import curve_rows, oracle_rows
-from diffred_core.chapters.few_shots.harm import harm_rows, left_out_rows
-from diffred_core.chapters.few_shots.masks import estimate_rows, mask_rows, transform_rows
+from diffred_core.chapters.few_shots.accuracy import curve_rows, estimate_rows, mask_rows, oracle_rows, transform_rows
 from diffred_core.chapters.few_shots.names import ALONG, FULL_DATA, HEADS, MASKS, NO_MASK, RANDOM
 from diffred_core.chapters.few_shots.pool import Pool
+from diffred_core.chapters.few_shots.reasons import agreement_rows, harm_rows, kind_rows
 from diffred_core.chapters.few_shots.setting import FRACTIONS, Draw, Source
 from diffred_core.chapters.random_subsets.sweep_probes import probes
 from diffred_core.errors import InputError, near_names
@@ -143,7 +141,6 @@ class _Plan:
             yield from transform_rows(setting)
             yield from agreement_rows(setting)
             yield from harm_rows(setting)
-            yield from left_out_rows(setting)
             if n_shot == self.shots[0]:
                 yield from kind_rows(setting.first(n_head_episodes))
 
