@@ -51,21 +51,7 @@ def pwcca(X: Tensor | ArrayLike, Y: Tensor | ArrayLike) -> float:
 
     The weight of canonical variable h_i of X is ``sum_j |<h_i, x_j>|`` over the features x_j: directions that account
     for more of X count more. Not symmetric, nor invariant to rotations of X: the weights go by its single features.
-
-    Parameters
-    ----------
-    X, Y : Tensor (n_samples, d_x), (n_samples, d_y)
-        As in `svcca`; X gives the weights.
-
-    Returns
-    -------
-    float
-        In [0, 1].
-
-    Raises
-    ------
-    InputError
-        As `svcca`.
+    Parameters, range and errors as in `svcca`.
     """
     X, Y = _centred_pair(X, Y)
     basis = _basis(X, 1.0)

@@ -56,16 +56,11 @@ def linear_head_curve(
 
     Parameters
     ----------
-    X : Tensor (n_samples, n_features)
-    episodes : Episodes
-    order : LongTensor (n_features,) or (n_episodes, n_features)
-    sizes : (n_sizes,)
-        Numbers of kept features, from 1 to n_features, in any order.
+    X, episodes, order, sizes, mask
+        As in `centroid_curve`.
     head : {"ridge", "logistic"}
     l2 : float
         Above 0, the same at every size.
-    mask : Tensor (n_features,), (n_episodes, n_features) or (n_masks, n_episodes, n_features), optional
-        Weights that multiply supports and queries.
     memory_bytes : int
         Bound on the rows and Gram matrices of a batch of episodes.
 
@@ -149,18 +144,11 @@ class SupportCrossEntropy:
     """The problems of many episodes, each with its own features but the same labels: class by class, n_shot each.
 
     An `Objective` of `linear_probe`'s minimiser; parameters are ``theta (m, n_way, n_support + 1)``, intercept last.
-
-    Attributes
-    ----------
-    features : Tensor (n_problems, n_support + 1, n_support)
-        Feature-major, the last feature 1.
-    n_way : int
-    l2 : Tensor (n_problems,)
     """
 
-    features: Tensor
+    features: Tensor  # (n_problems, n_support + 1, n_support), feature-major, the last feature 1
     n_way: int
-    l2: Tensor
+    l2: Tensor  # (n_problems,)
 
     @property
     def penalty(self) -> Tensor:

@@ -27,27 +27,14 @@ _RANK = "rank the features of each episode, for instance importance.argsort(-1, 
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """Features and masks of the episodes, and the order and sizes in which to walk through them.
+    """Features and masks of the episodes, and the order and sizes in which to walk through them."""
 
-    Attributes
-    ----------
-    X : Tensor (n_samples, n_features)
-    episodes : Episodes
-    order : LongTensor (n_episodes, k_max), or (1, k_max) where all episodes share one order
-        The first features of every order, as many as the largest size needs.
-    masks : Tensor (n_episodes or 1, n_masks, n_features)
-    sizes : list of int
-        As the caller gave them.
-    shape : tuple of int
-        ``(n_masks,)`` if the caller gave several masks for each episode, else ``()``.
-    """
-
-    X: Tensor
+    X: Tensor  # (n_samples, n_features)
     episodes: Episodes
-    order: Tensor
-    masks: Tensor
-    sizes: list[int]
-    shape: tuple[int, ...]
+    order: Tensor  # (n_episodes, k_max), or (1, k_max) if all share one; k_max: what the largest size needs
+    masks: Tensor  # (n_episodes or 1, n_masks, n_features)
+    sizes: list[int]  # as the caller gave them
+    shape: tuple[int, ...]  # (n_masks,) if the caller gave several masks for each episode, else ()
 
     @classmethod
     def of(
@@ -72,12 +59,7 @@ class Walk:
         return self.masks.shape[1]
 
     def curve(
-        self,
-        scores: Callable[[slice, Tensor], Tensor],
-        *,
-        n_rows: int,
-        values_an_episode: int,
-        memory_bytes: int,
+        self, scores: Callable[[slice, Tensor], Tensor], *, n_rows: int, values_an_episode: int, memory_bytes: int
     ) -> Tensor:
         """Return accuracies ``(n_episodes, n_sizes)`` or ``(n_masks, n_episodes, n_sizes)``, in the caller's sizes.
 

@@ -171,10 +171,8 @@ def nearest_centre_agreement(moments: FeatureMoments, weight: Tensor, bias: Tens
 
     Parameters
     ----------
-    moments : FeatureMoments
-        With class sums; its class means are the centres.
-    weight, bias
-        As in `neural_collapse`.
+    moments, weight, bias
+        As in `neural_collapse`; the class means are the centres.
     X : Tensor (n_samples, n_features)
 
     Returns

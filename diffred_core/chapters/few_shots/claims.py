@@ -118,7 +118,7 @@ def more_shots_need_more(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
         "C4 more shots need more",
         f"dimensions that are best dropped at {plural(fewest, 'shot')} are of use at {most}.",
         f"The best share by shots is {course}; what all gain over the share that is best at {fewest}, at {most}",
-        {**gain, "mean": -gain["mean"], "low": -gain["high"], "high": -gain["low"]},
+        _negative(gain),
     )
 
 
@@ -233,14 +233,11 @@ def augmentations_differ(gains: pd.DataFrame) -> Claim | None:
     gains : DataFrame
         From `across.crop_gains`, one model.
     """
-    gains = gains.groupby("task").filter(lambda rows: len(rows) > 1)
-    if gains["task"].nunique() < 2:
+    by_task = {task: rows.nlargest(2, "mean") for task, rows in gains.groupby("task") if len(rows) > 1}
+    if len(by_task) < 2:
         return None
-    best = {task: rows.loc[rows["mean"].idxmax()] for task, rows in gains.groupby("task")}
-    leads = {
-        task: _difference(*(row for _, row in rows.nlargest(2, "mean").iterrows()))
-        for task, rows in gains.groupby("task")
-    }
+    best = {task: rows.iloc[0] for task, rows in by_task.items()}
+    leads = {task: _difference(rows.iloc[0], rows.iloc[1]) for task, rows in by_task.items()}
     course = "; ".join(
         f"{row['recipe']} on {task} ({_points(row['mean'])}, {100 * leads[task]['mean']:+.1f} on the next)"
         for task, row in best.items()
@@ -248,16 +245,15 @@ def augmentations_differ(gains: pd.DataFrame) -> Claim | None:
     clear = sum(lead["low"] > 0 for lead in leads.values())
     by_lead = sorted(leads, key=lambda task: leads[task]["low"], reverse=True)
     other = next((task for task in by_lead if best[task]["recipe"] != best[by_lead[0]]["recipe"]), None)
-    lead, sign = (leads[by_lead[-1]], -1) if other is None else (leads[other], 1)
-    which = (
-        "One is best for all; their least clear lead, against the claim" if other is None else "The lead that decides"
-    )
-    low, high = sorted((sign * lead["low"], sign * lead["high"]))
+    if other is None:
+        which, lead = "One is best for all; their least clear lead, against the claim", _negative(leads[by_lead[-1]])
+    else:
+        which, lead = "The lead that decides", leads[other]
     return _judged(
         "C10 best augmentation differs",
         "the augmentation that serves importance best differs by task.",
         f"Best: {course}; clearly ahead in {clear} of {len(leads)} tasks. {which}",
-        {**lead, "mean": sign * lead["mean"], "low": low, "high": high},
+        lead,
     )
 
 
@@ -266,6 +262,10 @@ def _difference(a: Measurement, b: Measurement) -> Measurement:
     reach = math.hypot(a["high"] - a["mean"], b["high"] - b["mean"])
     mean, n = a["mean"] - b["mean"], min(a["n"], b["n"])
     return {"mean": mean, "low": mean - reach, "high": mean + reach, "n": n, "level": a["level"]}
+
+
+def _negative(row: Measurement) -> Measurement:
+    return {**row, "mean": -row["mean"], "low": -row["high"], "high": -row["low"]}
 
 
 def _judged(

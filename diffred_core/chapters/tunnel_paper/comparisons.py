@@ -11,32 +11,20 @@ import pandas as pd
 from diffred_core.chapters.tunnel_paper.names import CROSSED, FULL, MEASURES, RESOLUTIONS
 from diffred_core.errors import InputError
 
-Selection = Mapping[str, object]
+Selection = Mapping[str, object]  # of rows: column to value or tuple of values
 _EVERY_ARCHITECTURE = {"id_set": FULL, "resolution": (32, 224)}  # every architecture was trained at these two
 _VGG, _VGG_NO_POOLING = ("VGGm-11", "VGGm-17"), ("VGGm†-11", "VGGm†-17")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two selections of networks that differ in one factor, as far as the design allows.
+    """Two selections of networks that differ in one factor, as far as the design allows."""
 
-    Attributes
-    ----------
-    name : str
-        Key in tables.
-    title : str
-        For readers.
-    before, after : mapping of column to value or tuple of values
-        Rows of the table on either side.
-    match : tuple of str
-        Columns that two networks of a pair share; together with the OOD set they name one row of each side.
-    """
-
-    name: str
-    title: str
-    before: Selection
+    name: str  # key in tables
+    title: str  # for readers
+    before: Selection  # rows of the table on either side
     after: Selection
-    match: tuple[str, ...]
+    match: tuple[str, ...]  # columns that two networks of a pair share; with the OOD set they name one row of each side
 
 
 def _resolution(low: int, high: int, networks: tuple[str, ...] = CROSSED, suffix: str = "") -> Comparison:
@@ -151,7 +139,6 @@ def pairs(table: pd.DataFrame, comparison: Comparison) -> tuple[pd.DataFrame, pd
     table : DataFrame
         From `read`.
     comparison : Comparison
-        Which.
 
     Returns
     -------

@@ -69,12 +69,8 @@ def explained_rows(
     table : DataFrame
         From `read`.
     measures : sequence of str
-    n_splits : int, default=3
-        Random divisions of the cells into folds.
-    n_folds : int, default=8
-        Folds of each.
-    seed : int, default=0
-        Of the first division.
+    n_splits, n_folds, seed : int
+        As in `statistics`; `seed` is that of the first division.
 
     Yields
     ------

@@ -19,10 +19,9 @@ from diffred_core.chapters.tunnel_paper.names import FULL, MEASURES, N_OOD, OOD_
 from diffred_core.errors import InputError
 from diffred_core.results import published
 
-COMMIT = "9f219d9c4f535fe686bdba81007db03a0f7028f3"
-# of the authors' repository, under the MIT licence; its 512 rows are restated as `results.published.tunnel_rows`
-SOURCE = f"https://github.com/yousuf907/Tunnel/blob/{COMMIT}/shap_analysis/experiments_results.csv"
-# Of the text with line ends "\n", so that a checkout that converts them is the same file.
+# Of shap_analysis/experiments_results.csv in https://github.com/yousuf907/Tunnel at the commit
+# 9f219d9c4f535fe686bdba81007db03a0f7028f3, under the MIT licence; its 512 rows are restated as
+# `results.published.tunnel_rows`. Of the text with line ends "\n": a checkout that converts them is the same file.
 SHA256 = "76239f80f856361966e7901d29be9f95c3979f3b967750ec3a04943525857f95"
 
 # Family and which of its two sizes; side of the first kernel or patch; layers; side after the stem, of that of the
