@@ -218,12 +218,7 @@ def _debiased(R: Tensor, kind: str, n_shot: int | None) -> Tensor:
 
 
 def _raw_mask(
-    R: Tensor,
-    kind: str,
-    spread: Tensor | None,
-    magnitude: Tensor | None,
-    n_shot: int | None,
-    fraction: float | None,
+    R: Tensor, kind: str, spread: Tensor | None, magnitude: Tensor | None, n_shot: int | None, fraction: float | None
 ) -> Tensor:
     if kind == "importance":
         return R

@@ -155,23 +155,16 @@ class Setting:
         return soft_mask.episode_statistics(source.X, episodes, views=views)
 
 
-@dataclass(frozen=True)
-class Draw:
-    """How episodes are drawn: everything but the number of classes and shots.
+def draw_setting(
+    source: Source, *, n_way: int, n_shot: int, n_query: int, n_episodes: int, seed: int, fractions: Sequence[float]
+) -> Setting:
+    """Return the setting of episodes drawn from `source`.
 
-    Episodes of one seed are nested over both numbers, so that what differs between settings is not the draw.
+    Those of one seed are nested over classes and shots, so that what differs between settings is not the draw.
     """
-
-    n_query: int
-    n_episodes: int
-    seed: int
-    fractions: Sequence[float]
-
-    def setting(self, source: Source, *, n_way: int, n_shot: int) -> Setting:
-        """Return the episodes of `n_way` classes and `n_shot` shots of `source`."""
-        numbers = {"n_way": n_way, "n_shot": n_shot, "n_query": self.n_query, "n_episodes": self.n_episodes}
-        episodes = few_shot.sample_episodes(source.y, **numbers, seed=self.seed)
-        return Setting(source, episodes, *_kept(source.X.shape[1], self.fractions))
+    numbers = {"n_way": n_way, "n_shot": n_shot, "n_query": n_query, "n_episodes": n_episodes}
+    episodes = few_shot.sample_episodes(source.y, **numbers, seed=seed)
+    return Setting(source, episodes, *_kept(source.X.shape[1], fractions))
 
 
 def by_importance(R: Tensor) -> Tensor:

@@ -130,12 +130,15 @@ def residual_rows(table: pd.DataFrame, accuracies: pd.DataFrame) -> list[Row]:
     aligned, printed = aligned.reset_index("name"), accuracies.set_index(keys)
     if missing := list(printed.index.difference(aligned.index)):
         raise InputError(f"expected networks of the table in accuracies, got {missing[0]}; name them as the table does")
-    aligned = aligned.loc[printed.index].set_index("name")
+    models, aligned = aligned.loc[printed.index, "name"], aligned.loc[printed.index].drop(columns="name").to_numpy()
     shared = {"metric": "alignment_residual", "label": "alignment"}
     rows = []
     for reading in READINGS:
-        residuals = _residuals(aligned.to_numpy(), *_read_as(reading, printed.to_numpy() / 100))
-        for (model, task), value in zip(product(aligned.index, OOD_SETS), residuals.ravel().tolist(), strict=True):
+        accuracy, n_classes = _read_as(reading, printed.to_numpy() / 100)
+        above = accuracy - 1 / n_classes
+        above_id = (aligned * above).sum(1, keepdims=True) / (above**2).sum(1, keepdims=True)
+        residuals = aligned - above_id * above
+        for (model, task), value in zip(product(models, OOD_SETS), residuals.ravel().tolist(), strict=True):
             rows.append(shared | {"method": reading, "model": model, "task": task, "value": value})
     return rows
 
@@ -148,9 +151,3 @@ def _read_as(reading: str, printed: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     if reading == "exchanged":
         return printed, classes
     return (printed, classes[order]) if reading == "same_place" else (printed[:, order], classes)
-
-
-def _residuals(aligned: np.ndarray, accuracy: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    above = accuracy - 1 / classes
-    above_id = (aligned * above).sum(1, keepdims=True) / (above**2).sum(1, keepdims=True)
-    return aligned - above_id * above

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
+from pandas.api.typing import SeriesGroupBy
 
 from diffred_core import tunnel
 from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, RESOLUTION_STEPS, VARIANTS, Comparison
@@ -33,9 +34,8 @@ def _strengths(table: pd.DataFrame) -> pd.DataFrame:
     whole = table["split"].isna()  # not a side of a comparison
     means = table[(table["metric"] == "mean") & (table["label"] == "retained") & whole].set_index("method")["value"]
     named = networks().assign(strength=lambda n: n["name"].map(means).map(tunnel.strength))
-    counts = named.groupby(["id_set", "network"], sort=False)["strength"].value_counts().unstack(fill_value=0)
-    counts = counts.reindex(columns=list(tunnel.STRENGTHS), fill_value=0)
-    return counts.rename_axis(columns=None, index=["ID set", "network"]).reset_index()
+    counts = _counted(named.groupby(["id_set", "network"], sort=False)["strength"], tunnel.STRENGTHS)
+    return counts.rename_axis(index=["ID set", "network"]).reset_index()
 
 
 def _counts(table: pd.DataFrame) -> pd.DataFrame:
@@ -43,9 +43,13 @@ def _counts(table: pd.DataFrame) -> pd.DataFrame:
     numbers = replay(table)
     kinds = numbers["quantity"].map({name: several for name, (_, several) in QUANTITIES.items()})
     sides = numbers["side"].where(numbers["quantity"] == "p_value").map(SIDES).fillna("")
-    counts = numbers.assign(kind=kinds + sides).groupby("kind", sort=False)["verdict"].value_counts()
-    counts = counts.unstack(fill_value=0).reindex(columns=list(VERDICTS), fill_value=0)
-    return counts.rename_axis(columns=None, index="quantity").reset_index()
+    counts = _counted(numbers.assign(kind=kinds + sides).groupby("kind", sort=False)["verdict"], VERDICTS)
+    return counts.rename_axis(index="quantity").reset_index()
+
+
+def _counted(groups: SeriesGroupBy, values: Sequence[str]) -> pd.DataFrame:
+    counts = groups.value_counts().unstack(fill_value=0)
+    return counts.reindex(columns=list(values), fill_value=0).rename_axis(columns=None)
 
 
 def _numbers(table: pd.DataFrame) -> pd.DataFrame:
