@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import reduce
-from operator import or_
 
 import torch
 from torch import Tensor
@@ -70,7 +68,8 @@ def mask_rows(setting: Setting, *, kinds: Sequence[str]) -> Iterator[Row]:
     """
     for probe, seen in ((names.EUCLIDEAN, setting), (names.COSINE, setting.unit)):
         masks = {who: _masks(seen, who, kinds) for who in (*seen.estimates, names.ORACLE)}
-        yield from _mask_rows(seen, reduce(or_, masks.values()), probe=probe)
+        every = {key: mask for by_kind in masks.values() for key, mask in by_kind.items()}
+        yield from _mask_rows(seen, every, probe=probe)
         if names.BY_VIEWS in masks:
             yield _prototype_row(seen, probe=probe)
             yield from _mask_rows(seen, masks[names.BY_VIEWS], probe=probe, prototypes=names.OF_VIEWS)

@@ -96,7 +96,9 @@ def episodes(
     views = views or {}
     _check(pool, views, shots, heads, n_episodes)
     draw = partial(draw_setting, n_query=n_query, n_episodes=n_episodes, seed=seed, fractions=fractions)
-    plan = _Plan(Source.pool(pool), views, Source.all(pool), draw, n_way, shots, n_query)
+    plain = Source.pool(pool)
+    first, *others = [replace(plain, views=part, recipe=recipe) for recipe, part in views.items()] or [plain]
+    plan = _Plan(first, others, Source.all(pool), draw, n_way, shots, n_query)
     rows = [*plan.headline(masks, heads, n_head_episodes), *plan.along(more_shots, ways), *plan.other_recipes()]
     cell = Cell.of(pool.features, experiment="few_shot", split="pool", layer=layer)
     return results.as_table(cell.rows([*rows, *full_data_rows(pool, n_subsets)]))
@@ -122,18 +124,13 @@ def full_data_rows(pool: Pool, n_subsets: int) -> Iterator[Row]:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    plain: Source
-    views: Mapping[str, Tensor]
+    pool: Source  # with the views that serve everything, if there are any
+    others: Sequence[Source]  # the pool with views of the further recipes
     every: Source
     draw: Callable[..., Setting]
     n_way: int
     shots: Sequence[int]
     n_query: int
-
-    @property
-    def pool(self) -> Source:
-        """The pool with the views that serve everything, if there are any."""
-        return next((replace(self.plain, views=views, recipe=name) for name, views in self.views.items()), self.plain)
 
     def headline(self, masks: Sequence[str], heads: Sequence[str], n_head_episodes: int) -> Iterator[Row]:
         """Yield everything at the headline settings."""
@@ -162,8 +159,7 @@ class _Plan:
 
     def other_recipes(self) -> Iterator[Row]:
         """Yield masks by views of the further recipes."""
-        for name, views in [*self.views.items()][1:]:
-            source = replace(self.plain, views=views, recipe=name)
+        for source in self.others:
             setting = self.draw(source, n_way=self.n_way, n_shot=self.shots[0])
             yield from (row for row in estimate_rows(setting, kinds=ALONG) if row["method"] != NO_MASK)
 

@@ -78,9 +78,8 @@ def effect_rows(
 
     Parameters
     ----------
-    table : DataFrame
-        From `read`.
-    comparisons : sequence of Comparison
+    table, comparisons
+        As in `pairs`.
     n_boot, seed
         Of `intervals.cluster_bootstrap`; the seed also of the digits that rounding lost.
 
@@ -115,12 +114,7 @@ def half_units(rows: pd.DataFrame, measure: str) -> np.ndarray:
 def delta_slack(before: np.ndarray, after: np.ndarray, half_before: np.ndarray, half_after: np.ndarray) -> float:
     """Return how far Cliff's delta of the unrounded values can be from that of the rounded ones.
 
-    Parameters
-    ----------
-    before, after : ndarray (n,), (m,)
-        Rounded values.
-    half_before, half_after : ndarray (n,), (m,)
-        What each may be off.
+    Rounded values `before` (n,) and `after` (m,), and what each of them may be off.
     """
     distance = np.abs(np.subtract.outer(before, after))
     open_order = distance < np.add.outer(half_before, half_after) - _EDGE
@@ -130,14 +124,7 @@ def delta_slack(before: np.ndarray, after: np.ndarray, half_before: np.ndarray, 
 def p_range(difference: np.ndarray, halves: Sequence[np.ndarray], *, seed: int = 0) -> tuple[float, float]:
     """Return the least and the greatest p of Wilcoxon's test over drawn tables.
 
-    Parameters
-    ----------
-    difference : ndarray (n,)
-        After less before, of rounded values.
-    halves : two of ndarray (n,)
-        What the values before and after may be off.
-    seed : int
-        Of the drawn digits.
+    The `difference` (n,) is after less before, of rounded values; `halves` are what those before and after may be off.
     """
     rng = np.random.default_rng(seed)
     lost = [half * rng.uniform(-1, 1, (N_DRAWS, len(difference))) for half in halves]
