@@ -90,9 +90,9 @@ def _prototypes(prototypes: Tensor | None, X: Tensor, episodes: Episodes) -> Ten
         return row_means(X, episodes.support)
     expected = (len(episodes), episodes.n_way, X.shape[1])
     if tuple(prototypes.shape) != expected or not torch.isfinite(prototypes).all():
-        came = "NaN or infinity in them" if tuple(prototypes.shape) == expected else tuple(prototypes.shape)
+        reason = "NaN or infinity in them" if tuple(prototypes.shape) == expected else tuple(prototypes.shape)
         raise InputError(
-            f"expected finite prototypes of shape {expected}, got {came}; pass one mean a class of every episode"
+            f"expected finite prototypes of shape {expected}, got {reason}; pass one mean a class of every episode"
         )
     return prototypes.to(X)
 

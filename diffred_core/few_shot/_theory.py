@@ -147,13 +147,6 @@ def optimal_mask(ratio: Tensor, spread: Tensor, *, n_shot: float) -> Tensor:
     return safe_ratio(safe_ratio(power, power * (1 + 1 / n) + (2 + 1 / n) / n).sqrt(), spread)
 
 
-def _upper_tail(mean: Tensor, variance: Tensor) -> Tensor:
-    """Return P(T < 0) of a Gaussian T; without variance a step, 1/2 at 0."""
-    score = torch.where(variance > 0, mean / variance.sqrt(), torch.sign(mean) * math.inf).nan_to_num(0.0)
-    tail: Tensor = torch.special.ndtr(-score)
-    return tail
-
-
 def gaussian_problem(
     n_features: int, n_strong: int, *, seed: int, strong: float = 1.0, weak: float = 0.15
 ) -> tuple[Tensor, Tensor]:
@@ -244,6 +237,13 @@ def averaged_errors(
         parts = [error_given_prototypes(w * gap, w * spread, w * own, w * other) for w in weights]
         errors.append(torch.stack(parts, 1))
     return _mean_and_error(torch.cat(errors), masks)
+
+
+def _upper_tail(mean: Tensor, variance: Tensor) -> Tensor:
+    """Return P(T < 0) of a Gaussian T; without variance a step, 1/2 at 0."""
+    score = torch.where(variance > 0, mean / variance.sqrt(), torch.sign(mean) * math.inf).nan_to_num(0.0)
+    tail: Tensor = torch.special.ndtr(-score)
+    return tail
 
 
 def _draws(

@@ -12,8 +12,6 @@ from diffred_core.checks import finite_features
 from diffred_core.errors import InputError, near_names
 from diffred_core.few_shot._episodes import Episodes
 
-LARGEST = 1e12
-
 
 def features_of(X: Tensor | ArrayLike, episodes: Episodes) -> Tensor:
     """Return `X` as `finite_features` does; refuse episodes that point beyond its rows."""
@@ -40,7 +38,7 @@ def safe_ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
     A dimension without difference and spread separates nothing. A difference over no spread separates perfectly: it
     counts far more than any other but stays finite.
     """
-    return (numerator / denominator).nan_to_num_(nan=0.0, posinf=LARGEST).clamp_max_(LARGEST)
+    return (numerator / denominator).nan_to_num_(nan=0.0, posinf=1e12).clamp_max_(1e12)
 
 
 def check_shots(n_shot: float) -> float:

@@ -158,7 +158,8 @@ def neural_collapse(
         nc2, nc3 = _from_simplex(weight.T @ weight), _from_simplex(centred @ weight)
         nc4 = float(torch.linalg.vector_norm((moments.mean + offset) @ weight + bias))
     else:
-        nc2, nc3 = means.angle_deviation, _duality(weight, centred)
+        apart = _frobenius_unit(weight, what="weights") - _frobenius_unit(centred.T, what="class means")
+        nc2, nc3 = means.angle_deviation, float(apart.square().sum())
         nc4 = None if X is None else 1 - nearest_centre_agreement(moments, weight, bias, X)
     return NeuralCollapse(nc1, nc2, nc3, nc4, means, weights)
 
@@ -278,11 +279,6 @@ def _from_simplex(gram: Tensor) -> float:
     simplex = torch.eye(C, dtype=gram.dtype, device=gram.device) - 1 / C
     difference = _frobenius_unit(gram, what="weights and class means") - simplex / (C - 1) ** 0.5
     return float(torch.linalg.matrix_norm(difference))
-
-
-def _duality(weight: Tensor, centred: Tensor) -> float:
-    units = _frobenius_unit(weight, what="weights"), _frobenius_unit(centred.T, what="class means")
-    return float((units[0] - units[1]).square().sum())
 
 
 def _frobenius_unit(matrix: Tensor, *, what: str) -> Tensor:

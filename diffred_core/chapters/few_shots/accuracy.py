@@ -14,7 +14,6 @@ from torch import Tensor
 
 import diffred_core.chapters.few_shots.names as names
 from diffred_core import few_shot, soft_mask
-from diffred_core.chapters.few_shots.names import mask_method
 from diffred_core.chapters.few_shots.setting import Setting, episode_row
 from diffred_core.results.rows import Row
 
@@ -33,14 +32,14 @@ def curve_rows(setting: Setting, heads: Sequence[str], *, n_head_episodes: int) 
     few = setting.unit.first(n_head_episodes)
     # the logistic head, by far the slowest, only where it is compared
     of_head = {names.RIDGE: compared, names.LOGISTIC: (names.WITHOUT_QUERIES,)}
-    seen = {
+    runs = {
         names.EUCLIDEAN: (setting, (*setting.knowing, *names.CONTROLS)),
         names.COSINE: (setting.unit, compared),
         **{head: (few, of_head[head]) for head in heads},
     }
     by_probe = {
         probe: {name: by_order(part, part.order(name), probe=probe) for name in orders}
-        for probe, (part, orders) in seen.items()
+        for probe, (part, orders) in runs.items()
     }
     for probe, curves in by_probe.items():
         for name, values in curves.items():
@@ -66,13 +65,13 @@ def mask_rows(setting: Setting, *, kinds: Sequence[str]) -> Iterator[Row]:
     With both centroids, and importance by every estimate and by the published oracle. Prototypes are those of the plain
     images; masks by views meet those of the views as well.
     """
-    for probe, seen in ((names.EUCLIDEAN, setting), (names.COSINE, setting.unit)):
-        masks = {who: _masks(seen, who, kinds) for who in (*seen.estimates, names.ORACLE)}
+    for probe, part in ((names.EUCLIDEAN, setting), (names.COSINE, setting.unit)):
+        masks = {who: _masks(part, who, kinds) for who in (*part.estimates, names.ORACLE)}
         every = {key: mask for by_kind in masks.values() for key, mask in by_kind.items()}
-        yield from _mask_rows(seen, every, probe=probe)
+        yield from _mask_rows(part, every, probe=probe)
         if names.BY_VIEWS in masks:
-            yield _prototype_row(seen, probe=probe)
-            yield from _mask_rows(seen, masks[names.BY_VIEWS], probe=probe, prototypes=names.OF_VIEWS)
+            yield _prototype_row(part, probe=probe)
+            yield from _mask_rows(part, masks[names.BY_VIEWS], probe=probe, prototypes=names.OF_VIEWS)
 
 
 def estimate_rows(setting: Setting, *, kinds: Sequence[str]) -> Iterator[Row]:
@@ -164,7 +163,7 @@ def _mask_rows(setting: Setting, masks: Masks, *, probe: str, prototypes: str = 
     yield episode_row(unmasked | point | {"method": names.NO_MASK}, "accuracy", plain)
     accuracy = dict(zip(masks, others, strict=True))
     for (who, kind), values in accuracy.items():
-        here = setting.point_of(who) | point | {"method": mask_method(kind, who)}
+        here = setting.point_of(who) | point | {"method": names.mask_method(kind, who)}
         yield from _compared(here, values, plain)
         yield episode_row(here, "over_control", values - accuracy[who, names.CONTROL_MASK])
 

@@ -10,8 +10,8 @@ import pandas as pd
 import diffred_core.chapters.few_shots.names as names
 from diffred_core import results, subsets
 from diffred_core.chapters.few_shots.claims_theory import theory as theory
-from diffred_core.chapters.few_shots.names import mask_method, plural
-from diffred_core.chapters.few_shots.reading import all_shots, headline, n_way, where
+from diffred_core.chapters.few_shots.names import plural
+from diffred_core.chapters.few_shots.reading import all_shots, along, headline, n_way, where
 from diffred_core.errors import InputError
 from diffred_core.results.claims import Claim, Side, judge, percent
 
@@ -193,7 +193,7 @@ def mask_improves(
 
     Both have the prototypes of the plain images, so that what the views add to prototypes is no part of it.
     """
-    method = mask_method(kind, _estimate(table, n_shot) or names.BY_SHOTS)
+    method = names.mask_method(kind, _estimate(table, n_shot) or names.BY_SHOTS)
     rows = headline(table, n_shot=n_shot, method=method, probe=probe, label=names.ORIGINAL)
     wins, over = (_row(rows, metric, level) for metric in ("win_rate", "over_control"))
     return _judged(
@@ -304,9 +304,8 @@ def _oracle(table: pd.DataFrame, who: str = names.ORACLE) -> pd.DataFrame:
 
 
 def _along(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the rows of the published oracle on all images along n_shot or n_way, the other that of the headline."""
-    other = {"n_way": n_way(table)} if column == "n_shot" else {"n_shot": all_shots(table)[0]}
-    return where(table, split=names.ALL, method=names.ORACLE, **other)
+    """Return the rows of the published oracle on all images along n_shot or n_way."""
+    return along(table, column, split=names.ALL, method=names.ORACLE)
 
 
 def _at_least_two(rows: pd.DataFrame, column: str, option: str) -> dict[int, pd.DataFrame]:

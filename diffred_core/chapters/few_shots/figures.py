@@ -13,8 +13,8 @@ from diffred_core import results
 from diffred_core.chapters.few_shots.figures_rows import agreement as agreement
 from diffred_core.chapters.few_shots.figures_rows import gain_in_words
 from diffred_core.chapters.few_shots.figures_rows import masks as masks
-from diffred_core.chapters.few_shots.names import mask_method, plural
-from diffred_core.chapters.few_shots.reading import all_shots, at_first_recipe, headline, n_way, theory_errors, where
+from diffred_core.chapters.few_shots.names import plural
+from diffred_core.chapters.few_shots.reading import along, headline, theory_errors, where
 from diffred_core.drawing import Figure, Look, looks
 from diffred_core.drawing.style import (
     COLOURS,
@@ -96,13 +96,12 @@ def _gains(table: pd.DataFrame, *, x: str) -> pd.DataFrame:
 
     The other number is that of the headline. Masks are by views where there are some, else by the shots alone.
     """
-    other = {"n_way": n_way(table)} if x == "n_shot" else {"n_shot": all_shots(table)[0]}
-    rows = where(at_first_recipe(table), probe=names.EUCLIDEAN, **other)
+    rows = along(table, x, probe=names.EUCLIDEAN)
     oracle = where(rows, method=names.ORACLE, split=names.ALL)
     parts = [results.summarize(oracle, ["method", x, "fraction"], metric="peak_gain")]
     plain = where(rows, split=names.POOL, label=names.ORIGINAL)
     for kind in names.ALONG:
-        by_estimate = (where(plain, method=mask_method(kind, who)) for who in names.ESTIMATES)
+        by_estimate = (where(plain, method=names.mask_method(kind, who)) for who in names.ESTIMATES)
         masked = next((part for part in by_estimate if len(part)), None)
         if masked is not None:
             parts.append(results.summarize(masked, [x], metric="gain").assign(method=kind))

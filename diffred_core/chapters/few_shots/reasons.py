@@ -70,6 +70,32 @@ def harm_rows(setting: Setting) -> Iterator[Row]:
     yield from _left_out_rows(setting, _cells(_common(classes.spread), torch.stack(gaps).mean(0), active))
 
 
+def overlap(a: Tensor, b: Tensor, size: int) -> Tensor:
+    """Return the share of the `size` largest of `a` that are among those of `b`, over the last dimension."""
+    among = torch.zeros(b.shape, dtype=torch.bool, device=b.device)
+    among.scatter_(-1, b.topk(size).indices, True)
+    return among.gather(-1, a.topk(size).indices).double().mean(-1)
+
+
+def correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Return the correlation of centred rows over the last dimension; of `centred_ranks` it is Spearman's."""
+    length = (a.square().sum(-1) * b.square().sum(-1)).sqrt()
+    return torch.where(length > 0, (a * b).sum(-1) / length.clamp_min(torch.finfo(length.dtype).tiny), 0.0)
+
+
+def centred_ranks(values: Tensor) -> Tensor:
+    """Return the ranks of the last dimension less their mean, of float64; ties have their mean rank."""
+    ordered, places = values.sort(dim=-1)
+    new = torch.ones_like(ordered, dtype=torch.bool)
+    new[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
+    group = new.cumsum(-1) - 1
+    position = torch.arange(values.shape[-1], dtype=torch.float64, device=values.device).expand(values.shape)
+    total = torch.zeros_like(position).scatter_add(-1, group, position)
+    count = torch.zeros_like(position).scatter_add(-1, group, torch.ones_like(position))
+    ranks = torch.empty_like(position).scatter(-1, places, (total / count.clamp_min(1)).gather(-1, group))
+    return ranks - ranks.mean(-1, keepdim=True)
+
+
 def _share_rows(setting: Setting, pairs: Iterable[tuple[Tensor, Tensor]], active: Tensor) -> Iterator[Row]:
     """Yield the share of dimensions of a cell that do not help a pair of classes: for want of shots, or never.
 
@@ -98,32 +124,6 @@ def _left_out_rows(setting: Setting, cells: dict[str, Tensor]) -> Iterator[Row]:
         left = width - len(members)
         point = setting.point | {"method": "left_out", "probe": EUCLIDEAN, "label": cell, "n_selected": left}
         yield episode_row(point, "gain", values - plain)
-
-
-def overlap(a: Tensor, b: Tensor, size: int) -> Tensor:
-    """Return the share of the `size` largest of `a` that are among those of `b`, over the last dimension."""
-    among = torch.zeros(b.shape, dtype=torch.bool, device=b.device)
-    among.scatter_(-1, b.topk(size).indices, True)
-    return among.gather(-1, a.topk(size).indices).double().mean(-1)
-
-
-def correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Return the correlation of centred rows over the last dimension; of `centred_ranks` it is Spearman's."""
-    length = (a.square().sum(-1) * b.square().sum(-1)).sqrt()
-    return torch.where(length > 0, (a * b).sum(-1) / length.clamp_min(torch.finfo(length.dtype).tiny), 0.0)
-
-
-def centred_ranks(values: Tensor) -> Tensor:
-    """Return the ranks of the last dimension less their mean, of float64; ties have their mean rank."""
-    ordered, places = values.sort(dim=-1)
-    new = torch.ones_like(ordered, dtype=torch.bool)
-    new[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
-    group = new.cumsum(-1) - 1
-    position = torch.arange(values.shape[-1], dtype=torch.float64, device=values.device).expand(values.shape)
-    total = torch.zeros_like(position).scatter_add(-1, group, position)
-    count = torch.zeros_like(position).scatter_add(-1, group, torch.ones_like(position))
-    ranks = torch.empty_like(position).scatter(-1, places, (total / count.clamp_min(1)).gather(-1, group))
-    return ranks - ranks.mean(-1, keepdim=True)
 
 
 def _common(spread: Tensor) -> Tensor:

@@ -153,8 +153,8 @@ class _Plan:
             need = {"n_way": n_way, "n_rows": n_shot + self.n_query}
             if self.every.holds(**need):
                 yield from oracle_rows(self.draw(self.every, n_way=n_way, n_shot=n_shot))
-            seen = n_way == self.n_way and n_shot in self.shots
-            if self.pool.holds(**need) and not seen:
+            at_headline = n_way == self.n_way and n_shot in self.shots
+            if self.pool.holds(**need) and not at_headline:
                 yield from estimate_rows(self.draw(self.pool, n_way=n_way, n_shot=n_shot), kinds=ALONG)
 
     def other_recipes(self) -> Iterator[Row]:
