@@ -62,17 +62,14 @@ def class_statistics(X: Tensor | ArrayLike, y: Tensor | ArrayLike) -> ClassStati
         Fewer than two classes, or a class with one row (its spread is undefined).
     """
     X = finite_features(X)
-    y = as_labels(y, len(X)).to(X.device)
-    classes, codes, count = torch.unique(y, return_inverse=True, return_counts=True)
-    if len(classes) < 2 or int(count.min()) < 2:
+    sums = _ClassSums.of(X, as_labels(y, len(X)).to(X.device))
+    if len(sums.count) < 2 or sums.count.min() < 2:
         raise InputError(
-            f"y: expected at least two classes with two rows each, got class counts {count.tolist()[:10]}; "
+            f"y: expected at least two classes with two rows each, got class counts {sums.count.int().tolist()[:10]}; "
             "add rows, or augmented views of them, to the small classes"
         )
-    X, count = X.double(), count.double()
-    mean = X.new_zeros(len(classes), X.shape[1]).index_add_(0, codes, X) / count[:, None]
-    squares = torch.zeros_like(mean).index_add_(0, codes, (X - mean[codes]).square())
-    return ClassStatistics(mean, (squares / (count[:, None] - 1)).sqrt(), count, X.abs().mean(0))
+    spread = (sums.squares / (sums.count[:, None] - 1)).sqrt()
+    return ClassStatistics(sums.mean, spread, sums.count, sums.X.abs().mean(0))
 
 
 @torch.no_grad()
@@ -196,10 +193,10 @@ class _ClassSums:
     """Class sums of rows centred by the mean of their class, all float64."""
 
     labels: Tensor  # (n_classes,)
+    codes: Tensor  # (n_samples,) places of the labels of the rows
     count: Tensor  # (n_classes,)
     mean: Tensor  # (n_classes, n_features)
     squares: Tensor  # (n_classes, n_features) of centred rows
-    sizes: Tensor  # (n_classes, n_features) sum of |z|
     X: Tensor  # (n_samples, n_features)
     centred: Tensor  # (n_samples, n_features)
 
@@ -209,8 +206,12 @@ class _ClassSums:
         X, zero = X.double(), X.new_zeros(len(labels), X.shape[1], dtype=torch.float64)
         mean = zero.index_add(0, codes, X) / count[:, None]
         centred = X - mean[codes]
-        squares, sizes = zero.index_add(0, codes, centred.square()), zero.index_add(0, codes, X.abs())
-        return cls(labels, count.double(), mean, squares, sizes, X, centred)
+        return cls(labels, codes, count.double(), mean, zero.index_add(0, codes, centred.square()), X, centred)
+
+    @cached_property
+    def sizes(self) -> Tensor:
+        """Sums of ``|z|``, (n_classes, n_features)."""
+        return torch.zeros_like(self.mean).index_add_(0, self.codes, self.X.abs())
 
     @cached_property
     def of_rows(self) -> tuple[Tensor, Tensor]:
