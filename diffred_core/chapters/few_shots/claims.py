@@ -76,12 +76,9 @@ def few_percent_improve(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     corrected = 1 - (1 - level) / len(LANDMARKS)
     gains = {fraction: _row(_oracle(table), "gain", corrected, fraction=fraction) for fraction in LANDMARKS}
     best = max(gains, key=lambda fraction: gains[fraction]["mean"])
-    return _judged(
-        "C2 1 to 5 % improve",
-        f"1 to 5 % of the dimensions, by an oracle, are more accurate than all ({_setting(table)}).",
-        f"{_without_queries(table, best)} The best of {len(LANDMARKS)} shares is {percent(best)}",
-        gains[best],
-    )
+    statement = f"1 to 5 % of the dimensions, by an oracle, are more accurate than all ({_setting(table)})."
+    measured = f"{_without_queries(table, best)} The best of {len(LANDMARKS)} shares is {percent(best)}"
+    return _judged("C2 1 to 5 % improve", statement, measured, gains[best])
 
 
 def accuracy_peaks_inside(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
@@ -114,12 +111,9 @@ def more_shots_need_more(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     fewest, most = min(best), max(best)
     gain = _row(by_shots[most], "gain", level, fraction=best[fewest])
     course = ", ".join(f"{percent(fraction)} at {n_shot}" for n_shot, fraction in best.items())
-    return _judged(
-        "C4 more shots need more",
-        f"dimensions that are best dropped at {plural(fewest, 'shot')} are of use at {most}.",
-        f"The best share by shots is {course}; what all gain over the share that is best at {fewest}, at {most}",
-        _negative(gain),
-    )
+    statement = f"dimensions that are best dropped at {plural(fewest, 'shot')} are of use at {most}."
+    measured = f"The best share by shots is {course}; what all gain over the share that is best at {fewest}, at {most}"
+    return _judged("C4 more shots need more", statement, measured, _negative(gain))
 
 
 def fades_with_ways(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
@@ -136,12 +130,9 @@ def fades_with_ways(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     peaks = {ways: _row(rows, "peak_gain", level) for ways, rows in by_ways.items()}
     fewest, most = min(peaks), max(peaks)
     course = ", ".join(f"{_points(peak['mean'])} with {ways}" for ways, peak in peaks.items())
-    return _judged(
-        "C5 fades with ways",
-        "what dropping dimensions gains is smaller, the more classes there are.",
-        f"The gain by classes is {course}; {fewest} over {most} classes",
-        _difference(peaks[fewest], peaks[most]),
-    )
+    statement = "what dropping dimensions gains is smaller, the more classes there are."
+    measured = f"The gain by classes is {course}; {fewest} over {most} classes"
+    return _judged("C5 fades with ways", statement, measured, _difference(peaks[fewest], peaks[most]))
 
 
 def confounders_harm(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
@@ -211,7 +202,7 @@ def head_equals_centroid(
     """Return C9: at one shot linear probe and nearest centroid are equally accurate, within `POINT`."""
     return _judged(
         "C9 linear probe is centroid",
-        f"a {head} probe and the nearest centroid (cosine) are equally accurate at "
+        f"a {head} probe and the nearest centroid ({names.CENTROIDS[centroid]}) are equally accurate at "
         f"{plural(all_shots(table)[0], 'shot')}, within {100 * POINT:g} point.",
         "The lead of the probe",
         _row(headline(table, probe=head, label=centroid), "over_centroid", level),
@@ -249,12 +240,9 @@ def augmentations_differ(gains: pd.DataFrame) -> Claim | None:
         which, lead = "One is best for all; their least clear lead, against the claim", _negative(leads[by_lead[-1]])
     else:
         which, lead = "The lead that decides", leads[other]
-    return _judged(
-        "C10 best augmentation differs",
-        "the augmentation that serves importance best differs by task.",
-        f"Best: {course}; clearly ahead in {clear} of {len(leads)} tasks. {which}",
-        lead,
-    )
+    statement = "the augmentation that serves importance best differs by task."
+    measured = f"Best: {course}; clearly ahead in {clear} of {len(leads)} tasks. {which}"
+    return _judged("C10 best augmentation differs", statement, measured, lead)
 
 
 def _difference(a: Measurement, b: Measurement) -> Measurement:
