@@ -9,7 +9,7 @@ import numpy as np
 
 from diffred_core.chapters.tunnel_paper import table as _table
 from diffred_core.chapters.tunnel_paper.names import N_OOD, PREDICTORS
-from diffred_core.chapters.tunnel_paper.networks import networks
+from diffred_core.chapters.tunnel_paper.table import networks
 
 
 def cliffs_delta_by_pairs(before, after):

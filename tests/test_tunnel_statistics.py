@@ -9,8 +9,8 @@ from reference_tunnel_statistics import invented_file, invented_table
 
 from diffred_core.chapters import tunnel_paper
 from diffred_core.chapters.tunnel_paper import names
-from diffred_core.chapters.tunnel_paper.networks import networks
 from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows
+from diffred_core.chapters.tunnel_paper.table import networks
 from diffred_core.errors import InputError
 from diffred_core.results import published
 

@@ -12,8 +12,7 @@ from reference_tunnel_statistics import invented_table
 
 from diffred_core.chapters.tunnel_paper import figures, names
 from diffred_core.chapters.tunnel_paper.effects import effect_rows
-from diffred_core.chapters.tunnel_paper.headings import residual_rows
-from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows
+from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows, residual_rows
 from diffred_core.errors import InputError
 from diffred_core.results import published
 

@@ -8,10 +8,9 @@ from sklearn.metrics import r2_score
 from diffred_core.chapters import tunnel_paper
 from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, VARIANTS, select
 from diffred_core.chapters.tunnel_paper.effects import effect_rows
-from diffred_core.chapters.tunnel_paper.headings import residual_rows
 from diffred_core.chapters.tunnel_paper.printed import comparison_frame
 from diffred_core.chapters.tunnel_paper.regression import design, fit, slope_rows, variance_rows
-from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows
+from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows, residual_rows
 from diffred_core.results import published
 
 # What the paper prints otherwise than the table gives, rounding aside: the number of cells that the text names for

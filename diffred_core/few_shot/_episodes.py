@@ -69,11 +69,11 @@ class Episodes:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the indices, in hexadecimal: two draws with one digest are the same episodes."""
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         for part in (self.support, self.query, self.classes):
-            found.update(repr(tuple(part.shape)).encode())
-            found.update(np.ascontiguousarray(part.cpu().numpy(), dtype="<i8").tobytes())
-        return found.hexdigest()
+            digest.update(repr(tuple(part.shape)).encode())
+            digest.update(np.ascontiguousarray(part.cpu().numpy(), dtype="<i8").tobytes())
+        return digest.hexdigest()
 
 
 def sample_episodes(

@@ -42,9 +42,9 @@ def claims_by_cell(tables: pd.DataFrame, *, level: float = 0.95) -> Cells:
 def summary(tables: pd.DataFrame, cells: Cells) -> pd.DataFrame:
     """Return the results table of the summary: one row a claim of a model and task, its value the measurement."""
     widths, rows = tables.groupby("model")["n_features"].first(), []
-    for (task, model), found in cells.items():
+    for (task, model), claims in cells.items():
         cell = {"task": task, "model": model, "n_features": widths[model], "layer": "penultimate"}
-        rows += claim_rows(found, {"experiment": "few_shot_summary"} | cell)
+        rows += claim_rows(claims, {"experiment": "few_shot_summary"} | cell)
     return results.as_table(rows)
 
 
@@ -52,8 +52,8 @@ def in_full(cells: Cells) -> list[Claim]:
     """Return the claims of all cells, each with its cell in its name, to be shown."""
     return [
         replace(claim, name=f"{model} on {task}, {claim.name}")
-        for (task, model), found in cells.items()
-        for claim in found
+        for (task, model), claims in cells.items()
+        for claim in claims
     ]
 
 

@@ -1,4 +1,4 @@
-"""The figures of a model and task, each beside its words: here those along an axis."""
+"""The figures of a model and task, and of the theory, each beside its words: here those along an axis."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from diffred_core import results
 from diffred_core.chapters.few_shots.figures_rows import agreement as agreement
 from diffred_core.chapters.few_shots.figures_rows import gain_in_words
 from diffred_core.chapters.few_shots.figures_rows import masks as masks
-from diffred_core.chapters.few_shots.figures_theory import theory as theory
-from diffred_core.chapters.few_shots.names import mask_method, plural
-from diffred_core.chapters.few_shots.reading import all_shots, at_first_recipe, headline, n_way, where
+from diffred_core.chapters.few_shots.names import plural
+from diffred_core.chapters.few_shots.reading import along, headline, theory_errors, where
 from diffred_core.drawing import Figure, Look, looks
 from diffred_core.drawing.style import (
+    COLOURS,
     GREY,
+    MARKERS,
     axes_or_new,
     finish,
     interval_name,
@@ -95,13 +96,12 @@ def _gains(table: pd.DataFrame, *, x: str) -> pd.DataFrame:
 
     The other number is that of the headline. Masks are by views where there are some, else by the shots alone.
     """
-    other = {"n_way": n_way(table)} if x == "n_shot" else {"n_shot": all_shots(table)[0]}
-    rows = where(at_first_recipe(table), probe=names.EUCLIDEAN, **other)
+    rows = along(table, x, probe=names.EUCLIDEAN)
     oracle = where(rows, method=names.ORACLE, split=names.ALL)
     parts = [results.summarize(oracle, ["method", x, "fraction"], metric="peak_gain")]
     plain = where(rows, split=names.POOL, label=names.ORIGINAL)
     for kind in names.ALONG:
-        by_estimate = (where(plain, method=mask_method(kind, who)) for who in names.ESTIMATES)
+        by_estimate = (where(plain, method=names.mask_method(kind, who)) for who in names.ESTIMATES)
         masked = next((part for part in by_estimate if len(part)), None)
         if masked is not None:
             parts.append(results.summarize(masked, [x], metric="gain").assign(method=kind))
@@ -115,10 +115,7 @@ def _plot_gains(summary: pd.DataFrame, *, x: str, ax: Axes | None = None) -> Axe
     for method, look in looks(GAINS, summary["method"]).items():
         line(ax, where(summary, method=method).astype({x: float}), x=x, look=look)
     ax.axhline(0, color=GREY, linewidth=1)
-    ax.set_xscale("log")
-    ax.set_xticks(sorted(summary[x].astype(float).unique()))
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_locator(NullLocator())
+    _log_ticks(ax, summary[x])
     percent_ticks(ax)
     title = f"bands: {interval_name(summary, over='episodes')}"
     return finish(ax, title=title, x=f"{AXES[x][0]} (log scale)", y="gain (points of accuracy)", columns=1)
@@ -171,6 +168,51 @@ def _bridge_in_words(summary: pd.DataFrame) -> str:
     return f"Line chart of accuracy less that of all dimensions, in points, by the share kept: {'; '.join(parts)}."
 
 
+def _plot_theory(errors: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw simulated accuracy (points) and its approximation (lines) by the dimensions kept, one colour a shot number.
+
+    Drawn are the methods ``top`` and ``mask_theory`` of `theory_errors`.
+    """
+    require(errors, ("method", "n_selected", "n_shot", "simulated", "approximated"), what="figures.theory")
+    ax = axes_or_new(ax, size=(5.8, 4.8))
+    kept = errors[errors["method"] == "top"]
+    for (n_shot, rows), colour, marker in zip(kept.groupby("n_shot"), COLOURS, MARKERS, strict=False):
+        rows = rows.sort_values("n_selected")
+        ax.plot(rows["n_selected"], 1 - rows["simulated"], marker, color=colour, label=plural(n_shot, "shot"))
+        ax.plot(rows["n_selected"], 1 - rows["approximated"], color=colour, linewidth=1.2)
+        mask = errors[(errors["method"] == "mask_theory") & (errors["n_shot"] == n_shot)]
+        ax.plot(mask["n_selected"] * 1.25, 1 - mask["simulated"], marker, color=colour, markerfacecolor="white")
+    ax.plot([], [], color=GREY, label="formula (6)")
+    ax.plot([], [], "o", color=GREY, markerfacecolor="white", label="all, mask (8)")
+    _log_ticks(ax, kept["n_selected"])
+    percent_ticks(ax)
+    title = "filled points: simulation"
+    return finish(ax, title=title, x="dimensions kept, best first (log scale)", y="accuracy (%)")
+
+
+def _theory_in_words(errors: pd.DataFrame) -> str:
+    parts = []
+    for n_shot, rows in errors[errors["method"] == "top"].groupby("n_shot"):
+        best, last = rows.loc[rows["simulated"].idxmin()], rows.loc[rows["n_selected"].idxmax()]
+        mask = errors[(errors["method"] == "mask_theory") & (errors["n_shot"] == n_shot)].iloc[0]
+        parts.append(
+            f"{plural(n_shot, 'shot')}: {_simulated(best)} with {best['n_selected']} dimensions, "
+            f"{_simulated(last)} with all {last['n_selected']}, {_simulated(mask)} with the mask"
+        )
+    return f"Line chart of the accuracy of two Gaussian classes by the dimensions kept. {'; '.join(parts)}."
+
+
+def _log_ticks(ax: Axes, numbers: pd.Series) -> None:
+    ax.set_xscale("log")
+    ax.set_xticks(sorted(numbers.astype(float).unique()))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _simulated(row: pd.Series) -> str:
+    return f"{100 * (1 - row['simulated']):.1f} %"
+
+
 def _nearest(rows: pd.DataFrame) -> pd.Series:
     return rows.loc[(rows["fraction"] - SHARE).abs().idxmin()]
 
@@ -190,3 +232,4 @@ def _along(x: str) -> Figure:
 accuracy = Figure(_accuracy, _plot_accuracy, _accuracy_in_words)
 gains_by_shots, gains_by_ways = _along("n_shot"), _along("n_way")
 bridge = Figure(_bridge, _plot_bridge, _bridge_in_words)
+theory = Figure(theory_errors, _plot_theory, _theory_in_words)

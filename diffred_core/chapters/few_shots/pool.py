@@ -56,11 +56,6 @@ class Pool:
         """Number of classes that the pool has rows of."""
         return len(self.data[1].unique())
 
-    @property
-    def smallest_class(self) -> int:
-        """Rows of the smallest class of the pool."""
-        return int(self.data[1].unique(return_counts=True)[1].min())
-
     def _at(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         X, y = self.features.together
         rows = rows.to(X.device)

@@ -36,6 +36,12 @@ def headline(table: pd.DataFrame, *, n_shot: int | None = None, **values: str) -
     return where(at_first_recipe(table), split=POOL, n_way=n_way(table), n_shot=n_shot, **values)
 
 
+def along(table: pd.DataFrame, column: str, **values: str) -> pd.DataFrame:
+    """Return the rows with these values along n_shot or n_way, the other number that of the headline."""
+    other = {"n_way": n_way(table)} if column == "n_shot" else {"n_shot": all_shots(table)[0]}
+    return where(at_first_recipe(table), **other, **values)
+
+
 def where(table: pd.DataFrame, **values: object) -> pd.DataFrame:
     """Return the rows whose columns have these values."""
     for column, value in values.items():

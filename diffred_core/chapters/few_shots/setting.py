@@ -22,27 +22,14 @@ FRACTIONS: tuple[float, ...] = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Rows that episodes are drawn from.
+    """Rows that episodes are drawn from."""
 
-    Attributes
-    ----------
-    X, y : Tensor (n_rows, n_features), (n_rows,)
-    rest : (Tensor, Tensor)
-        Features and labels of other rows of the same classes; maybe none.
-    split : str
-        ``pool`` or ``all``: which rows these are, for tables.
-    views : Tensor (n_rows, n_views, n_features) or None
-        Features of augmented views of the rows.
-    recipe : str or None
-        How the views were made, for tables.
-    """
-
-    X: Tensor
-    y: Tensor
-    rest: tuple[Tensor, Tensor]
-    split: str
-    views: Tensor | None = None
-    recipe: str | None = None
+    X: Tensor  # (n_rows, n_features)
+    y: Tensor  # (n_rows,)
+    rest: tuple[Tensor, Tensor]  # features and labels of other rows of the same classes; maybe none
+    split: str  # "pool" or "all": which rows these are, for tables
+    views: Tensor | None = None  # (n_rows, n_views, n_features), features of augmented views of the rows
+    recipe: str | None = None  # how the views were made, for tables
 
     @classmethod
     def pool(cls, pool: Pool) -> Source:
@@ -78,23 +65,12 @@ def _unit(X: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """Episodes of one number of classes and shots, and the sizes to keep; what is computed of them is kept.
-
-    Attributes
-    ----------
-    source : Source
-    episodes : Episodes
-        Of rows of the source.
-    fractions : tuple of float
-        Growing; the last is 1.
-    sizes : tuple of int
-        Features that each of them keeps.
-    """
+    """Episodes of one number of classes and shots, and the sizes to keep; what is computed of them is kept."""
 
     source: Source
-    episodes: Episodes
-    fractions: tuple[float, ...]
-    sizes: tuple[int, ...]
+    episodes: Episodes  # of rows of the source
+    fractions: tuple[float, ...]  # growing; the last is 1
+    sizes: tuple[int, ...]  # features that each of them keeps
     _statistics: dict[str, ClassStatistics] = field(default_factory=dict, repr=False)
     _importance: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
@@ -179,23 +155,16 @@ class Setting:
         return soft_mask.episode_statistics(source.X, episodes, views=views)
 
 
-@dataclass(frozen=True)
-class Draw:
-    """How episodes are drawn: everything but the number of classes and shots.
+def draw_setting(
+    source: Source, *, n_way: int, n_shot: int, n_query: int, n_episodes: int, seed: int, fractions: Sequence[float]
+) -> Setting:
+    """Return the setting of episodes drawn from `source`.
 
-    Episodes of one seed are nested over both numbers, so that what differs between settings is not the draw.
+    Those of one seed are nested over classes and shots, so that what differs between settings is not the draw.
     """
-
-    n_query: int
-    n_episodes: int
-    seed: int
-    fractions: Sequence[float]
-
-    def setting(self, source: Source, *, n_way: int, n_shot: int) -> Setting:
-        """Return the episodes of `n_way` classes and `n_shot` shots of `source`."""
-        numbers = {"n_way": n_way, "n_shot": n_shot, "n_query": self.n_query, "n_episodes": self.n_episodes}
-        episodes = few_shot.sample_episodes(source.y, **numbers, seed=self.seed)
-        return Setting(source, episodes, *_kept(source.X.shape[1], self.fractions))
+    numbers = {"n_way": n_way, "n_shot": n_shot, "n_query": n_query, "n_episodes": n_episodes}
+    episodes = few_shot.sample_episodes(source.y, **numbers, seed=seed)
+    return Setting(source, episodes, *_kept(source.X.shape[1], fractions))
 
 
 def by_importance(R: Tensor) -> Tensor:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pandas as pd
 from torch import Tensor
 
 from diffred_core import results
-from diffred_core.chapters.few_shots.agreement import agreement_rows, kind_rows
-from diffred_core.chapters.few_shots.curves import curve_rows, oracle_rows
-from diffred_core.chapters.few_shots.harm import harm_rows, left_out_rows
-from diffred_core.chapters.few_shots.masks import estimate_rows, mask_rows, transform_rows
+from diffred_core.chapters.few_shots.accuracy import curve_rows, estimate_rows, mask_rows, oracle_rows, transform_rows
 from diffred_core.chapters.few_shots.names import ALONG, FULL_DATA, HEADS, MASKS, NO_MASK, RANDOM
 from diffred_core.chapters.few_shots.pool import Pool
-from diffred_core.chapters.few_shots.setting import FRACTIONS, Draw, Source
+from diffred_core.chapters.few_shots.reasons import agreement_rows, harm_rows, kind_rows
+from diffred_core.chapters.few_shots.setting import FRACTIONS, Setting, Source, draw_setting
 from diffred_core.chapters.random_subsets.sweep_probes import probes
 from diffred_core.errors import InputError, near_names
 from diffred_core.results.rows import Row, shared_columns
@@ -96,7 +95,10 @@ def episodes(
     """
     views = views or {}
     _check(pool, views, shots, heads, n_episodes)
-    plan = _Plan(Source.pool(pool), views, Source.all(pool), Draw(n_query, n_episodes, seed, fractions), n_way, shots)
+    draw = partial(draw_setting, n_query=n_query, n_episodes=n_episodes, seed=seed, fractions=fractions)
+    plain = Source.pool(pool)
+    first, *others = [replace(plain, views=part, recipe=recipe) for recipe, part in views.items()] or [plain]
+    plan = _Plan(first, others, Source.all(pool), draw, n_way, shots, n_query)
     rows = [*plan.headline(masks, heads, n_head_episodes), *plan.along(more_shots, ways), *plan.other_recipes()]
     shared = shared_columns(pool.features, experiment="few_shot", split="pool", layer=layer)
     return results.as_table([shared | row for row in (*rows, *full_data_rows(pool, n_subsets))])
@@ -122,28 +124,23 @@ def full_data_rows(pool: Pool, n_subsets: int) -> Iterator[Row]:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    plain: Source
-    views: Mapping[str, Tensor]
+    pool: Source  # with the views that serve everything, if there are any
+    others: Sequence[Source]  # the pool with views of the further recipes
     every: Source
-    draw: Draw
+    draw: Callable[..., Setting]
     n_way: int
     shots: Sequence[int]
-
-    @property
-    def pool(self) -> Source:
-        """The pool with the views that serve everything, if there are any."""
-        return next((replace(self.plain, views=views, recipe=name) for name, views in self.views.items()), self.plain)
+    n_query: int
 
     def headline(self, masks: Sequence[str], heads: Sequence[str], n_head_episodes: int) -> Iterator[Row]:
         """Yield everything at the headline settings."""
         for n_shot in self.shots:
-            setting = self.draw.setting(self.pool, n_way=self.n_way, n_shot=n_shot)
+            setting = self.draw(self.pool, n_way=self.n_way, n_shot=n_shot)
             yield from curve_rows(setting, heads, n_head_episodes=n_head_episodes)
             yield from mask_rows(setting, kinds=masks)
             yield from transform_rows(setting)
             yield from agreement_rows(setting)
             yield from harm_rows(setting)
-            yield from left_out_rows(setting)
             if n_shot == self.shots[0]:
                 yield from kind_rows(setting.first(n_head_episodes))
 
@@ -153,18 +150,17 @@ class _Plan:
         numbers = [(self.n_way, n_shot) for n_shot in more_shots]
         numbers += [(min(n_way, most), self.shots[0]) for n_way in ways]
         for n_way, n_shot in dict.fromkeys(numbers):
-            need = {"n_way": n_way, "n_rows": n_shot + self.draw.n_query}
+            need = {"n_way": n_way, "n_rows": n_shot + self.n_query}
             if self.every.holds(**need):
-                yield from oracle_rows(self.draw.setting(self.every, n_way=n_way, n_shot=n_shot))
-            seen = n_way == self.n_way and n_shot in self.shots
-            if self.pool.holds(**need) and not seen:
-                yield from estimate_rows(self.draw.setting(self.pool, n_way=n_way, n_shot=n_shot), kinds=ALONG)
+                yield from oracle_rows(self.draw(self.every, n_way=n_way, n_shot=n_shot))
+            at_headline = n_way == self.n_way and n_shot in self.shots
+            if self.pool.holds(**need) and not at_headline:
+                yield from estimate_rows(self.draw(self.pool, n_way=n_way, n_shot=n_shot), kinds=ALONG)
 
     def other_recipes(self) -> Iterator[Row]:
         """Yield masks by views of the further recipes."""
-        for name, views in [*self.views.items()][1:]:
-            source = replace(self.plain, views=views, recipe=name)
-            setting = self.draw.setting(source, n_way=self.n_way, n_shot=self.shots[0])
+        for source in self.others:
+            setting = self.draw(source, n_way=self.n_way, n_shot=self.shots[0])
             yield from (row for row in estimate_rows(setting, kinds=ALONG) if row["method"] != NO_MASK)
 
 

@@ -81,14 +81,7 @@ def _width_rows(n_trials: int, seed: int, shots: Sequence[int]) -> Iterator[Row]
 
 
 def _error_rows(
-    point: Row,
-    names: Sequence[Row],
-    gap: Tensor,
-    spread: Tensor,
-    masks: Tensor,
-    n_shot: int,
-    n_trials: int,
-    seed: int,
+    point: Row, names: Sequence[Row], gap: Tensor, spread: Tensor, masks: Tensor, n_shot: int, n_trials: int, seed: int
 ) -> Iterator[Row]:
     options = {"n_shot": n_shot, "masks": masks}
     simulated = few_shot.simulated_errors(gap, spread, n_trials=n_trials, seed=seed, **options)

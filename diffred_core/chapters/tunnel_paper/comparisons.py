@@ -11,32 +11,20 @@ import pandas as pd
 from diffred_core.chapters.tunnel_paper.names import CROSSED, FULL, MEASURES, RESOLUTIONS
 from diffred_core.errors import InputError
 
-Selection = Mapping[str, object]
+Selection = Mapping[str, object]  # of rows: column to value or tuple of values
 _EVERY_ARCHITECTURE = {"id_set": FULL, "resolution": (32, 224)}  # every architecture was trained at these two
-_VGG, _VGG_NO_POOLING = ("VGGm-11", "VGGm-17"), ("VGGm†-11", "VGGm†-17")
+_VGG, _VGG_NO_POOLING, _RESNET = ("VGGm-11", "VGGm-17"), ("VGGm†-11", "VGGm†-17"), ("ResNet-18", "ResNet-34")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two selections of networks that differ in one factor, as far as the design allows.
+    """Two selections of networks that differ in one factor, as far as the design allows."""
 
-    Attributes
-    ----------
-    name : str
-        Key in tables.
-    title : str
-        For readers.
-    before, after : mapping of column to value or tuple of values
-        Rows of the table on either side.
-    match : tuple of str
-        Columns that two networks of a pair share; together with the OOD set they name one row of each side.
-    """
-
-    name: str
-    title: str
-    before: Selection
+    name: str  # key in tables
+    title: str  # for readers
+    before: Selection  # rows of the table on either side
     after: Selection
-    match: tuple[str, ...]
+    match: tuple[str, ...]  # columns that two networks of a pair share; with the OOD set they name one row of each side
 
 
 def _resolution(low: int, high: int, networks: tuple[str, ...] = CROSSED, suffix: str = "") -> Comparison:
@@ -44,6 +32,11 @@ def _resolution(low: int, high: int, networks: tuple[str, ...] = CROSSED, suffix
     title = f"resolution {low} → {high}{', ' + suffix if suffix else ''}"
     name = f"resolution_{low}_{high}{'_' + suffix.split()[0].lower() if suffix else ''}"
     return Comparison(name, title, *sides, ("network", "augmentation"))
+
+
+def _networks(name: str, title: str, before: str | tuple, after: str | tuple, *match: str) -> Comparison:
+    sides = ({"network": networks, **_EVERY_ARCHITECTURE} for networks in (before, after))
+    return Comparison(name, title, *sides, (*match, "resolution", "augmentation"))
 
 
 RESOLUTION_STEPS: tuple[Comparison, ...] = tuple(_resolution(*pair) for pair in combinations(RESOLUTIONS, 2))
@@ -69,26 +62,12 @@ COMPARISONS: tuple[Comparison, ...] = (
         {"network": _VGG_NO_POOLING},
         ("depth", "id_set", "augmentation"),
     ),
-    Comparison(
-        "stem",
-        "stem 3 → 7 (VGGm-11, -17 → ResNet-18, -34)",
-        {"network": _VGG, **_EVERY_ARCHITECTURE},
-        {"network": ("ResNet-18", "ResNet-34"), **_EVERY_ARCHITECTURE},
-        ("size", "resolution", "augmentation"),
+    _networks("stem", "stem 3 → 7 (VGGm-11, -17 → ResNet-18, -34)", _VGG, _RESNET, "size"),
+    _networks(
+        "depth", "depth 11 → 17 (VGGm, VGGm†)", ("VGGm-11", "VGGm†-11"), ("VGGm-17", "VGGm†-17"), "spatial_reduction"
     ),
-    Comparison(
-        "depth",
-        "depth 11 → 17 (VGGm, VGGm†)",
-        {"network": ("VGGm-11", "VGGm†-11"), **_EVERY_ARCHITECTURE},
-        {"network": ("VGGm-17", "VGGm†-17"), **_EVERY_ARCHITECTURE},
-        ("spatial_reduction", "resolution", "augmentation"),
-    ),
-    Comparison(
-        "over_parameterisation",
-        "over-parameterisation 74.7 → 168.4 (VGGm-11 → ResNet-34)",
-        {"network": "VGGm-11", **_EVERY_ARCHITECTURE},
-        {"network": "ResNet-34", **_EVERY_ARCHITECTURE},
-        ("resolution", "augmentation"),
+    _networks(
+        "over_parameterisation", "over-parameterisation 74.7 → 168.4 (VGGm-11 → ResNet-34)", "VGGm-11", "ResNet-34"
     ),
     *RESOLUTION_STEPS,
 )
@@ -101,20 +80,14 @@ VARIANTS: tuple[Comparison, ...] = (
         {"network": _VGG_NO_POOLING, "id_set": FULL},
         ("depth", "augmentation"),
     ),
-    Comparison(
-        "stem_named",
-        "stem 3 → 7, VGGm-17 → ResNet-18 alone",
-        {"network": "VGGm-17", **_EVERY_ARCHITECTURE},
-        {"network": "ResNet-18", **_EVERY_ARCHITECTURE},
-        ("resolution", "augmentation"),
-    ),
+    _networks("stem_named", "stem 3 → 7, VGGm-17 → ResNet-18 alone", "VGGm-17", "ResNet-18"),
     _resolution(32, 224, ("VGGm-17", "ResNet-18"), "CNNs alone"),
     _resolution(32, 224, ("ViT-T+",), "ViT alone"),
 )
 # Averages that the paper prints (table 12 and the text): name and selection.
 GROUPS: dict[str, Selection] = {
     "VGGm": {"network": _VGG, "id_set": FULL},
-    "ResNet": {"network": ("ResNet-18", "ResNet-34"), "id_set": FULL},
+    "ResNet": {"network": _RESNET, "id_set": FULL},
     "ViT": {"network": ("ViT-T", "ViT-T+"), "id_set": FULL},
     "stem 8": {"family": "ViT", **_EVERY_ARCHITECTURE},
     "depth 12": {"network": "ViT-T", **_EVERY_ARCHITECTURE},
@@ -151,7 +124,6 @@ def pairs(table: pd.DataFrame, comparison: Comparison) -> tuple[pd.DataFrame, pd
     table : DataFrame
         From `read`.
     comparison : Comparison
-        Which.
 
     Returns
     -------

@@ -11,8 +11,8 @@ from matplotlib.ticker import NullLocator
 
 from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, select
 from diffred_core.chapters.tunnel_paper.names import CROSSED, FULL, LEVEL, MEASURES, OOD_SETS, PREDICTORS, READINGS
-from diffred_core.chapters.tunnel_paper.networks import networks
 from diffred_core.chapters.tunnel_paper.printed import comparison_frame, printed_numbers
+from diffred_core.chapters.tunnel_paper.table import networks
 from diffred_core.drawing import Figure, Look, looks
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS, axes_or_new, finish, line, one_value, require
 from diffred_core.results.claims import percent

@@ -58,19 +58,10 @@ def verdicts(numbers: pd.DataFrame) -> np.ndarray:
 
 
 def comparison_frame(table: pd.DataFrame, comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """Return one row a comparison and measure.
+    """Return one row a comparison and measure of a table of `statistics`.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `statistics`.
-    comparisons : sequence of Comparison
-
-    Returns
-    -------
-    DataFrame
-        Columns comparison, title, measure; n_cells, n_pairs, gain, low, high, least, most (of one pair), positive
-        (pairs that gain), delta, p_value; published_delta (without sign) and published_p, missing where none was seen.
+    Columns comparison, title, measure; n_cells, n_pairs, gain, low, high, least, most (of one pair), positive
+    (pairs that gain), delta, p_value; published_delta (without sign) and published_p, missing where none was seen.
     """
     titles = {comparison.name: comparison.title for comparison in comparisons}
     index = pd.MultiIndex.from_product([titles, MEASURES], names=["comparison", "measure"])

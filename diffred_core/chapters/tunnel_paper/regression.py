@@ -1,8 +1,11 @@
-"""The regression of the paper: gradient boosting of a measure on the design, its R2 and its slopes."""
+"""The regression of the paper: gradient boosting of a measure on the design, its R2 and its slopes.
+
+Every `table` is that of `read`, every measure one of `names.MEASURES`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -21,11 +24,6 @@ RANKED = tuple(name for name in PREDICTORS if name != "architecture")
 def design(table: pd.DataFrame) -> pd.DataFrame:
     """Return what the regression sees of a network: ranks of the numeric predictors, architecture one-hot.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `read`.
-
     Returns
     -------
     DataFrame (n_rows, 9) of float64
@@ -40,41 +38,18 @@ def design(table: pd.DataFrame) -> pd.DataFrame:
 def fit(table: pd.DataFrame, *, measure: str, seed: int = 0) -> GradientBoostingRegressor:
     """Return the regression of a measure on the design (appendix A.9): Huber loss, scikit-learn's defaults otherwise.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `read`.
-    measure : str
-        One of `names.MEASURES`.
-    seed : int, default=0
-        Breaks ties between splits; the published one is 0.
+    The seed breaks ties between splits; the published one is 0.
     """
     return _regressor(seed).fit(design(table).to_numpy(), _target(table, measure))
 
 
 def explained_rows(
-    table: pd.DataFrame,
-    *,
-    measures: Sequence[str] = tuple(MEASURES),
-    n_splits: int = 3,
-    n_folds: int = 8,
-    seed: int = 0,
+    table: pd.DataFrame, *, measures: Iterable[str] = MEASURES, n_splits: int = 3, n_folds: int = 8, seed: int = 0
 ) -> Iterator[Row]:
     """Yield the share of variance that the design explains: in the rows it was fitted on, and in others.
 
-    Rows with equal predictors (62 cells of the design, of 8 or 16 rows) are never on both sides of a split.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `read`.
-    measures : sequence of str
-    n_splits : int, default=3
-        Random divisions of the cells into folds.
-    n_folds : int, default=8
-        Folds of each.
-    seed : int, default=0
-        Of the first division.
+    Rows with equal predictors (62 cells of the design, of 8 or 16 rows) are never on both sides of a split. Options as
+    in `statistics`; `seed` is that of the first division.
 
     Yields
     ------
@@ -98,17 +73,11 @@ def explained_rows(
             yield {"method": "regression", "label": measure} | row
 
 
-def slope_rows(table: pd.DataFrame, *, measures: Sequence[str] = tuple(MEASURES), n_seeds: int = 3) -> Iterator[Row]:
+def slope_rows(table: pd.DataFrame, *, measures: Iterable[str] = MEASURES, n_seeds: int = 3) -> Iterator[Row]:
     """Yield the SHAP slope of every predictor (appendix A.9): Shapley values regressed on the predictor's ranks.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `read`.
-    measures : sequence of str
-    n_seeds : int, default=3
-        Seeds 0, 1, ... of the regressions. The published numbers are of seed 0; the others show how far slopes of
-        predictors that split alike depend on how ties are broken.
+    The seeds of the regressions are 0, 1, ... The published numbers are of seed 0; the others show how far slopes of
+    predictors that split alike depend on how ties are broken.
 
     Yields
     ------
@@ -131,11 +100,7 @@ def slope_rows(table: pd.DataFrame, *, measures: Sequence[str] = tuple(MEASURES)
 def variance_rows(table: pd.DataFrame, *, measure: str = "retained") -> Iterator[Row]:
     """Yield the shares of the variance of a measure that lie between networks, between OOD sets, and in neither.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of `read`; every network with the same OOD sets.
-    measure : str
+    Every network of the table has the same OOD sets.
 
     Yields
     ------

@@ -102,12 +102,12 @@ def _of_leaves(leaves: list[_Leaf], X: np.ndarray) -> np.ndarray:
         for slot, (j, interval) in enumerate(leaf.bounds.items()):
             feature[i, slot], (low[i, slot], high[i, slot]), share[i, slot] = j, interval, leaf.shares[j]
     along = (X[:, feature] > low) & (X[:, feature] <= high)  # (n_rows, n_leaves, n_slots)
-    found = np.zeros((X.shape[1], len(X)))
+    values = np.zeros((X.shape[1], len(X)))
     for slot in range(n_slots):
         others = np.arange(n_slots) != slot
         gain = value * (along[..., slot] - share[:, slot]) * _integral(along[..., others], share[:, others])
-        np.add.at(found, feature[:, slot], gain.T)
-    return found.T
+        np.add.at(values, feature[:, slot], gain.T)
+    return values.T
 
 
 def _integral(along: np.ndarray, share: np.ndarray) -> np.ndarray:

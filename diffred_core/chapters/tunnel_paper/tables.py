@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
+from pandas.api.typing import SeriesGroupBy
 
 from diffred_core import tunnel
 from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, RESOLUTION_STEPS, VARIANTS, Comparison
 from diffred_core.chapters.tunnel_paper.names import LEVEL, MEASURES, QUANTITIES, SIDES, VERDICTS
-from diffred_core.chapters.tunnel_paper.networks import networks
 from diffred_core.chapters.tunnel_paper.printed import comparison_frame, replay
+from diffred_core.chapters.tunnel_paper.table import networks
 from diffred_core.drawing import Table
 from diffred_core.results.claims import percent
 
@@ -32,9 +34,8 @@ def _strengths(table: pd.DataFrame) -> pd.DataFrame:
     whole = table["split"].isna()  # not a side of a comparison
     means = table[(table["metric"] == "mean") & (table["label"] == "retained") & whole].set_index("method")["value"]
     named = networks().assign(strength=lambda n: n["name"].map(means).map(tunnel.strength))
-    counts = named.groupby(["id_set", "network"], sort=False)["strength"].value_counts().unstack(fill_value=0)
-    counts = counts.reindex(columns=list(tunnel.STRENGTHS), fill_value=0)
-    return counts.rename_axis(columns=None, index=["ID set", "network"]).reset_index()
+    counts = _counted(named.groupby(["id_set", "network"], sort=False)["strength"], tunnel.STRENGTHS)
+    return counts.rename_axis(index=["ID set", "network"]).reset_index()
 
 
 def _counts(table: pd.DataFrame) -> pd.DataFrame:
@@ -42,9 +43,13 @@ def _counts(table: pd.DataFrame) -> pd.DataFrame:
     numbers = replay(table)
     kinds = numbers["quantity"].map({name: several for name, (_, several) in QUANTITIES.items()})
     sides = numbers["side"].where(numbers["quantity"] == "p_value").map(SIDES).fillna("")
-    counts = numbers.assign(kind=kinds + sides).groupby("kind", sort=False)["verdict"].value_counts()
-    counts = counts.unstack(fill_value=0).reindex(columns=list(VERDICTS), fill_value=0)
-    return counts.rename_axis(columns=None, index="quantity").reset_index()
+    counts = _counted(numbers.assign(kind=kinds + sides).groupby("kind", sort=False)["verdict"], VERDICTS)
+    return counts.rename_axis(index="quantity").reset_index()
+
+
+def _counted(groups: SeriesGroupBy, values: Sequence[str]) -> pd.DataFrame:
+    counts = groups.value_counts().unstack(fill_value=0)
+    return counts.reindex(columns=list(values), fill_value=0).rename_axis(columns=None)
 
 
 def _numbers(table: pd.DataFrame) -> pd.DataFrame:
@@ -71,10 +76,6 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _open_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    return _numbers(table).query("verdict != 'equal'")
-
-
 def _pairings(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table["metric"] == "p_value"]
     p = rows.pivot(index=["method", "label"], columns="split", values="value")
@@ -98,10 +99,6 @@ def _effects(table: pd.DataFrame, comparisons: Sequence[Comparison] = COMPARISON
     return frame.replace({"measure": MEASURES})[list(_EFFECT_COLUMNS)].rename(columns=_EFFECT_COLUMNS)
 
 
-def _variants(table: pd.DataFrame) -> pd.DataFrame:
-    return _effects(table, VARIANTS)
-
-
 def _explained(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table["method"] == "regression"].set_index(["metric", "label"])
     held_out = rows.loc["r2_held_out"]
@@ -119,13 +116,18 @@ strengths = Table(
     _strengths, "Networks by the strength of their tunnel, from the performance retained on average over OOD sets."
 )
 counts = Table(_counts, "Printed numbers by kind. Each printed p of resolution is held against two ways to pair rows.")
-open_numbers = Table(_open_numbers, "The numbers that are not equal to the last printed digit.")
+open_numbers = Table(
+    lambda table: _numbers(table).query("verdict != 'equal'"),
+    "The numbers that are not equal to the last printed digit.",
+)
 numbers = Table(_numbers, "All numbers.")
 pairings = Table(_pairings, "Wilcoxon's signed-rank test over 48 cells, six blocks at each resolution.", digits=4)
 effects = Table(
     _effects, f"Change with its {percent(LEVEL)} interval over pairs; Cliff's delta and p over cells, all metrics."
 )
-variants = Table(_variants, "Other selections of networks, and parts of the selections above.")
+variants = Table(
+    partial(_effects, comparisons=VARIANTS), "Other selections of networks, and parts of the selections above."
+)
 explained = Table(
     _explained, "Gradient boosting; held out: mean, lowest, highest over random divisions of the design into folds."
 )
