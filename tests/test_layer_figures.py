@@ -11,7 +11,6 @@ import pytest
 from matplotlib.text import Text
 from synthetic_layers import NAMES, make_layers
 
-from diffred_core import tunnel
 from diffred_core.chapters import depth
 from diffred_core.errors import InputError
 
@@ -143,10 +142,6 @@ def test_tables_show_what_the_sweep_measured(table):
     first = table[table["metric"] == "tunnel_start_95"]["value"].item()
     assert retained.loc[("reference", "home"), "95 % from"] == NAMES[int(first) - 1]
     assert pd.isna(shown["95 % from"])  # the original rule reads the reference task alone
-
-
-def test_the_published_names_of_a_tunnel_are_those_of_the_arrays():
-    assert depth.names.STRENGTHS == tunnel.STRENGTHS
 
 
 @pytest.mark.parametrize("name", ["rank", "collapse", "redundancy"])

@@ -191,7 +191,7 @@ def test_the_few_shot_verdicts_on_the_page_are_those_of_the_table(executed):
     outputs, tables = executed
     table = results.read_all(tables, analysis="few_shot")
     page = outputs["few_shot"].read_text()
-    claims = few_shots.claims.every(table)
+    claims = few_shots.claims.all_claims(table)
     assert len(claims) >= 9  # no views: C7 and C8 at 5 shots only
     for claim in claims:
         assert claim.evidence in page

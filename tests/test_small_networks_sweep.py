@@ -200,6 +200,9 @@ def test_tables_of_networks_are_means_over_seeds(table):
     assert right["early pooling"] != right["early pooling, untrained"]  # the control
 
 
+OTHERS = {"far": -2.0, "near": 2.0}  # OOD tasks, and how far their percentage is from the mean
+
+
 def network_rows(retained, inside=(99.0, 99.5, 100.0)):
     """Return a table of networks that retain given percentages, {(model, pooling[, recipe]): (seed 0, seed 1, ...)}."""
     rows = []
@@ -208,7 +211,9 @@ def network_rows(retained, inside=(99.0, 99.5, 100.0)):
         for i, (mean, own) in enumerate(zip(values, inside, strict=False)):
             draw = kind | {"repeat": i, "seed": i}
             rows.append(draw | {"method": "full", "metric": "mean_percent_retained", "value": mean})
-            rows.append(draw | {"method": "in_distribution", "metric": "percent_retained", "value": own})
+            held_out = {"metric": "percent_retained_held_out"}
+            rows.append(draw | held_out | {"method": "in_distribution", "value": own})
+            rows += [draw | held_out | {"method": "transfer", "task": t, "value": mean + x} for t, x in OTHERS.items()]
     return results.as_table(rows)
 
 
@@ -270,7 +275,10 @@ def test_depth_and_the_own_task_are_judged_too():
     claim = depth.claims.depth_retains_less(table, shallow="flat", deep="deep", **options)
     assert claim.verdict == "holds"
     assert depth.claims.depth_retains_less(table, shallow="deep", deep="flat", **options).verdict == "fails"
-    assert depth.claims.networks_lose_other_data(table, model="deep", **options).verdict == "holds"
+    claim = depth.claims.networks_lose_other_data(table, model="deep", **options)
+    assert claim.verdict == "holds"
+    assert claim.value == pytest.approx(99.5 - 71)
+    assert "Retained are 99.5 % on the task and 71.0 % on other data, in points: +28.5" in claim.evidence
     same = network_rows({("deep", "early_pooling"): (99.5, 99.0, 99.9)}, inside=(99.0, 99.4, 100.0))
     assert depth.claims.networks_lose_other_data(same, model="deep", **options).verdict == "undecided"
 
@@ -299,14 +307,14 @@ def test_a_claim_of_networks_that_are_not_there_is_refused():
 
 
 def test_every_claim_about_networks_is_made(table):
-    assert [claim.name for claim in depth.claims.every(table)] == [
+    assert [claim.name for claim in depth.claims.all_claims(table)] == [
         *["loss is of other data"] * 2,
         "late pooling retains more",
         *["training retains less"] * 2,
     ]
     flat = table.assign(layer=table["layer"].replace({"conv10": "conv09"}), model="vggm10-w2")
-    both = depth.claims.every(pd.concat([flat, table], ignore_index=True))
+    both = depth.claims.all_claims(pd.concat([flat, table], ignore_index=True))
     (early, _) = (claim for claim in both if claim.name == "depth retains less")
     assert early.statement.startswith("vggm11-w2 retains less of its OOD performance than vggm10-w2")
     early_only = table[(table["label"] == "early_pooling") & (table["recipe"] == "trained")]
-    assert len(depth.claims.every(early_only)) == 1
+    assert len(depth.claims.all_claims(early_only)) == 1

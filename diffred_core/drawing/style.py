@@ -18,6 +18,7 @@ from diffred_core.errors import InputError
 SIZE = (5.8, 4.4)  # inches; 12 point text is then 11 pixels high on a page 390 pixels wide
 TEXT = {"font.size": 12, "axes.labelsize": 12, "legend.fontsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}
 GREY = "#595959"
+FEWEST = 3  # repeats below which an interval is left out of sentences: with two its ends say nothing
 # Okabe and Ito (2008), less the yellow, which is too light on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -200,6 +201,17 @@ def lines(
     groups = {key: rows for key, rows in summary.groupby(by, dropna=False)}
     for key, look in looks(known, groups).items():
         line(ax, groups[key], x=x, look=look, band=banded is None or key in banded)
+
+
+def nearest(rows: pd.DataFrame, fraction: float) -> pd.Series:
+    """Return the row whose fraction is nearest to `fraction`."""
+    return rows.loc[(rows["fraction"] - fraction).abs().idxmin()]
+
+
+def mean_in_words(row: pd.Series) -> str:
+    """Return a mean that is a share, and its interval unless it is of fewer than `FEWEST` repeats."""
+    clear = row["n"] >= FEWEST and pd.notna(row["low"])
+    return f"{100 * row['mean']:.1f} %" + (f" ({interval_in_percent(row)})" if clear else "")
 
 
 def interval_in_percent(row: pd.Series) -> str:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
 Row = dict[str, object]
+KEYS = ["task", "model"]  # what tells the tables of one analysis apart
 
 
 def shared_columns(features: TaskFeatures, *, experiment: str, split: str, layer: str) -> Row:

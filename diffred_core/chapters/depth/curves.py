@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from diffred_core import intervals, linear_probe, tunnel
-from diffred_core.chapters.depth.names import AS_PUBLISHED, IN_DISTRIBUTION, SELECTED_EPOCH, SHIFT, TUNNEL_STARTS
+from diffred_core.chapters.depth import names
 from diffred_core.errors import InputError
 from diffred_core.linear_probe import LayerProbes
 from diffred_core.results.rows import Row
@@ -128,7 +128,7 @@ def shifted_curve(
         )
         for rows in (split, "validation")
     )
-    return _curve(SHIFT, other, correct, validation, resampling, _fits(probes))
+    return _curve(names.SHIFT, other, correct, validation, resampling, _fits(probes))
 
 
 def task_of(layers: TaskLayers) -> TaskFeatures:
@@ -158,7 +158,7 @@ def accuracy_rows(curve: LayerCurve, layers: TaskLayers, *, probe: str) -> Itera
         edge = fit.pop("at_edge", None)
         shared = _shared(curve, probe) | {"layer": name, "n_features": of.n_features} | fit
         limits = {} if curve.resampled is None else curve.limits(curve.resampled.accuracy[:, i])
-        yield shared | {"metric": "accuracy", "value": curve.measured.accuracy[i]} | limits
+        yield shared | {"metric": names.ACCURACY, "value": curve.measured.accuracy[i]} | limits
         yield shared | {"metric": "accuracy_validation", "value": curve.measured.validation[i]}
         if edge is not None:
             yield shared | {"metric": "l2_at_edge", "value": edge}
@@ -175,13 +175,16 @@ def tunnel_rows(curve: LayerCurve, inside: LayerCurve, layers: TaskLayers, *, pr
         value = measure(curve.measured, inside.measured)
         if np.isfinite(value):
             yield shared | {"metric": metric, "value": float(value)} | _limits(curve, inside, measure)
-    yield shared | {"metric": "best_layer", "value": int(curve.measured.best) + 1}
-    if curve.method != IN_DISTRIBUTION and (start := tunnel.revised_tunnel_start(curve.measured.accuracy)) is not None:
+    yield shared | {"metric": names.BEST_LAYER, "value": int(curve.measured.best) + 1}
+    if (
+        curve.method != names.IN_DISTRIBUTION
+        and (start := tunnel.revised_tunnel_start(curve.measured.accuracy)) is not None
+    ):
         yield shared | {"metric": "tunnel_start_revised", "value": start + 1}
 
 
-def spread_layers(names: Sequence[str], count: int) -> list[str]:
-    """Return `count` of `names`, evenly spread, the last among them.
+def spread_layers(layers: Sequence[str], count: int) -> list[str]:
+    """Return `count` of `layers`, evenly spread, the last among them.
 
     Raises
     ------
@@ -190,8 +193,8 @@ def spread_layers(names: Sequence[str], count: int) -> list[str]:
     """
     if count < 0:
         raise InputError(f"published_layers must be at least 0, got {count}; 0 leaves the published probe out")
-    step = len(names) / max(1, min(count, len(names)))
-    return [names[round((i + 1) * step) - 1] for i in range(min(count, len(names)))]
+    step = len(layers) / max(1, min(count, len(layers)))
+    return [layers[round((i + 1) * step) - 1] for i in range(min(count, len(layers)))]
 
 
 def published_rows(
@@ -205,9 +208,9 @@ def published_rows(
     X = {name: {part: rows.float() for part, rows in rows_of(layers[name], split).items()} for name in chosen}
     curves = linear_probe.probe_layers_by_epoch(X, {task.task: labels_of(task, split)}, seeds=seeds)
     measured = (
-        ({"metric": "accuracy", "recipe": AS_PUBLISHED}, curves.as_published),
-        ({"metric": "accuracy", "recipe": SELECTED_EPOCH}, curves.selected),
-        ({"metric": "optimism"}, curves.optimism),
+        ({"metric": names.ACCURACY, "recipe": names.AS_PUBLISHED}, curves.as_published),
+        ({"metric": names.ACCURACY, "recipe": names.SELECTED_EPOCH}, curves.selected),
+        ({"metric": names.OPTIMISM}, curves.optimism),
     )
     for i, name in enumerate(chosen):
         shared = layer_columns(name, layers[name]) | {"method": method, "probe": "adamw"}
@@ -256,17 +259,17 @@ def _limits(curve: LayerCurve, inside: LayerCurve, measure: Measure) -> Row:
 def _measures(curve: LayerCurve, inside: LayerCurve) -> dict[str, Measure]:
     """Return what is read of `curve` and of `inside`: from (..., n_layers) to (...)."""
     measures: dict[str, Measure] = {
-        "percent_retained": lambda own, _: tunnel.percent_retained(own.accuracy).numpy(),
-        "percent_retained_held_out": lambda own, _: _held_out(own),
-        "best_layer_gain": lambda own, _: own.chosen - own.last,
+        names.RETAINED: lambda own, _: tunnel.percent_retained(own.accuracy).numpy(),
+        names.RETAINED_HELD_OUT: lambda own, _: _held_out(own),
+        names.BEST_GAIN: lambda own, _: own.chosen - own.last,
     }
-    if curve.method == IN_DISTRIBUTION:
-        return measures | {metric: _start(share) for metric, share in TUNNEL_STARTS.items()}
+    if curve.method == names.IN_DISTRIBUTION:
+        return measures | {metric: _start(share) for metric, share in names.TUNNEL_STARTS.items()}
     return measures | {
-        "id_ood_correlation": lambda own, within: tunnel.id_ood_correlation(within.accuracy, own.accuracy).numpy(),
+        names.CORRELATION: lambda own, within: tunnel.id_ood_correlation(within.accuracy, own.accuracy).numpy(),
         # what the last layers cost here beyond what they cost on the task itself: a tunnel is below 0
-        "retained_beyond_id": lambda own, within: _held_out(own) - _held_out(within),
-        "alignment": lambda own, within: tunnel.alignment(
+        names.RETAINED_BEYOND: lambda own, within: _held_out(own) - _held_out(within),
+        names.ALIGNMENT: lambda own, within: tunnel.alignment(
             within.last, own.last, id_classes=inside.n_classes, ood_classes=curve.n_classes
         ).numpy(),
     }

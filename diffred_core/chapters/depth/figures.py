@@ -18,6 +18,7 @@ from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import by_layer
 from diffred_core.drawing import Figure, Look, looks, style
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS, TEXT, begin, finish, interval_name, line, task_label
+from diffred_core.redundancy import STRENGTHS, strength
 from diffred_core.results import summarize, where
 
 COLUMNS = ("place", "layer", "recipe", "method", "task", "metric", "mean", "low", "high", "n", "level")
@@ -29,7 +30,7 @@ DESIGNS = {  # design: how it is named in a legend, dash
 RANKS = {
     "n_features": Look("width of the layer", GREY, "", ":"),
     "rankme": Look("RankMe", COLOURS[0], MARKERS[0]),
-    "numerical_rank": Look("numerical rank", COLOURS[1], MARKERS[1]),
+    names.RANK: Look("numerical rank", COLOURS[1], MARKERS[1]),
     "stable_rank": Look("stable rank", COLOURS[2], MARKERS[2]),
 }
 COLLAPSE = {  # by convention and metric
@@ -38,12 +39,12 @@ COLLAPSE = {  # by convention and metric
     for i in range(4)
 }
 REDUNDANCY = {
-    "cka_to_last": Look("CKA with the last layer", COLOURS[0], MARKERS[0]),
-    "accuracy_kept": Look("accuracy kept by a random part", COLOURS[1], MARKERS[1]),
-    "diffused_redundancy": Look("diffused redundancy", COLOURS[2], MARKERS[2]),
+    names.CKA_TO_LAST: Look("CKA with the last layer", COLOURS[0], MARKERS[0]),
+    names.ACCURACY_KEPT: Look("accuracy kept by a random part", COLOURS[1], MARKERS[1]),
+    names.REDUNDANCY: Look("diffused redundancy", COLOURS[2], MARKERS[2]),
 }
-BANDED = ("cka_to_last", "accuracy_kept")  # the third goes in coarse steps: its interval says nothing
-START = "tunnel_start_95"
+BANDED = (names.CKA_TO_LAST, names.ACCURACY_KEPT)  # the third goes in coarse steps: its interval says nothing
+START = next(iter(names.TUNNEL_STARTS))
 DASHES = {names.EARLY: "-", names.LATE: "--"}
 MOST = 102.0  # percent: the end of the axis, so that an interval around 100 is seen
 SHADE, SHADES = "#E8E8E8", ("#FFFFFF", "#F4F4F4", "#E6E6E6", "#D4D4D4")  # the stronger the tunnel, the darker
@@ -56,9 +57,11 @@ SIZE = (6.4, 5.2)
 
 def _normalised(table: pd.DataFrame) -> pd.DataFrame:
     """Return the lines of the accuracy figure, each divided by its greatest mean; the start of the tunnel as it is."""
-    rows = by_layer(table, ["accuracy", START])
+    rows = by_layer(table, [names.ACCURACY, START])
     numbers = ["mean", "low", "high"]
-    best = rows.groupby(["method", "task", "metric"])["mean"].transform("max").where(rows["metric"] == "accuracy", 1.0)
+    best = (
+        rows.groupby(["method", "task", "metric"])["mean"].transform("max").where(rows["metric"] == names.ACCURACY, 1.0)
+    )
     return rows.assign(**rows[numbers].astype(float).div(best, axis=0))
 
 
@@ -67,7 +70,7 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
 
     From the layer on which the original rule names the tunnel is shaded; there is none if that is the last.
     """
-    ax, curves = begin(ax, summary, COLUMNS, what="plot_accuracy", size=SIZE), where(summary, metric="accuracy")
+    ax, curves = begin(ax, summary, COLUMNS, what="plot_accuracy", size=SIZE), where(summary, metric=names.ACCURACY)
     if (start := _tunnel_start(summary)) is not None:
         end = curves["place"].max() + 0.5
         ax.axvspan(start - 0.5, end, color=SHADE, linewidth=0, zorder=0, label="tunnel, by the original rule")
@@ -85,7 +88,7 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
 
 def accuracy_words(summary: pd.DataFrame) -> str:
     """Return `plot_accuracy` in words."""
-    curves, parts = where(summary, metric="accuracy"), []
+    curves, parts = where(summary, metric=names.ACCURACY), []
     for (method, task), rows in _series(curves):
         _, best, last = _ends(rows)
         parts.append(
@@ -206,7 +209,7 @@ def _layer_axis(ax: Axes, summary: pd.DataFrame) -> None:
     ax.set_xlim(summary["place"].min() - 0.5, summary["place"].max() + 0.5)
 
 
-accuracy = Figure(lambda table: by_layer(table, ["accuracy", START]), plot_accuracy, accuracy_words)
+accuracy = Figure(lambda table: by_layer(table, [names.ACCURACY, START]), plot_accuracy, accuracy_words)
 normalised_accuracy = Figure(
     _normalised,
     partial(plot_accuracy, y="accuracy (% of the best layer)"),
@@ -215,7 +218,7 @@ normalised_accuracy = Figure(
 rank = Figure(lambda table: by_layer(table, [m for m in RANKS if m != "n_features"]), plot_rank, rank_words)
 collapse = Figure(lambda table: by_layer(table, [metric for _, metric in COLLAPSE]), plot_collapse, collapse_words)
 redundancy = Figure(lambda table: by_layer(table, list(REDUNDANCY)), plot_redundancy, redundancy_words)
-optimism = Figure(lambda table: by_layer(table, ["optimism"]), plot_optimism, optimism_words)
+optimism = Figure(lambda table: by_layer(table, [names.OPTIMISM]), plot_optimism, optimism_words)
 
 
 # ---- small networks by depth
@@ -294,24 +297,23 @@ def network_retained_words(summary: pd.DataFrame) -> str:
     """Return `plot_network_retained` in words."""
     parts = []
     for row in summary[summary["seed"].isna()].itertuples(index=False):
-        strength = next(name for name, least in names.STRENGTHS.items() if row.mean >= least)
         interval = "" if pd.isna(row.low) else f", interval {row.low:.1f} to {row.high:.1f}"
         kind = f"{row.model} {names.network_words(row.label, row.recipe)}"
-        parts.append(f"{kind} {row.mean:.1f} % ({strength} tunnel{interval})")
+        parts.append(f"{kind} {row.mean:.1f} % ({strength(row.mean)} tunnel{interval})")
     return f"Dot chart of the OOD performance retained at the last convolution, mean over tasks: {'; '.join(parts)}."
 
 
 def _geometry(table: pd.DataFrame) -> pd.DataFrame:
     """Return rank and NC1 of the trained networks, the latter as decimal logarithm: it falls by orders of magnitude."""
-    rows = where(table, recipe=names.TRAINED, metric=("numerical_rank", "nc1"))
-    logarithms = rows["value"].where(rows["metric"] != "nc1", np.log10(rows["value"]))
-    return by_layer(rows.assign(value=logarithms), ["numerical_rank", "nc1"])
+    rows = where(table, recipe=names.TRAINED, metric=(names.RANK, names.NC1))
+    logarithms = rows["value"].where(rows["metric"] != names.NC1, np.log10(rows["value"]))
+    return by_layer(rows.assign(value=logarithms), [names.RANK, names.NC1])
 
 
 def plot_network_geometry(summary: pd.DataFrame) -> Axes:
     """Draw the numerical rank and the within-class variability (NC1) by convolution, one line a trained network."""
     style.require(summary, ("model", "label", *COLUMNS), what="plot_network_geometry")
-    titles = {"numerical_rank": "numerical rank", "nc1": "log10 of NC1"}
+    titles = {names.RANK: "numerical rank", names.NC1: "log10 of NC1"}
     panels, models = (
         _panels(summary, col="metric", col_order=list(titles), sharey=False),
         list(summary["model"].unique()),
@@ -329,7 +331,7 @@ def network_geometry_words(summary: pd.DataFrame) -> str:
     """Return `plot_network_geometry` in words."""
     sentences = []
     for (model, pooling), cell in summary.groupby(["model", "label"]):
-        ranks, nc1 = (where(cell, metric=m).sort_values("place")["mean"] for m in ("numerical_rank", "nc1"))
+        ranks, nc1 = (where(cell, metric=m).sort_values("place")["mean"] for m in (names.RANK, names.NC1))
         sentences.append(
             f"{model} {names.network_words(pooling)}: rank from {ranks.iloc[0]:.0f} over at most {ranks.max():.0f} to "
             f"{ranks.iloc[-1]:.0f}, NC1 from {10 ** nc1.iloc[0]:.2f} to {10 ** nc1.iloc[-1]:.2f}"
@@ -340,7 +342,7 @@ def network_geometry_words(summary: pd.DataFrame) -> str:
 def _shade_strengths(ax: Axes, left: float) -> None:
     right = MOST
     heights = itertools.cycle((-0.68, -0.42))  # neighbours in two rows: the upper bins are narrow
-    for (name, lowest), shade, height in zip(names.STRENGTHS.items(), SHADES, heights, strict=False):
+    for (name, lowest), shade, height in zip(STRENGTHS.items(), SHADES, heights, strict=False):
         if right > left:
             lowest = max(lowest, left)
             ax.axvspan(lowest, right, color=shade, linewidth=0, zorder=0)
@@ -369,6 +371,8 @@ def _with_legend(panels: sns.FacetGrid, title: str) -> Axes:
     return panels.axes.flat[0]
 
 
-network_accuracy = Figure(lambda table: by_layer(table, ["accuracy"]), plot_network_accuracy, network_accuracy_words)
+network_accuracy = Figure(
+    lambda table: by_layer(table, [names.ACCURACY]), plot_network_accuracy, network_accuracy_words
+)
 network_retained = Figure(_retained, plot_network_retained, network_retained_words)
 network_geometry = Figure(_geometry, plot_network_geometry, network_geometry_words)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from diffred_core import cka, geometry, linear_probe, moments, redundancy, subsets
+from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.curves import TaskLayers, labels_of, layer_columns, rows_of
-from diffred_core.chapters.depth.names import HARUN
 from diffred_core.chapters.random_subsets.sizes import Sizes
 from diffred_core.linear_probe import LAYER_L2, LayerProbes, LinearProbe
 from diffred_core.moments import FeatureMoments
@@ -39,7 +39,7 @@ def _moments(X: torch.Tensor, y: torch.Tensor, n_classes: int) -> FeatureMoments
 
 def _shape(layer: FeatureMoments, X: torch.Tensor, y: torch.Tensor, *, eps: float) -> dict[str, float]:
     return {
-        "numerical_rank": geometry.numerical_rank(layer, eps=eps),
+        names.RANK: geometry.numerical_rank(layer, eps=eps),
         "stable_rank": geometry.stable_rank(layer),
         "rankme": geometry.rankme(layer),
         "class_separation": geometry.class_separation(X, y),
@@ -51,8 +51,8 @@ def _collapse(
 ) -> dict[str, float]:
     """Return NC1 to NC4; without NC4 where it is the score at the mean of a ridge probe, one number for every layer."""
     nc = geometry.neural_collapse(layer, classifier.weight, classifier.bias, X=X.double(), convention=convention)
-    values = {"nc1": nc.nc1, "nc2": nc.nc2, "nc3": nc.nc3}
-    return values if (probe, convention) == ("ridge", HARUN) else values | {"nc4": nc.nc4}
+    values = {names.NC1: nc.nc1, "nc2": nc.nc2, "nc3": nc.nc3}
+    return values if (probe, convention) == ("ridge", names.HARUN) else values | {"nc4": nc.nc4}
 
 
 def similarity_rows(layers: TaskLayers, *, split: str) -> Iterator[Row]:
@@ -60,7 +60,7 @@ def similarity_rows(layers: TaskLayers, *, split: str) -> Iterator[Row]:
     rows = [of.splits[split][0] for of in layers.values()]
     values = cka.layer_cka(rows, rows[-1:])[:, 0].tolist()
     for (name, of), value in zip(layers.items(), values, strict=True):
-        yield layer_columns(name, of) | {"method": "full", "metric": "cka_to_last", "value": value}
+        yield layer_columns(name, of) | {"method": "full", "metric": names.CKA_TO_LAST, "value": value}
 
 
 def redundancy_rows(
@@ -84,11 +84,11 @@ def redundancy_rows(
             shared = layer_columns(name, of) | {"method": "random", "probe": "ridge", "repeat": repeat, "seed": seed}
             if fraction in sizes.fractions:
                 at = sizes.fractions.index(fraction)
-                kept = {"metric": "accuracy_kept", "value": float(accuracy[at]) / float(whole)}
+                kept = {"metric": names.ACCURACY_KEPT, "value": float(accuracy[at]) / float(whole)}
                 yield shared | {"fraction": fraction, "n_selected": sizes.n_selected[at]} | kept
             curve = torch.cat([accuracy, whole])
             value = float(redundancy.diffused_redundancy(shares, curve, float(whole), delta=delta))
-            yield shared | {"delta": delta, "metric": "diffused_redundancy", "value": value}
+            yield shared | {"delta": delta, "metric": names.REDUNDANCY, "value": value}
 
 
 def _accuracy(

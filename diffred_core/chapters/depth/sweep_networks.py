@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from diffred_core import results
-from diffred_core.chapters.depth.names import EARLY, HARUN, LATE, SMALL_NETWORKS, TRAINED, TRANSFER, UNTRAINED
+from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.sweep_layers import layers
 from diffred_core.errors import InputError
 from diffred_core.features import TaskFeatures
@@ -87,16 +87,16 @@ def small_networks(
     _check(images, others)
     architectures = [Architecture(*chosen) for chosen in itertools.product(depths, widths, early_pooling)]
     seeds = range(seed, seed + n_seeds)
-    recipes = {TRAINED: recipe} | ({UNTRAINED: replace(recipe, epochs=0)} if untrained else {})
+    recipes = {names.TRAINED: recipe} | ({names.UNTRAINED: replace(recipe, epochs=0)} if untrained else {})
     tables = []
     for state, chosen in recipes.items():
         for network in networks(
             images, architectures, seeds=seeds, recipe=chosen, device=device, root=root, progress=progress
         ):
             table = _swept(network, images, others, pool=pool, eps=eps, device=device)
-            label = EARLY if network.architecture.early_pooling else LATE
+            label = names.EARLY if network.architecture.early_pooling else names.LATE
             model = f"vggm{network.architecture.depth}-w{network.architecture.width}"
-            kind = {"experiment": SMALL_NETWORKS, "model": model, "label": label, "recipe": state}
+            kind = {"experiment": names.SMALL_NETWORKS, "model": model, "label": label, "recipe": state}
             tables.append(table.assign(**kind, seed=network.seed, repeat=network.seed - seed))
     return results.check(pd.concat(tables, ignore_index=True))
 
@@ -117,16 +117,16 @@ def _swept(
 ) -> pd.DataFrame:
     """Return the rows of `layers` about one network, and those about the network itself."""
     own, *transfer = (_features(network, one, pool=pool, device=device) for one in (images, *others))
-    options = {"n_subsets": 0, "published_layers": 0, "n_boot": None, "conventions": (HARUN,)}
+    options = {"n_subsets": 0, "published_layers": 0, "n_boot": None, "conventions": (names.HARUN,)}
     table = layers(own, transfer=transfer, rank_eps=eps, **options)
-    retained = results.where(table, metric="percent_retained", method=TRANSFER)["value"]
+    retained = results.where(table, metric=names.RETAINED, method=names.TRANSFER)["value"]
     values = {
-        "mean_percent_retained": sum(retained) / len(retained),
-        "classifier_accuracy": _classifier_accuracy(network, images),
+        names.MEAN_RETAINED: sum(retained) / len(retained),
+        names.CLASSIFIER: _classifier_accuracy(network, images),
     }
     if network.losses:
         values["training_loss"] = network.losses[-1]
-    last = results.where(table, metric="best_layer", task=images.task).iloc[0]
+    last = results.where(table, metric=names.BEST_LAYER, task=images.task).iloc[0]
     last = last[["experiment", "task", "model", "layer", "n_features", "n_way", "split"]].to_dict()
     rows = [last | {"method": "full", "metric": metric, "value": value} for metric, value in values.items()]
     return pd.concat([table, results.as_table(rows)])

@@ -19,9 +19,8 @@ from diffred_core.drawing.style import COLOURS, GREY, begin, finish, interval_na
 from diffred_core.errors import InputError
 from diffred_core.results import as_table, published, summarize, where
 from diffred_core.results.claims import VERDICTS, Claim, claim_rows
-from diffred_core.results.rows import Row
+from diffred_core.results.rows import KEYS, Row
 
-KEYS = ["task", "model"]
 PUBLISHED_CLAIMS = (  # about which table, and the claim
     ("probes", claims.accuracy_is_kept),
     ("similarity", claims.similarity_exceeds_inclusion),
@@ -133,7 +132,7 @@ def accuracy_frontier(probes: pd.DataFrame, *, task: str, probe: str = names.RID
     return sizes.assign(frontier=sizes["mean"] > sizes["mean"].cummax().shift(fill_value=-1.0))
 
 
-def every(probes: pd.DataFrame, similarity: pd.DataFrame) -> list[Claim]:
+def all_claims(probes: pd.DataFrame, similarity: pd.DataFrame) -> list[Claim]:
     """Return every published claim held against every model and task, which are added to its name."""
     return [
         replace(claim, name=f"{claim.name}, {model} on {task}")

@@ -12,7 +12,7 @@ from diffred_core.results.claims import Claim, above_zero, judge, percent, with_
 TOLERANCE = 0.05  # "20 % of the neurons within 5 % of the full layer" (Nanda et al. 2023, abstract)
 
 
-def every(table: pd.DataFrame) -> list[Claim]:
+def all_claims(table: pd.DataFrame) -> list[Claim]:
     """Return the claims about a table of `random_subsets.probes` or of `random_subsets.similarity`.
 
     Raises

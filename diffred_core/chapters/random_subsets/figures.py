@@ -16,6 +16,7 @@ from diffred_core.chapters.random_subsets.comparators import COMPARATORS
 from diffred_core.drawing import Figure, Look, looks, style
 from diffred_core.drawing.style import GREY, begin, finish, interval_name, line, one_value, percent_axis, percent_ticks
 from diffred_core.results import summarize, where
+from diffred_core.results.claims import percent
 
 METHODS = {name: Look(c.words, c.colour, c.marker, c.dash) for name, c in COMPARATORS.items()}
 PROBES = {
@@ -34,7 +35,6 @@ SIMILARITIES = {  # by method and metric
     (names.PAIR_NULL, names.NULL): Look("two subsets, uncorrelated", "#D55E00", "", ":"),
     (names.PERMUTED, names.CKA): Look("unrelated rows", GREY, "", "-."),
 }
-FEWEST = 3  # draws below which an interval is left out of sentences: with two its ends say nothing
 KEPT = "features kept (%, log scale)"
 
 
@@ -58,7 +58,7 @@ def plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 def describe_accuracy(summary: pd.DataFrame) -> str:
     """Return `plot_accuracy` in words."""
     parts = _nearest(summary[summary["method"] != names.FULL])
-    reached = "; ".join(f"{look.words} {_percent(parts[m])}" for m, look in looks(METHODS, parts).items())
+    reached = "; ".join(f"{look.words} {style.mean_in_words(parts[m])}" for m, look in looks(METHODS, parts).items())
     return (
         f"Line chart of test accuracy against the share of features kept. The full layer reaches "
         f"{_whole(summary)}. At {_share(parts)} of the features: {reached}."
@@ -89,7 +89,7 @@ def describe_probes(summary: pd.DataFrame) -> str:
     for probe, look in looks(PROBES, summary["probe"]).items():
         rows = where(summary, probe=probe)
         at = _nearest(where(rows, method=names.RANDOM))
-        reached = f"{_percent(at[names.RANDOM])} at {_share(at)}"
+        reached = f"{style.mean_in_words(at[names.RANDOM])} at {_share(at)}"
         sentences.append(f"{look.words} {reached}, {_whole(rows)} for the full layer")
     return f"Line chart of the accuracy of random subsets by probe: {'; '.join(sentences)}."
 
@@ -179,14 +179,14 @@ def accuracy_and_gini(table: pd.DataFrame) -> pd.DataFrame:
 
 def plot_inequality(points: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the Gini coefficient of class accuracies against accuracy, one point a subset size."""
-    ax = begin(ax, points, ("method", "accuracy", "gini"), what="plot_inequality")
+    ax = begin(ax, points, ("method", names.ACCURACY, names.GINI), what="plot_inequality")
     full, parts = where(points, method=names.FULL), points[points["method"] != names.FULL]
     for method, look in looks(METHODS, parts["method"]).items():
-        rows = where(parts, method=method).sort_values("accuracy")
+        rows = where(parts, method=method).sort_values(names.ACCURACY)
         options = {"color": look.colour, "marker": look.marker, "label": look.words}
-        ax.plot(rows["accuracy"], rows["gini"], markersize=5, lw=1, **options)
+        ax.plot(rows[names.ACCURACY], rows[names.GINI], markersize=5, lw=1, **options)
     if len(full):
-        ax.plot(full["accuracy"], full["gini"], "*", color=GREY, markersize=13, label="full layer")
+        ax.plot(full[names.ACCURACY], full[names.GINI], "*", color=GREY, markersize=13, label="full layer")
     ax.set_ylim(bottom=0)
     percent_ticks(ax, "x")
     ax.yaxis.set_major_formatter("{x:g}")
@@ -196,12 +196,12 @@ def plot_inequality(points: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def describe_inequality(points: pd.DataFrame) -> str:
     """Return `plot_inequality` in words."""
-    random = where(points, method=names.RANDOM).sort_values("accuracy")
+    random = where(points, method=names.RANDOM).sort_values(names.ACCURACY)
     low, high = random.iloc[0], random.iloc[-1]
     return (
         "Scatter of the Gini coefficient of class accuracies against accuracy. Random subsets go from Gini "
-        f"{low['gini']:.3f} at accuracy {100 * low['accuracy']:.1f} % to {high['gini']:.3f} at "
-        f"{100 * high['accuracy']:.1f} %."
+        f"{low[names.GINI]:.3f} at accuracy {100 * low[names.ACCURACY]:.1f} % to {high[names.GINI]:.3f} at "
+        f"{100 * high[names.ACCURACY]:.1f} %."
     )
 
 
@@ -254,19 +254,13 @@ def _full_line(ax: Axes, summary: pd.DataFrame, *, colour: str = GREY, label: st
         ax.axhline(float(full["mean"].iloc[0]), color=colour, linestyle="--", linewidth=1.4, label=label)
 
 
-def _nearest(rows: pd.DataFrame, by: str | list[str] = "method") -> dict[Any, pd.Series]:
-    """Return for every method the row whose fraction is nearest to that of the finding."""
-    distance = (rows["fraction"] - names.FRACTION).abs()
-    return {key: rows.loc[distance[part.index].idxmin()] for key, part in rows.groupby(by)}
+def _nearest(summary: pd.DataFrame, by: str | list[str] = "method") -> dict[Any, pd.Series]:
+    """Return the row of every method at the share nearest to that of the finding."""
+    return {key: style.nearest(rows, names.FRACTION) for key, rows in summary.groupby(by)}
 
 
-def _share(rows: dict[str, pd.Series]) -> str:
-    return f"{100 * next(iter(rows.values()))['fraction']:g} %"
-
-
-def _percent(row: pd.Series) -> str:
-    clear = row["n"] >= FEWEST and pd.notna(row["low"])
-    return f"{100 * row['mean']:.1f} %" + (f" ({style.interval_in_percent(row)})" if clear else "")
+def _share(rows: dict[Any, pd.Series]) -> str:
+    return percent(next(iter(rows.values()))["fraction"])
 
 
 def _whole(summary: pd.DataFrame) -> str:
