@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
@@ -48,6 +50,13 @@ def test_a_line_runs_along_x_with_the_interval_as_its_band():
     heights = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (0.0, 0.3)
     assert plot_points(POINTS.assign(low=None, high=None)).collections[:] == []
+
+
+def test_a_figure_of_nothing_says_so_where_that_may_be_and_is_refused_elsewhere():
+    nothing = drawing.Figure(FIGURE.summary, random_subsets.figures.plot_accuracy, FIGURE.words, empty="No <run>.")
+    assert drawing.show(nothing, POINTS.iloc[:0]).data == "<p>No &lt;run&gt;.</p>"
+    with pytest.raises(InputError, match="needs at least one row"):
+        drawing.show(replace(nothing, empty=""), POINTS.assign(method="a", fraction=1, n=1).iloc[:0])
 
 
 def test_a_table_has_a_caption_and_a_dash_for_what_is_missing():

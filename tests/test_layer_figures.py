@@ -11,6 +11,7 @@ import pytest
 from matplotlib.text import Text
 from synthetic_layers import NAMES, make_layers
 
+from diffred_core import drawing
 from diffred_core.chapters import depth
 from diffred_core.errors import InputError
 
@@ -158,3 +159,9 @@ def test_bands_are_named_where_there_are_some_alone(summaries):
     assert "95 % bootstrap over test images" in PLOTS["accuracy"].plot(summary).get_title(loc="left")
     without = PLOTS["accuracy"].plot(summary.assign(low=np.nan, high=np.nan))
     assert without.get_title(loc="left") == "no interval"
+
+
+def test_without_probes_as_published_their_figure_says_so(table):
+    without = table[table["metric"] != "optimism"]
+    assert drawing.show(PLOTS["optimism"], without).data == "<p>No probe as published was asked for.</p>"
+    assert "<img" in drawing.show(PLOTS["optimism"], table).data

@@ -23,6 +23,11 @@ TEMPLATES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 ALONE = ("summary", "few_shot_theory", "few_shot_summary", "tunnel_statistics")  # read no features
 TRAINED = ("tunnel_small_networks",)  # nothing to load: the notebook trains its networks
 MOST_CELLS = 14
+WAITING = {  # rules that a template still breaks; to be emptied
+    "few_shot": {"a choice", "a parameter that is retyped"},
+    "few_shot_theory": {"a parameter that is retyped"},
+    "tunnel_statistics": {"a choice", "HTML by hand", "a parameter that is retyped"},
+}
 QUICK = {"n_seeds": 2, "fractions": [0.1, 0.2, 0.5], "model": "synthetic"}
 
 
@@ -36,14 +41,24 @@ def text_of(cell):
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_is_short_and_holds_no_function(name):
-    assert broken_rules(cells(NOTEBOOKS / f"{name}.ipynb", "code")) == []
+    assert set(broken_rules(cells(NOTEBOOKS / f"{name}.ipynb", "code"))) <= WAITING.get(name, set())
 
 
 def broken_rules(code):
     """Return which rules of a template its code cells break."""
     defined = {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}
-    nodes = [type(node) for cell in code for node in ast.walk(ast.parse(text_of(cell)))]
+    chosen = {ast.If, ast.IfExp, ast.Match}
+    parsed = [node for cell in code for node in ast.walk(ast.parse(text_of(cell)))]
+    nodes, shown = [type(node) for node in parsed], [text for text in map(text_of, code) if text.startswith("show(")]
+    parameters = {node.target.id for node in parsed if isinstance(node, ast.AnnAssign)}
+    keywords = [node for node in parsed if isinstance(node, ast.keyword) and isinstance(node.value, ast.Name)]
     rules = {
+        "claims not shown first": any("claims" in text for text in shown)
+        and not re.search("claims|verdicts", shown[0]),
+        "a choice": bool(chosen & set(nodes)) or any(getattr(node, "ifs", None) for node in parsed),
+        "HTML by hand": any(isinstance(node, ast.Attribute) and node.attr == "data" for node in parsed)
+        or any("HTML(" in text_of(cell) for cell in code),
+        "a parameter that is retyped": any(node.arg == node.value.id in parameters for node in keywords),
         f"more than {MOST_CELLS} code cells": len(code) > MOST_CELLS,
         "a function or class": bool(defined & set(nodes)),
         "no parameters first": code[0]["metadata"].get("tags") != ["parameters"],
@@ -59,6 +74,16 @@ def broken_rules(code):
         (lambda code: [code[0], {"source": "def f(): ..."}, code[1]], "a function or class"),
         (lambda code: [code[1], *code], "no parameters first"),
         (lambda code: code[:1], "no table written last"),
+        (
+            lambda code: [*code, {"source": "show(figure)"}, {"source": "show(c.claims.all_claims(t))"}],
+            "claims not shown first",
+        ),
+        (lambda code: [*code, {"source": "show(a) if a else 'nothing'"}], "a choice"),
+        (lambda code: [*code, {"source": "if a:\n    show(a)"}], "a choice"),
+        (lambda code: [*code, {"source": "x = [a for a in b if a]"}], "a choice"),
+        (lambda code: [*code, {"source": "show(figure).data"}], "HTML by hand"),
+        (lambda code: [*code, {"source": "HTML('<p>')"}], "HTML by hand"),
+        (lambda code: [*code, {"source": "sweep(n=n)"}], "a parameter that is retyped"),
     ],
 )
 def test_a_broken_rule_is_seen(change, rule):

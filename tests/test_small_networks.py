@@ -417,3 +417,11 @@ def test_a_small_network_is_a_backbone_like_any_other(digits, network):
 def test_features_refuse_other_pixels(network, pixels, options, message):
     with pytest.raises(InputError, match=message):
         small_networks.convolution_features(network.backbone, pixels, **options)
+
+
+def test_tasks_are_read_by_name_with_held_out_classes_first():
+    images, others = small_networks.read_tasks("digits", ["digits"], id_classes=4, image_size=16)
+    assert [task.task for task in (images, *others)] == ["digits[0-3]", "digits[4-9]", "digits"]
+    assert {task.size for task in (images, *others)} == {16}
+    alone, none = small_networks.read_tasks("digits", [], image_size=16)
+    assert (alone.task, none) == ("digits", [])

@@ -74,7 +74,8 @@ def judge(
         "within": (low >= -limit and high <= limit, low > limit or high < -limit),
     }[side]
     verdict: Verdict = "holds" if right else "fails" if wrong else "undecided"
-    return Claim(name, statement, evidence, float(value), float(low), float(high), float(limit), verdict)
+    numbers = {"value": float(value), "low": float(low), "high": float(high), "limit": float(limit)}
+    return Claim(name=name, statement=statement, evidence=evidence, **numbers, verdict=verdict)
 
 
 def above_zero(

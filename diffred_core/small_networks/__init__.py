@@ -1,6 +1,6 @@
 """Small networks trained here, in seconds to minutes on one core each, and kept like every other result.
 
-A `Dataset` in memory --Images--> pixels, labels, splits; `of_classes` makes tasks of some of its classes
+Names of tasks --read_tasks--> `Images` in memory: pixels, labels, splits; `of_classes` makes tasks of some classes
 Images, Architecture, TrainingRecipe, seed --train--> weights; the same ones to the last bit on however many cores
 Images, architectures, seeds --networks--> trained side by side or read back, each a `Backbone` like any other
 Backbone, pixels --convolution_features--> one matrix a convolution, in one pass
@@ -15,6 +15,7 @@ with needs("images"):
     from diffred_core.small_networks._cache import Network as Network
     from diffred_core.small_networks._cache import networks as networks
     from diffred_core.small_networks._images import Images as Images
+    from diffred_core.small_networks._images import read_tasks as read_tasks
     from diffred_core.small_networks._layers import convolution_features as convolution_features
     from diffred_core.small_networks._train import SHORT as SHORT
     from diffred_core.small_networks._train import TrainingRecipe as TrainingRecipe

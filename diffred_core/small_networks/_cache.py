@@ -176,7 +176,8 @@ class _Slot:
         numbers = (tuple(record[name]) for name in ("mean", "std", "losses"))
         trained = TrainingResult(module.eval().requires_grad_(False), *numbers)
         backbone = as_backbone(trained, self.architecture, seed=self.seed, size=self.images.size)
-        return Network(self.architecture, self.seed, backbone, self.key, trained.losses, record["seconds"])
+        about = {"key": self.key, "losses": trained.losses, "seconds": record["seconds"]}
+        return Network(self.architecture, self.seed, backbone, **about)
 
 
 def as_backbone(trained: TrainingResult, architecture: Architecture, *, seed: int, size: int) -> Backbone:

@@ -141,8 +141,8 @@ def train(
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor, float]]:
         for rows, rate in _schedule(len(y), recipe, epoch, generator):
-            seen = normalised(augmented(pixels[rows], recipe, generator), mean=mean, std=std)
-            yield seen.contiguous(memory_format=torch.channels_last), y[rows], rate
+            x = normalised(augmented(pixels[rows], recipe, generator), mean=mean, std=std)
+            yield x.contiguous(memory_format=torch.channels_last), y[rows], rate
 
     if not recipe.epochs:
         _settle_norms(module, (x for x, _, _ in batches(0)))

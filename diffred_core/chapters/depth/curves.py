@@ -110,7 +110,8 @@ def own_curve(
         probes.probes[name, task.task].predict(rows["validation"]) == task.splits["validation"][1]
         for name, rows in X.items()
     ]
-    return _curve(method, task, probes.correct[:, 0], torch.stack(validation), resampling, fits), probes
+    options = {"method": method, "resampling": resampling, "fits": fits}
+    return _curve(task, probes.correct[:, 0], torch.stack(validation), **options), probes
 
 
 def shifted_curve(
@@ -128,7 +129,7 @@ def shifted_curve(
         )
         for rows in (split, "validation")
     )
-    return _curve(names.SHIFT, other, correct, validation, resampling, _fits(probes))
+    return _curve(other, correct, validation, method=names.SHIFT, resampling=resampling, fits=_fits(probes))
 
 
 def task_of(layers: TaskLayers) -> TaskFeatures:
@@ -229,12 +230,24 @@ def _fits(probes: LayerProbes) -> tuple[Row, ...]:
 
 
 def _curve(
-    method: str, task: TaskFeatures, correct: Tensor, validation: Tensor, resampling: Resampling, fits: tuple[Row, ...]
+    task: TaskFeatures,
+    correct: Tensor,
+    validation: Tensor,
+    *,
+    method: str,
+    resampling: Resampling,
+    fits: tuple[Row, ...],
 ) -> LayerCurve:
     correct, validation = correct.cpu(), validation.cpu()
-    measured = Reading(*(rows.double().mean(1).numpy() for rows in (correct, validation)))
-    resampled = resampling.reading(correct, validation)
-    return LayerCurve(method, task.task, task.n_classes, measured, resampled, resampling.level, fits)
+    return LayerCurve(
+        method=method,
+        task=task.task,
+        n_classes=task.n_classes,
+        measured=Reading(*(rows.double().mean(1).numpy() for rows in (correct, validation))),
+        resampled=resampling.reading(correct, validation),
+        level=resampling.level,
+        fits=fits,
+    )
 
 
 def _places(source: TaskFeatures, other: TaskFeatures) -> Tensor:
@@ -259,25 +272,25 @@ def _limits(curve: LayerCurve, inside: LayerCurve, measure: Measure) -> Row:
 def _measures(curve: LayerCurve, inside: LayerCurve) -> dict[str, Measure]:
     """Return what is read of `curve` and of `inside`: from (..., n_layers) to (...)."""
     measures: dict[str, Measure] = {
-        names.RETAINED: lambda own, _: tunnel.percent_retained(own.accuracy).numpy(),
-        names.RETAINED_HELD_OUT: lambda own, _: _held_out(own),
-        names.BEST_GAIN: lambda own, _: own.chosen - own.last,
+        names.RETAINED: lambda reading, _: tunnel.percent_retained(reading.accuracy).numpy(),
+        names.RETAINED_HELD_OUT: lambda reading, _: _held_out(reading),
+        names.BEST_GAIN: lambda reading, _: reading.chosen - reading.last,
     }
     if curve.method == names.IN_DISTRIBUTION:
         return measures | {metric: _start(share) for metric, share in names.TUNNEL_STARTS.items()}
     return measures | {
-        names.CORRELATION: lambda own, within: tunnel.id_ood_correlation(within.accuracy, own.accuracy).numpy(),
+        names.CORRELATION: lambda ood, own_task: tunnel.id_ood_correlation(own_task.accuracy, ood.accuracy).numpy(),
         # what the last layers cost here beyond what they cost on the task itself: a tunnel is below 0
-        names.RETAINED_BEYOND: lambda own, within: _held_out(own) - _held_out(within),
-        names.ALIGNMENT: lambda own, within: tunnel.alignment(
-            within.last, own.last, id_classes=inside.n_classes, ood_classes=curve.n_classes
+        names.RETAINED_BEYOND: lambda ood, own_task: _held_out(ood) - _held_out(own_task),
+        names.ALIGNMENT: lambda ood, own_task: tunnel.alignment(
+            own_task.last, ood.last, id_classes=inside.n_classes, ood_classes=curve.n_classes
         ).numpy(),
     }
 
 
 def _start(share: float) -> Measure:
     """Return `tunnel.tunnel_start` of many curves at once, counted from 1."""
-    return lambda own, _: (own.accuracy >= share * own.accuracy[..., -1:]).argmax(-1) + 1
+    return lambda reading, _: (reading.accuracy >= share * reading.accuracy[..., -1:]).argmax(-1) + 1
 
 
 def _held_out(of: Reading) -> np.ndarray:

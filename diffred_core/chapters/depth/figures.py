@@ -148,6 +148,11 @@ def redundancy_words(summary: pd.DataFrame) -> str:
     return f"Line chart of shares by layer: {_ends_in_words(summary, REDUNDANCY, '.2f')}."
 
 
+def _optimism(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what the choice on test rows adds by layer; nothing where no probe ran as published."""
+    return by_layer(table, [names.OPTIMISM]) if names.OPTIMISM in set(table["metric"]) else table.iloc[:0]
+
+
 def plot_optimism(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw what it adds to choose the epoch of the published probe on the test rows, layer by layer."""
     ax = begin(ax, summary, COLUMNS, what="plot_optimism", size=(6.4, 1.8 + 0.4 * len(summary)))
@@ -218,7 +223,7 @@ normalised_accuracy = Figure(
 rank = Figure(lambda table: by_layer(table, [m for m in RANKS if m != "n_features"]), plot_rank, rank_words)
 collapse = Figure(lambda table: by_layer(table, [metric for _, metric in COLLAPSE]), plot_collapse, collapse_words)
 redundancy = Figure(lambda table: by_layer(table, list(REDUNDANCY)), plot_redundancy, redundancy_words)
-optimism = Figure(lambda table: by_layer(table, [names.OPTIMISM]), plot_optimism, optimism_words)
+optimism = Figure(_optimism, plot_optimism, optimism_words, empty="No probe as published was asked for.")
 
 
 # ---- small networks by depth

@@ -116,9 +116,9 @@ def _swept(
     network: Network, images: Images, others: Sequence[Images], *, pool: str, eps: float, device: str
 ) -> pd.DataFrame:
     """Return the rows of `layers` about one network, and those about the network itself."""
-    own, *transfer = (_features(network, one, pool=pool, device=device) for one in (images, *others))
+    reference, *transfer = (_features(network, task, pool=pool, device=device) for task in (images, *others))
     options = {"n_subsets": 0, "published_layers": 0, "n_boot": None, "conventions": (names.HARUN,)}
-    table = layers(own, transfer=transfer, rank_eps=eps, **options)
+    table = layers(reference, transfer=transfer, rank_eps=eps, **options)
     retained = results.where(table, metric=names.RETAINED, method=names.TRANSFER)["value"]
     values = {
         names.MEAN_RETAINED: sum(retained) / len(retained),

@@ -140,6 +140,11 @@ def all_claims(probes: pd.DataFrame, similarity: pd.DataFrame) -> list[Claim]:
     ]
 
 
+def extent(probes: pd.DataFrame, similarity: pd.DataFrame) -> str:
+    """Return how many pairs of model and task, and rows, are read."""
+    return f"{len(probes.groupby(KEYS))} pairs of model and task, {len(probes) + len(similarity)} rows"
+
+
 def summary_table(probes: pd.DataFrame, similarity: pd.DataFrame, *, fraction: float = names.FRACTION) -> pd.DataFrame:
     """Return the results table of the summary: what the book states across models and tasks.
 
@@ -253,10 +258,12 @@ def kept_table(fraction: float = names.FRACTION) -> Table:
     return Table(rows, caption, digits=1)
 
 
-def frontier(task: str | None = None) -> Figure:
-    """Return the figure of the frontier of size and accuracy on `task`; by default on the first of the tables."""
+def frontier(pareto_task: str | None = None) -> Figure:
+    """Return the figure of the frontier of size and accuracy on a task; by default on the first of the tables."""
     return Figure(
-        lambda probes: accuracy_frontier(probes, task=task or probes["task"].iloc[0]), plot_frontier, describe_frontier
+        lambda probes: accuracy_frontier(probes, task=pareto_task or probes["task"].iloc[0]),
+        plot_frontier,
+        describe_frontier,
     )
 
 
@@ -282,10 +289,10 @@ def verdict_counts(summary: pd.DataFrame) -> pd.DataFrame:
 
 def published_and_reproduced(probes: pd.DataFrame, *, delta: float = 0.9) -> pd.DataFrame:
     """Return diffused redundancy at `delta`: what was published, then what these tables hold."""
-    theirs = published.diffused_redundancy_at(delta).assign(origin="published")
-    theirs = theirs.assign(model=theirs["model"] + ", " + theirs["weights"])
-    ours = needed_fractions(probes, deltas=[delta]).assign(origin="reproduced")
-    return pd.concat([theirs, ours])[["origin", "model", "task", "first", "nearest"]]
+    printed = published.diffused_redundancy_at(delta).assign(origin="published")
+    printed = printed.assign(model=printed["model"] + ", " + printed["weights"])
+    reproduced = needed_fractions(probes, deltas=[delta]).assign(origin="reproduced")
+    return pd.concat([printed, reproduced])[["origin", "model", "task", "first", "nearest"]]
 
 
 needed = Figure(lambda probes: needed_fractions(probes, deltas=NEEDED_DELTAS), plot_needed, describe_needed)

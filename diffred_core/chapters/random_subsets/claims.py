@@ -97,13 +97,13 @@ def pca_beats_random(
 
     Parameters and errors are those of `accuracy_is_kept`; `level` is the coverage of the interval over draws.
     """
-    drawn = _by_draw(table, names.RANDOM, names.ACCURACY, fraction, probe=probe)
+    accuracy = _by_draw(table, names.RANDOM, names.ACCURACY, fraction, probe=probe)
     pca = _by_draw(table, names.PCA, names.ACCURACY, fraction, probe=probe).item()
     return above_zero(
         name="PCA beats random",
         statement=f"as many principal directions are more accurate than a random {percent(fraction)} of the features.",
-        measured=f"Accuracy is {100 * pca:.1f} % against {100 * drawn.mean():.1f} %",
-        differences=pca - drawn,
+        measured=f"Accuracy is {100 * pca:.1f} % against {100 * accuracy.mean():.1f} %",
+        differences=pca - accuracy,
         level=level,
     )
 
@@ -115,13 +115,13 @@ def classes_pay_unequally(
 
     Parameters and errors are those of `pca_beats_random`.
     """
-    drawn = _by_draw(table, names.RANDOM, names.GINI, fraction, probe=probe)
+    gini = _by_draw(table, names.RANDOM, names.GINI, fraction, probe=probe)
     full = _rows(table, names.FULL, names.GINI, 1.0, probe=probe)["value"].item()
     return above_zero(
         name="classes pay unequally",
         statement=f"with a random {percent(fraction)} of the features accuracy is more unequal over classes.",
-        measured=f"The Gini coefficient is {drawn.mean():.4f} against {full:.4f} of the full layer",
-        differences=drawn - full,
+        measured=f"The Gini coefficient is {gini.mean():.4f} against {full:.4f} of the full layer",
+        differences=gini - full,
         level=level,
     )
 

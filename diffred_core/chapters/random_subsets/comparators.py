@@ -135,32 +135,21 @@ COMPARATORS: dict[str, Comparator] = {
     comparator.name: comparator
     for comparator in (
         Comparator(names.RANDOM, random_subset, "every seed", words="random subset", colour="#0072B2", marker="o"),
-        Comparator(
-            "random_projection_published",
-            random_projection_published,
-            "n_projections",
-            words="projection, as published",
-            colour="#CC79A7",
-            marker="D",
-            gap=False,
-        ),
-        Comparator(
-            "random_projection_gaussian",
-            random_projection_gaussian,
-            "n_projections",
-            words="projection, Gaussian",
-            colour="#E69F00",
-            marker="v",
-            gap=False,
-        ),
-        Comparator(
-            "random_projection_orthogonal",
-            random_projection_orthogonal,
-            "n_projections",
-            words="projection, orthogonal",
-            colour="#56B4E9",
-            marker="P",
-            gap=False,
+        *(
+            Comparator(
+                f"random_projection_{kind}",
+                directions,
+                "n_projections",
+                words=f"projection, {words}",
+                colour=colour,
+                marker=marker,
+                gap=False,
+            )
+            for kind, directions, words, colour, marker in (
+                ("published", random_projection_published, "as published", "#CC79A7", "D"),
+                ("gaussian", random_projection_gaussian, "Gaussian", "#E69F00", "v"),
+                ("orthogonal", random_projection_orthogonal, "orthogonal", "#56B4E9", "P"),
+            )
         ),
         Comparator(names.PCA, pca, "one", words="PCA", colour="#D55E00", marker="s"),
         Comparator("top_variance", top_variance, "one", words="top variance", colour="#009E73", marker="^"),

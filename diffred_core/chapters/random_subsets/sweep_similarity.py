@@ -72,8 +72,8 @@ def similarity(
         raise InputError(f"split must be one of {', '.join(features.splits)}, got {split!r}; name one")
     sizes, X = Sizes.of(features.n_features, fractions), features.splits[split][0]
     moments = feature_moments.from_features(X)
-    own = cka.similarity_matrix(moments).diagonal()
-    has_similarity = (own > TELLING * moments.gram.diagonal().square()).cpu()
+    similarity_to_itself = cka.similarity_matrix(moments).diagonal()
+    has_similarity = (similarity_to_itself > TELLING * moments.gram.diagonal().square()).cpu()
     draws = [_Draw.of(repeat, s, has_similarity, sizes) for repeat, s in enumerate(range(seed, seed + n_seeds))]
     limits = _limits(X, draws, sizes.nearest(interval_fractions), level=level)
     rows = [*_whole_rows(moments, draws, limits), *_pair_rows(moments, draws, sizes)]
