@@ -153,32 +153,22 @@ def line(ax: Axes, rows: pd.DataFrame, *, x: str, look: Look, label: str | None 
     limits = ["low", "high"] if band and rows["low"].notna().any() else []
     # one row a number, the mean of a place first, then its limits: seaborn is given the interval, and computes none
     numbers = rows.sort_values(x).melt(x, ["mean", *limits])
-    sns.lineplot(
-        x=numbers[x].astype(float),
-        y=numbers["value"].astype(float),
-        sort=False,  # it would order the numbers of a place by size
-        estimator=lambda values: values.iloc[0],
-        errorbar=(lambda values: values.iloc[1:]) if limits else None,
-        err_kws={"alpha": 0.2, "linewidth": 0},
-        ax=ax,
-        label=look.words if label is None else label,
-        legend=False,
-        color=look.colour,
-        linestyle=look.dash,
-        linewidth=1.6,
-        marker=look.marker or None,
-        markersize=4.5,
-        markeredgecolor=look.colour,  # seaborn rings markers in white, which takes small ones their shape
-    )
+    bars = (lambda values: values.iloc[1:]) if limits else None
+    interval = {"estimator": lambda values: values.iloc[0], "errorbar": bars}
+    # seaborn rings markers in white, which takes small ones their shape
+    marks = {"marker": look.marker or None, "markersize": 4.5, "markeredgecolor": look.colour}
+    options = {"color": look.colour, "linestyle": look.dash, "linewidth": 1.6} | marks
+    options |= {"label": look.words if label is None else label, "legend": False, "ax": ax}
+    values = {"x": numbers[x].astype(float), "y": numbers["value"].astype(float)}
+    # sorting would order the numbers of a place by size
+    sns.lineplot(**values, sort=False, **interval, err_kws={"alpha": 0.2, "linewidth": 0}, **options)
 
 
-def points(
-    ax: Axes, rows: pd.DataFrame, *, look: Look, x: str = "mean", size: float = 6, label: str | None = None
-) -> None:
+def points(ax: Axes, rows: pd.DataFrame, *, look: Look, x: str = "mean", size: float = 6) -> None:
     """Draw `x` of every row at the height of its index, with its interval as a bar."""
     reach = [rows[x] - rows["low"], rows["high"] - rows[x]]
-    options = {"color": look.colour, "label": look.words if label is None else label, "markersize": size}
-    ax.errorbar(rows[x], rows.index, xerr=reach, fmt=look.marker, capsize=3, **options)
+    options = {"color": look.colour, "label": look.words, "markersize": size, "capsize": 3}
+    ax.errorbar(rows[x], rows.index, xerr=reach, fmt=look.marker, **options)
 
 
 def row_names(ax: Axes, texts: Sequence[str], *, size: float = 11) -> None:
@@ -189,16 +179,10 @@ def row_names(ax: Axes, texts: Sequence[str], *, size: float = 11) -> None:
 
 
 def lines(
-    ax: Axes,
-    summary: pd.DataFrame,
-    known: Mapping[Any, Look],
-    *,
-    by: str | list[str],
-    x: str,
-    banded: Container[Any] | None = None,
+    ax: Axes, summary: pd.DataFrame, known: Mapping[Any, Look], *, by: Any, x: str, banded: Container[Any] | None = None
 ) -> None:
-    """Draw a `line` for every value of `by`, by its look among `known` or a free one; banded are all, or `banded`."""
-    groups = {key: rows for key, rows in summary.groupby(by, dropna=False)}
+    """Draw a `line` for every value of `by`, by its look among `known` or a free one; with a band all, or `banded`."""
+    groups = dict(list(summary.groupby(by, dropna=False)))
     for key, look in looks(known, groups).items():
         line(ax, groups[key], x=x, look=look, band=banded is None or key in banded)
 

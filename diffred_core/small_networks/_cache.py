@@ -116,32 +116,30 @@ def networks(
     return [slot.read() for slot in slots]
 
 
+@dataclass(eq=False)
 class _Slot:
     """The place of one network: its weights, and the record that is written after them."""
 
-    def __init__(
-        self,
-        images: Images,
-        architecture: Architecture,
-        *,
-        seed: int,
-        recipe: TrainingRecipe,
-        device: str,
-        root: Path,
-    ):
-        self.images, self.architecture, self.recipe, self.seed, self.device = images, architecture, recipe, seed, device
+    images: Images
+    architecture: Architecture
+    seed: int
+    recipe: TrainingRecipe
+    device: str
+    root: Path
+
+    def __post_init__(self) -> None:
         self.identity = {
-            "architecture": asdict(architecture),
-            "recipe": asdict(recipe),
-            "seed": seed,
-            "n_classes": images.n_classes,
-            "training_images": images.digest("train"),
+            "architecture": asdict(self.architecture),
+            "recipe": asdict(self.recipe),
+            "seed": self.seed,
+            "n_classes": self.images.n_classes,
+            "training_images": self.images.digest("train"),
             "code": files.digest_of({path.name: path.read_bytes() for path in CODE}),
             "torch": torch.__version__,
-            "device": device.partition(":")[0],
+            "device": self.device.partition(":")[0],
         }
         self.key = files.digest_of({"identity": json.dumps(self.identity, sort_keys=True).encode()})
-        self.weights = root / f"{architecture.name}-s{seed}-{self.key[:16]}.safetensors"
+        self.weights = self.root / f"{self.architecture.name}-s{self.seed}-{self.key[:16]}.safetensors"
         self.record = self.weights.with_suffix(".json")
 
     def fill(self) -> None:

@@ -133,9 +133,8 @@ def train(
         )
     mean, std = channel_statistics(pixels)
     module = VGG(architecture, images.n_classes, seed=seed).to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(
-        module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
+    rates = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+    optimiser = torch.optim.AdamW(module.parameters(), **rates, fused=True)
     generator = torch.Generator().manual_seed(seed)
     losses: list[float] = []
 

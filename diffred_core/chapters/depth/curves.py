@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -177,10 +177,8 @@ def tunnel_rows(curve: LayerCurve, inside: LayerCurve, layers: TaskLayers, *, pr
         if np.isfinite(value):
             yield shared | {"metric": metric, "value": float(value)} | _limits(curve, inside, measure)
     yield shared | {"metric": names.BEST_LAYER, "value": int(curve.measured.best) + 1}
-    if (
-        curve.method != names.IN_DISTRIBUTION
-        and (start := tunnel.revised_tunnel_start(curve.measured.accuracy)) is not None
-    ):
+    start = tunnel.revised_tunnel_start(curve.measured.accuracy)
+    if curve.method != names.IN_DISTRIBUTION and start is not None:
         yield shared | {"metric": "tunnel_start_revised", "value": start + 1}
 
 
@@ -230,24 +228,12 @@ def _fits(probes: LayerProbes) -> tuple[Row, ...]:
 
 
 def _curve(
-    task: TaskFeatures,
-    correct: Tensor,
-    validation: Tensor,
-    *,
-    method: str,
-    resampling: Resampling,
-    fits: tuple[Row, ...],
+    task: TaskFeatures, correct: Tensor, validation: Tensor, *, resampling: Resampling, **about: Any
 ) -> LayerCurve:
     correct, validation = correct.cpu(), validation.cpu()
-    return LayerCurve(
-        method=method,
-        task=task.task,
-        n_classes=task.n_classes,
-        measured=Reading(*(rows.double().mean(1).numpy() for rows in (correct, validation))),
-        resampled=resampling.reading(correct, validation),
-        level=resampling.level,
-        fits=fits,
-    )
+    measured = Reading(*(rows.double().mean(1).numpy() for rows in (correct, validation)))
+    about |= {"task": task.task, "n_classes": task.n_classes, "level": resampling.level}
+    return LayerCurve(measured=measured, resampled=resampling.reading(correct, validation), **about)
 
 
 def _places(source: TaskFeatures, other: TaskFeatures) -> Tensor:
