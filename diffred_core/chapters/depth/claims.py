@@ -192,11 +192,14 @@ def depth_retains_less(table: pd.DataFrame, *, shallow: str, deep: str, pooling:
 
     Parameters and errors are those of `late_pooling_retains_more`; `pooling` is ``early_pooling`` or ``late_pooling``.
     """
-    return _retains_less(
-        *(_by_seed(table, model, pooling) for model in (deep, shallow)),
+    less, more = (_by_seed(table, model, pooling) for model in (deep, shallow))
+    return above_zero(
         name="depth retains less",
         statement=f"{deep} retains less of its OOD performance than {shallow} ({names.network_words(pooling)}).",
+        measured=f"It retains {less.mean():.1f} % against {more.mean():.1f} %; the loss, in points",
+        differences=more - less,
         level=level,
+        digits=1,
         over="pairs of networks",
     )
 
@@ -225,25 +228,16 @@ def training_retains_less(table: pd.DataFrame, *, model: str, pooling: str, leve
 
     Parameters and errors are those of `depth_retains_less`; the table must hold the untrained networks.
     """
-    return _retains_less(
-        *(_by_seed(table, model, pooling, recipe=recipe) for recipe in (names.TRAINED, names.UNTRAINED)),
-        name="training retains less",
-        statement=f"{model} ({names.network_words(pooling)}) retains less of its OOD performance after training than "
-        "before.",
-        level=level,
-        over="networks",
-    )
-
-
-def _retains_less(less: pd.Series, more: pd.Series, *, name: str, statement: str, level: float, over: str) -> Claim:
+    after, before = (_by_seed(table, model, pooling, recipe=recipe) for recipe in (names.TRAINED, names.UNTRAINED))
+    network = f"{model} ({names.network_words(pooling)})"
     return above_zero(
-        name=name,
-        statement=statement,
-        measured=f"It retains {less.mean():.1f} % against {more.mean():.1f} %; the loss, in points",
-        differences=more - less,
+        name="training retains less",
+        statement=f"{network} retains less of its OOD performance after training than before.",
+        measured=f"It retains {after.mean():.1f} % against {before.mean():.1f} %; the loss, in points",
+        differences=before - after,
         level=level,
         digits=1,
-        over=over,
+        over="networks",
     )
 
 

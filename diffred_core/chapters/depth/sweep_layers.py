@@ -120,7 +120,6 @@ def _measured(
     probe: str,
     resampling: Resampling,
 ) -> tuple[list[LayerCurve], LayerProbes]:
-    """Return the curve of the task itself and of all others, and the probes of the task itself."""
     inside, probes = curves.own_curve(layers, method=IN_DISTRIBUTION, split=split, probe=probe, resampling=resampling)
     # Rows of another task are other rows, resampled on their own; corrupted ones, as of ``mnist5k+noise:3``, stay
     # paired with those of their task.

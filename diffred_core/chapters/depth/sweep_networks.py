@@ -115,7 +115,6 @@ def _check(images: Images, others: Sequence[Images]) -> None:
 def _swept(
     network: Network, images: Images, others: Sequence[Images], *, pool: str, eps: float, device: str
 ) -> pd.DataFrame:
-    """Return the rows of `layers` about one network, and those about the network itself."""
     reference, *transfer = (_features(network, task, pool=pool, device=device) for task in (images, *others))
     options = {"n_subsets": 0, "published_layers": 0, "n_boot": None, "conventions": (names.HARUN,)}
     table = layers(reference, transfer=transfer, rank_eps=eps, **options)
@@ -144,7 +143,6 @@ def _features(network: Network, images: Images, *, pool: str, device: str) -> di
 
 @torch.inference_mode()
 def _classifier_accuracy(network: Network, images: Images) -> float:
-    """Return the accuracy of the network's own classifier on the test rows."""
     (pixels, y), backbone = images.split("test"), network.backbone
     device = next(backbone.module.parameters()).device
     classes = [backbone.module(backbone.normalised(batch.to(device))).argmax(1).cpu() for batch in pixels.split(256)]

@@ -52,7 +52,6 @@ def _network_retained(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _classifiers(table: pd.DataFrame) -> pd.DataFrame:
-    """Return how often the networks' own classifiers are right, in percent."""
     rows = summarize(table, names.KIND, metric=names.CLASSIFIER)[[*names.KIND, "mean", "low", "high"]]
     return _in_words(rows.assign(**100 * rows[["mean", "low", "high"]].astype(float)))
 

@@ -337,6 +337,5 @@ def _at(table: pd.DataFrame, fraction: float) -> pd.DataFrame:
 
 
 def _finish_rows(ax: Axes, cells: pd.DataFrame, *, title: str, x: str, columns: int) -> Axes:
-    """Name the rows of a chart with one row a model and task."""
     style.row_names(ax, style.cell_names(cells), size=9)
     return finish(ax, title=title, x=x, y="", columns=columns)

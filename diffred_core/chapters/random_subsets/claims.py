@@ -157,6 +157,5 @@ def _rows(table: pd.DataFrame, method: str, metric: str, fraction: float, *, pro
 
 
 def _by_draw(table: pd.DataFrame, method: str, metric: str, fraction: float, *, probe: str | None = None) -> pd.Series:
-    """Return the values of a metric by the number of the draw."""
     rows = _rows(table, method, metric, fraction, probe=probe)
     return rows[rows["repeat"].notna()].set_index("repeat")["value"].sort_index()

@@ -241,7 +241,6 @@ similarity = Figure(similarities, plot_similarity, describe_similarity)
 
 
 def _method_lines(ax: Axes, summary: pd.DataFrame, *, banded: tuple[str, ...] = ()) -> None:
-    """Draw one line a method against the share of features kept, and the full layer."""
     parts = summary[summary["method"] != names.FULL]
     style.lines(ax, parts, METHODS, by="method", x="fraction", banded=banded)
     _full_line(ax, summary)

@@ -115,7 +115,6 @@ class _Draw:
 def _whole_rows(
     moments: FeatureMoments, draws: Sequence[_Draw], limits: Mapping[tuple[int, int], Row]
 ) -> Iterator[Row]:
-    """Yield the similarity of every subset with the layer, and its two references."""
     for draw in draws:
         masks = draw.masks
         permuted = cka.permutation_null_mean(moments, moments, masks=masks)
