@@ -44,9 +44,6 @@ def run(
     given = {name: value for name, value in named.items() if value is not None}
     given |= parsed(parameter, schema, template=template.name)
     place = place_of(analysis, given, schema)
-    if sys.stderr.isatty() and "split_seed" not in given and _reads_new_features(place, schema):
-        # A page has no place for a bar, so what may take long is done before, where a person sees how far it is.
-        extract(place[1], place[0], checkpoint=checkpoint, device=device, threads=threads)
     _run_to_its_place(template, given, place, threads=threads, timeout=timeout, cell_timeout=cell_timeout, stamp=stamp)
 
 
@@ -72,16 +69,6 @@ def extract(
         from diffred_core.running import write_stamp
 
         write_stamp(stamp_file(stamp), manifests(model, task, found.keys.values()))
-
-
-def _reads_new_features(place: tuple[str, str, str], schema: dict[str, Parameter]) -> bool:
-    """Return whether a notebook reads the last layer of images of which no features are kept yet."""
-    from diffred_core.running import needs_features
-
-    task, model, analysis = place
-    if not {"model", "task"} <= schema.keys() or "layers" in schema or task.startswith("embeddings:"):
-        return False
-    return needs_features(analysis) and not any(features_folder(task, model).rglob("manifest.json"))
 
 
 def features_folder(task: str, model: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -57,7 +58,7 @@ def run_notebook(
     cell_timeout, timeout : float, optional
         Seconds that one cell, and the whole run, may take.
     progress : bool, default=False
-        Show papermill's bar over the cells.
+        Show papermill's bar over the cells, and on a terminal the bar of an extraction.
 
     Returns
     -------
@@ -78,7 +79,8 @@ def run_notebook(
     limits = Limits(threads, cell_timeout, timeout, progress)
     beginning = _begin(template, {p.name: given.get(p.name, p.default) for p in schema.values()}, threads)
     with _part_file(output) as part, _failures_kept(part, output, record, beginning):
-        with sigterm_as_exit(), private_kernel(threads=threads, timeout=timeout) as kernel:
+        terminal = os.ttyname(sys.stderr.fileno()) if progress and sys.stderr.isatty() else None
+        with sigterm_as_exit(), private_kernel(threads=threads, timeout=timeout, terminal=terminal) as kernel:
             notebook = nbformat.read(template, as_version=4)
             error = execute(notebook, part, parameters=given, kernel=kernel, cwd=files.working_root(), limits=limits)
             if error is not None:

@@ -15,10 +15,9 @@ from pathlib import Path
 from diffred_core import files
 from diffred_core.errors import InputError, near_names
 from diffred_core.running._digests import whole_digest
-from diffred_core.running._display import log_of, watch
+from diffred_core.running._display import Event, Job, explain, log_of, read_events, watch
 from diffred_core.running._grid_definition import read_grid
 from diffred_core.running._interrupts import sigterm_as_exit
-from diffred_core.running._jobs import Event, Job, explain, read_events
 from diffred_core.running._stamps import drop_broken_stamps
 from diffred_core.running.warm import warm_process
 
