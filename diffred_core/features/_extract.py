@@ -93,10 +93,10 @@ class Extractor:
         images = {shard: store.images[store.rows(shard)] for shard in missing}
         indices = {shard: dataset.splits[split][store.rows(shard)][kept.unknown(images[shard])] for shard in missing}
         batches = {shard: [batch.tolist() for batch in indices[shard].split(self.batch_size)] for shard in missing}
-        every = [batch for shard in missing for batch in batches[shard] if batch]
-        pixels = self._pixels(dataset, every)
+        in_order = [batch for shard in missing for batch in batches[shard] if batch]
+        pixels = self._pixels(dataset, in_order)
         dtype = DTYPES[store.identity["dtype"]]
-        with self._bar(f"{dataset.name} {what}", sum(map(len, every))) as bar, closing(pixels):
+        with self._bar(f"{dataset.name} {what}", sum(map(len, in_order))) as bar, closing(pixels):
             for shard in missing:
                 rows = []
                 for batch in filter(None, batches[shard]):
@@ -169,15 +169,15 @@ def pixel_batches(
     Pillow decodes and resizes without the interpreter's lock, so threads keep up with the network.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        waiting: deque[list[Future[list[Tensor]]]] = deque()
+        decoding: deque[list[Future[list[Tensor]]]] = deque()
         try:
             for batch in batches:
                 chunks = [batch[i : i + CHUNK] for i in range(0, len(batch), CHUNK)]
-                waiting.append([pool.submit(_pixels, dataset, transform, chunk) for chunk in chunks])
-                if len(waiting) > AHEAD:
-                    yield _stacked(waiting.popleft())
-            while waiting:
-                yield _stacked(waiting.popleft())
+                decoding.append([pool.submit(_pixels, dataset, transform, chunk) for chunk in chunks])
+                if len(decoding) > AHEAD:
+                    yield _stacked(decoding.popleft())
+            while decoding:
+                yield _stacked(decoding.popleft())
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -114,14 +114,14 @@ class View:
 
 def places_of(dataset: Dataset, rows: Tensor | Sequence[int] | None) -> tuple[Tensor, Tensor]:
     """Return the samples asked for, each once and in one order, and the place of every row among them."""
-    every = torch.cat(list(dataset.splits.values()))
-    rows = torch.arange(len(every)) if rows is None else torch.as_tensor(rows).cpu()
-    if rows.ndim != 1 or rows.dtype != torch.int64 or not len(rows) or rows.min() < 0 or rows.max() >= len(every):
+    samples = torch.cat(list(dataset.splits.values()))
+    rows = torch.arange(len(samples)) if rows is None else torch.as_tensor(rows).cpu()
+    if rows.ndim != 1 or rows.dtype != torch.int64 or not len(rows) or rows.min() < 0 or rows.max() >= len(samples):
         raise InputError(
-            f"rows must be places within 0..{len(every) - 1} in the samples of {dataset.name!r}, got "
+            f"rows must be places within 0..{len(samples) - 1} in the samples of {dataset.name!r}, got "
             f"{rows.dtype} of shape {tuple(rows.shape)}{_range(rows)}; count through train, validation and test"
         )
-    return every[rows].unique(return_inverse=True)
+    return samples[rows].unique(return_inverse=True)
 
 
 def _range(rows: Tensor) -> str:

@@ -111,14 +111,14 @@ class Event:
 def read_events(lines: Iterable[str]) -> Iterator[Event | int]:
     """Yield what the `lines` of the process say: the number of jobs, then what becomes of each."""
     jobs: dict[int, Job] = {}
-    for said in map(json.loads, lines):
-        if said["kind"] == "total":
-            yield said["total"]
+    for fields in map(json.loads, lines):
+        if fields["kind"] == "total":
+            yield fields["total"]
             continue
-        if said["kind"] == "started":
-            jobs[said["jobid"]] = Job(**said["job"])
-        if said["jobid"] in jobs:
-            yield Event(said["kind"], jobs[said["jobid"]])
+        if fields["kind"] == "started":
+            jobs[fields["jobid"]] = Job(**fields["job"])
+        if fields["jobid"] in jobs:
+            yield Event(fields["kind"], jobs[fields["jobid"]])
 
 
 def progress_of(log: Path) -> str:

@@ -68,14 +68,16 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
         return f"nothing to do, {name} is up to date ({time.perf_counter() - started:.1f} s)"
     log.parent.mkdir(parents=True, exist_ok=True)
     with sigterm_as_exit(), warm_process() as where, _Snakemake(command, log, where) as snakemake:
-        seen = watch(snakemake.events())
+        display = watch(snakemake.events())
     seconds = f"{time.perf_counter() - started:.0f} s"
-    if seen.failed:
-        raise GridFailure(_failures(seen.failed, log), rules=(job.rule for job in seen.failed))
+    if display.failed:
+        raise GridFailure(_failures(display.failed, log), rules=(job.rule for job in display.failed))
     if snakemake.process.returncode:
         raise GridFailure(f"Snakemake could not run the grid: {explain(log)} (whole log: {log})")
     files.write_text(finished, whole_digest(grid, until=until))
-    return f"{seen.done} jobs done in {seconds}" if seen.done else f"nothing to do, {name} is up to date ({seconds})"
+    return (
+        f"{display.done} jobs done in {seconds}" if display.done else f"nothing to do, {name} is up to date ({seconds})"
+    )
 
 
 def dry_run_of(name: str, *, profile: str = "local", until: str = "book") -> str:

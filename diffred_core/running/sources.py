@@ -82,14 +82,14 @@ def imported_files(path: Path, *, package: Path = PACKAGE) -> set[Path]:
 
 def closure(paths: Iterable[Path], *, package: Path = PACKAGE) -> set[Path]:
     """Return `paths` and every file of `package` that they import, directly or through one another."""
-    found: set[Path] = set()
-    waiting = list(paths)
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting.extend(imported_files(path, package=package))
-    return found
+    reached: set[Path] = set()
+    to_read = list(paths)
+    while to_read:
+        path = to_read.pop()
+        if path not in reached:
+            reached.add(path)
+            to_read.extend(imported_files(path, package=package))
+    return reached
 
 
 def code_digest(paths: Iterable[Path], *, package: Path = PACKAGE) -> str:

@@ -166,12 +166,12 @@ class _Job:
 
 def _serve(listener: socket.socket) -> None:
     """Fork for every command, report how its job ended, and end the job of a command that is gone."""
-    waiting = selectors.DefaultSelector()
+    selector = selectors.DefaultSelector()
     for source in (sys.stdin, listener):
-        waiting.register(source, selectors.EVENT_READ)
+        selector.register(source, selectors.EVENT_READ)
     while True:
-        (key, _), *_ = waiting.select()
-        jobs = {key.data for key in waiting.get_map().values() if key.data}
+        (key, _), *_ = selector.select()
+        jobs = {key.data for key in selector.get_map().values() if key.data}
         if key.fileobj is sys.stdin:
             for job in jobs:
                 job.end()
@@ -179,14 +179,14 @@ def _serve(listener: socket.socket) -> None:
         if key.fileobj is listener:
             job = _forked(listener, [job.command for job in jobs])
             for source in (job.process.sentinel, job.command):
-                waiting.register(source, selectors.EVENT_READ, job)
+                selector.register(source, selectors.EVENT_READ, job)
             continue
-        waiting.unregister(key.fileobj)
+        selector.unregister(key.fileobj)
         if key.fileobj is key.data.command:
             key.data.end()
         else:
             with contextlib.suppress(KeyError):  # the command has gone before
-                waiting.unregister(key.data.command)
+                selector.unregister(key.data.command)
             key.data.report()
 
 
