@@ -10,7 +10,7 @@ import pytest
 from small_checkout import PROJECT, is_running, make_checkout, outputs_of, wait_for, write_notebook
 
 from diffred_core import files
-from diffred_core.running import GridFailure, dry_run_of, run_grid
+from diffred_core.running import GridFailure, dry_run_of, run_grid, warm
 
 
 @pytest.fixture
@@ -79,6 +79,19 @@ def test_an_interrupted_grid_takes_its_kernels_with_it(checkout, number):
         assert running.wait(timeout=40) != 0
     wait_for(lambda: not is_running(kernel))
     assert jobs("cell") == ["cell hello t a-b", "cell hello t c"]  # no lock and no half result is left
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every job is a process of its own")
+def test_the_jobs_of_a_large_grid_are_forks_of_one_process_that_ends_with_it(checkout, monkeypatch):
+    monkeypatch.setattr(warm, "LIBRARIES", ("sched", "papermill", "nbclient", "ipykernel.kernelapp"))
+    write_notebook(Path("notebooks/hello.ipynb"), "import os, sys\nprint('sched' in sys.modules, os.getppid())")
+    models = [f"m{i}" for i in range(6)]
+    Path("workflow/grids/tiny.yml").write_text(f"models: {models}\ntasks: [t]\nanalyses: {{hello: {{}}}}\n")
+    run_grid("tiny", cores=1, until="cell")
+    outputs = [outputs_of(files.notebook_path("t", model, "hello")).split() for model in models]
+    parents = {parent for warmed, parent in outputs if warmed == "True"}
+    assert len(parents) == 1
+    assert not is_running(int(parents.pop()))
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cuda", True), ("cpu", False)])
