@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 ADDRESS = "DIFFRED_WARM"
 THREADS = "OMP_NUM_THREADS"  # read when torch is imported, so a fork has the number of the process that it is made from
 LIBRARIES = (
-    *("torch", "pandas", "pyarrow", "scipy.stats", "matplotlib.pyplot", "seaborn", "pandera.pandas"),
-    *("pandera.backends.pandas.register", "safetensors.torch", "torchvision", "timm"),
+    *("torch", "pandas", "pyarrow", "scipy.stats", "sklearn.datasets", "matplotlib.pyplot", "seaborn"),
+    *("pandera.pandas", "pandera.strategies.pandas_strategies", "safetensors.torch", "torchvision", "timm"),
     *("ipykernel.kernelapp", "matplotlib_inline.backend_inline", "papermill", "nbclient", "psutil", "typer"),
 )
 """What most jobs import; one that is not installed is left out."""
