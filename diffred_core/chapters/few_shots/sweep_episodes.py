@@ -16,7 +16,8 @@ from diffred_core.chapters.few_shots.pool import Pool
 from diffred_core.chapters.few_shots.reasons import agreement_rows, harm_rows, kind_rows
 from diffred_core.chapters.few_shots.setting import FRACTIONS, Setting, Source, draw_setting
 from diffred_core.chapters.random_subsets.sweep_probes import probes
-from diffred_core.errors import InputError, near_names
+from diffred_core.checks import check_choice
+from diffred_core.errors import InputError
 from diffred_core.results.rows import Cell, Row
 
 MORE_SHOTS: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100)
@@ -170,8 +171,7 @@ def _check(
     if not shots:
         raise InputError("shots must name at least one number of shots, got none; (1, 5) is usual")
     for head in heads:
-        if head not in HEADS:
-            raise InputError(f"heads must be among {', '.join(HEADS)}, got {head!r}{near_names(str(head), HEADS)}")
+        check_choice(head, HEADS, "heads must be among {}")
     if n_episodes < 4:
         raise InputError(f"n_episodes must be at least 4, since each half needs an interval, got {n_episodes}")
     shape = (len(pool.rows), pool.features.n_features)
