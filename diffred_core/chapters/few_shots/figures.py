@@ -6,7 +6,6 @@ from functools import partial
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
 
 import diffred_core.chapters.few_shots.names as names
 from diffred_core import results
@@ -14,7 +13,7 @@ from diffred_core.chapters.few_shots.figures_rows import agreement as agreement
 from diffred_core.chapters.few_shots.figures_rows import gain_in_words
 from diffred_core.chapters.few_shots.figures_rows import masks as masks
 from diffred_core.chapters.few_shots.names import plural
-from diffred_core.chapters.few_shots.reading import along, headline, theory_errors, where
+from diffred_core.chapters.few_shots.reading import along, headline, theory_errors
 from diffred_core.drawing import Figure, Look, looks
 from diffred_core.drawing.style import (
     COLOURS,
@@ -24,13 +23,14 @@ from diffred_core.drawing.style import (
     finish,
     interval_name,
     line,
+    number_axis,
     one_value,
     percent_axis,
     percent_ticks,
     require,
 )
+from diffred_core.results import where
 
-SHARE = 0.05  # of the dimensions, that words speak of: the upper end of the published 1 to 5 %
 ORDERS = {
     names.ORACLE: Look(names.IMPORTANCES[names.ORACLE], "#000000", "o"),
     names.WITHOUT_QUERIES: Look(names.IMPORTANCES[names.WITHOUT_QUERIES], "#0072B2", "s"),
@@ -115,7 +115,7 @@ def _plot_gains(summary: pd.DataFrame, *, x: str, ax: Axes | None = None) -> Axe
     for method, look in looks(GAINS, summary["method"]).items():
         line(ax, where(summary, method=method).astype({x: float}), x=x, look=look)
     ax.axhline(0, color=GREY, linewidth=1)
-    _log_ticks(ax, summary[x])
+    number_axis(ax, summary[x])
     percent_ticks(ax)
     title = f"bands: {interval_name(summary, over='episodes')}"
     return finish(ax, title=title, x=f"{AXES[x][0]} (log scale)", y="gain (points of accuracy)", columns=1)
@@ -184,7 +184,7 @@ def _plot_theory(errors: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.plot(mask["n_selected"] * 1.25, 1 - mask["simulated"], marker, color=colour, markerfacecolor="white")
     ax.plot([], [], color=GREY, label="formula (6)")
     ax.plot([], [], "o", color=GREY, markerfacecolor="white", label="all, mask (8)")
-    _log_ticks(ax, kept["n_selected"])
+    number_axis(ax, kept["n_selected"])
     percent_ticks(ax)
     title = "filled points: simulation"
     return finish(ax, title=title, x="dimensions kept, best first (log scale)", y="accuracy (%)")
@@ -202,19 +202,12 @@ def _theory_in_words(errors: pd.DataFrame) -> str:
     return f"Line chart of the accuracy of two Gaussian classes by the dimensions kept. {'; '.join(parts)}."
 
 
-def _log_ticks(ax: Axes, numbers: pd.Series) -> None:
-    ax.set_xscale("log")
-    ax.set_xticks(sorted(numbers.astype(float).unique()))
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_locator(NullLocator())
-
-
 def _simulated(row: pd.Series) -> str:
     return f"{100 * (1 - row['simulated']):.1f} %"
 
 
 def _nearest(rows: pd.DataFrame) -> pd.Series:
-    return rows.loc[(rows["fraction"] - SHARE).abs().idxmin()]
+    return rows.loc[(rows["fraction"] - names.UPPER_FRACTION).abs().idxmin()]
 
 
 def _percent(row: pd.Series) -> str:
