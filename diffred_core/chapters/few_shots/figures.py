@@ -19,7 +19,7 @@ from diffred_core.drawing.style import (
     COLOURS,
     GREY,
     MARKERS,
-    axes_or_new,
+    begin,
     finish,
     interval_name,
     line,
@@ -27,7 +27,6 @@ from diffred_core.drawing.style import (
     one_value,
     percent_axis,
     percent_ticks,
-    require,
 )
 from diffred_core.results import where
 
@@ -65,10 +64,10 @@ def _accuracy(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the accuracy of episodes against the share of dimensions kept, one line an order, the full layer dashed."""
-    require(summary, ("method", "fraction", "mean", "low", "high", "n"), what="figures.accuracy")
     for column in ("n_way", "n_shot"):
         one_value(summary, column, what="figures.accuracy")
-    ax = axes_or_new(ax, size=(5.8, 5.0))
+    columns = ("method", "fraction", "mean", "low", "high", "n")
+    ax = begin(ax, summary, columns, what="figures.accuracy", size=(5.8, 5.0))
     for method, look in looks(ORDERS, summary["method"]).items():
         line(ax, where(summary, method=method), x="fraction", look=look)
     full = where(summary, fraction=1.0)["mean"].iloc[0]
@@ -110,8 +109,7 @@ def _gains(table: pd.DataFrame, *, x: str) -> pd.DataFrame:
 
 def _plot_gains(summary: pd.DataFrame, *, x: str, ax: Axes | None = None) -> Axes:
     """Draw gains against the number of shots or of classes: of the best share of dimensions, and of masks."""
-    require(summary, ("method", x, "mean", "low", "high", "n"), what=f"figures.gains along {x}")
-    ax = axes_or_new(ax)
+    ax = begin(ax, summary, ("method", x, "mean", "low", "high", "n"), what=f"figures.gains along {x}")
     for method, look in looks(GAINS, summary["method"]).items():
         line(ax, where(summary, method=method).astype({x: float}), x=x, look=look)
     ax.axhline(0, color=GREY, linewidth=1)
@@ -144,8 +142,8 @@ def _bridge(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plot_bridge(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw accuracy relative to all dimensions: random subsets at full data beside chosen ones at few shots."""
-    require(summary, ("method", "n_shot", "fraction", "mean", "low", "high", "n"), what="figures.bridge")
-    ax = axes_or_new(ax, size=(5.8, 5.0))
+    columns = ("method", "n_shot", "fraction", "mean", "low", "high", "n")
+    ax = begin(ax, summary, columns, what="figures.bridge", size=(5.8, 5.0))
     places = {int(n_shot): place for place, n_shot in enumerate(sorted(summary["n_shot"].dropna().unique()), start=1)}
     named = {0: "all training rows"} | {place: plural(n_shot, "shot") for n_shot, place in places.items()}
     at = summary["n_shot"].map(places).fillna(0)
@@ -173,8 +171,8 @@ def _plot_theory(errors: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Drawn are the methods ``top`` and ``mask_theory`` of `theory_errors`.
     """
-    require(errors, ("method", "n_selected", "n_shot", "simulated", "approximated"), what="figures.theory")
-    ax = axes_or_new(ax, size=(5.8, 4.8))
+    columns = ("method", "n_selected", "n_shot", "simulated", "approximated")
+    ax = begin(ax, errors, columns, what="figures.theory", size=(5.8, 4.8))
     kept = errors[errors["method"] == "top"]
     for (n_shot, rows), colour, marker in zip(kept.groupby("n_shot"), COLOURS, MARKERS, strict=False):
         rows = rows.sort_values("n_selected")

@@ -53,6 +53,7 @@ NINTHS = tuple(f"spread {spread}, distance {distance}" for spread in THIRDS for 
 CONFOUNDERS = "spread high, distance low"  # as the abstract describes them (Luo et al. 2023)
 
 SIMULATED, EXACT, APPROXIMATED = "simulated", "exact", "approximated"  # recipes of the error in the theory
+ERRORS = {SIMULATED: "simulated", EXACT: "by (5)", APPROXIMATED: "by (6)"}
 
 
 def mask_method(kind: str, who: str) -> str:

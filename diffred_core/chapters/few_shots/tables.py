@@ -6,14 +6,12 @@ import pandas as pd
 
 from diffred_core import results
 from diffred_core.chapters.few_shots.names import (
-    APPROXIMATED,
     BY_VIEWS,
+    ERRORS,
     EUCLIDEAN,
-    EXACT,
     NO_MASK,
     OF_VIEWS,
     ORIGINAL,
-    SIMULATED,
     mask_method,
     plural,
 )
@@ -21,7 +19,6 @@ from diffred_core.chapters.few_shots.reading import all_shots, headline, n_way, 
 from diffred_core.drawing import Table
 from diffred_core.results import where
 
-ERRORS = {SIMULATED: "simulated", EXACT: "by (5)", APPROXIMATED: "by (6)"}
 MASKS_IN_THEORY = {  # method and number of dimensions in the table of the theory
     ("top", 8): "the 8 strong dimensions",
     ("top", 256): "all 256 dimensions",

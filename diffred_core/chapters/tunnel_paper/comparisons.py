@@ -8,12 +8,12 @@ from itertools import combinations
 
 import pandas as pd
 
-from diffred_core.chapters.tunnel_paper.names import CROSSED, IMAGENET_100, MEASURES, RESOLUTIONS
+from diffred_core.chapters.tunnel_paper.names import CROSSED, IMAGENET, MEASURES, RESOLUTIONS
 from diffred_core.errors import InputError
 from diffred_core.results import where
 
 RowFilter = Mapping[str, object]  # column to value or tuple of values, as `results.where` takes them
-_EVERY_ARCHITECTURE = {"id_set": IMAGENET_100, "resolution": (32, 224)}  # every architecture was trained at these two
+_EVERY_ARCHITECTURE = {"id_set": IMAGENET, "resolution": (32, 224)}  # every architecture was trained at these two
 _VGG, _VGG_NO_POOLING, _RESNET = ("VGGm-11", "VGGm-17"), ("VGGm†-11", "VGGm†-17"), ("ResNet-18", "ResNet-34")
 
 
@@ -31,7 +31,7 @@ class Comparison:
 def _resolution(
     low: int, high: int, networks: tuple[str, ...] = CROSSED, *, key: str = "", words: str = ""
 ) -> Comparison:
-    sides = ({"network": networks, "id_set": IMAGENET_100, "resolution": r} for r in (low, high))
+    sides = ({"network": networks, "id_set": IMAGENET, "resolution": r} for r in (low, high))
     name, title = f"resolution_{low}_{high}{key}", f"resolution {low} → {high}{words}"
     return Comparison(name, title, *sides, ("network", "augmentation"))
 
@@ -60,7 +60,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         "spatial_reduction",
         "spatial reduction 0.5 → 1 (VGGm → VGGm†)",
-        {"network": _VGG, "id_set": (IMAGENET_100, "CIFAR-100"), "resolution": 32},
+        {"network": _VGG, "id_set": (IMAGENET, "CIFAR-100"), "resolution": 32},
         {"network": _VGG_NO_POOLING},
         ("depth", "id_set", "augmentation"),
     ),
@@ -80,8 +80,8 @@ VARIANTS: tuple[Comparison, ...] = (
     Comparison(
         "spatial_reduction_imagenet",
         "spatial reduction 0.5 → 1, ImageNet-100 alone",
-        {"network": _VGG, "id_set": IMAGENET_100, "resolution": 32},
-        {"network": _VGG_NO_POOLING, "id_set": IMAGENET_100},
+        {"network": _VGG, "id_set": IMAGENET, "resolution": 32},
+        {"network": _VGG_NO_POOLING, "id_set": IMAGENET},
         ("depth", "augmentation"),
     ),
     _networks("stem_named", "stem 3 → 7, VGGm-17 → ResNet-18 alone", "VGGm-17", "ResNet-18"),
@@ -90,9 +90,9 @@ VARIANTS: tuple[Comparison, ...] = (
 )
 # Averages that the paper prints (table 12 and the text): name and selection.
 GROUPS: dict[str, RowFilter] = {
-    "VGGm": {"network": _VGG, "id_set": IMAGENET_100},
-    "ResNet": {"network": _RESNET, "id_set": IMAGENET_100},
-    "ViT": {"network": ("ViT-T", "ViT-T+"), "id_set": IMAGENET_100},
+    "VGGm": {"network": _VGG, "id_set": IMAGENET},
+    "ResNet": {"network": _RESNET, "id_set": IMAGENET},
+    "ViT": {"network": ("ViT-T", "ViT-T+"), "id_set": IMAGENET},
     "stem 8": {"family": "ViT", **_EVERY_ARCHITECTURE},
     "depth 12": {"network": "ViT-T", **_EVERY_ARCHITECTURE},
     "depth 18, ResNet": {"network": "ResNet-18", **_EVERY_ARCHITECTURE},
@@ -104,11 +104,11 @@ GROUPS: dict[str, RowFilter] = {
     "over-parameterisation 88.56": {"network": "ResNet-18", **_EVERY_ARCHITECTURE},
     "over-parameterisation 158.5": {"network": "VGGm-17", **_EVERY_ARCHITECTURE},
     "over-parameterisation 168.37": {"network": "ResNet-34", **_EVERY_ARCHITECTURE},
-    "ID ImageNet-100": {"network": "VGGm-11", "id_set": IMAGENET_100, "resolution": 32},
+    "ID ImageNet-100": {"network": "VGGm-11", "id_set": IMAGENET, "resolution": 32},
     "ID CIFAR-10": {"network": "VGGm-11", "id_set": "CIFAR-10"},
     "ID CIFAR-100": {"network": "VGGm-11", "id_set": "CIFAR-100"},
-    **{f"ID {IMAGENET_100} {s}": {"id_set": f"{IMAGENET_100} {s}"} for s in ("10x1000", "50x200")},
-    **{f"ID {IMAGENET_100} 100x{n}": {"id_set": f"{IMAGENET_100} 100x{n}"} for n in (100, 200, 500, 700)},
+    **{f"ID {IMAGENET} {s}": {"id_set": f"{IMAGENET} {s}"} for s in ("10x1000", "50x200")},
+    **{f"ID {IMAGENET} 100x{n}": {"id_set": f"{IMAGENET} 100x{n}"} for n in (100, 200, 500, 700)},
 }
 
 

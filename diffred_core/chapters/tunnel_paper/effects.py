@@ -23,7 +23,7 @@ from diffred_core.chapters.tunnel_paper.comparisons import (
     in_file_order,
     pairs,
 )
-from diffred_core.chapters.tunnel_paper.names import IMAGENET_100, LEVEL, MEASURES, N_OOD
+from diffred_core.chapters.tunnel_paper.names import IMAGENET, LEVEL, MEASURES, N_OOD
 from diffred_core.chapters.tunnel_paper.table import networks
 from diffred_core.errors import InputError
 from diffred_core.results.rows import Row
@@ -107,7 +107,7 @@ def half_units(rows: pd.DataFrame, measure: str) -> np.ndarray:
     """Return half a unit of the last decimal of `measure` in each of `rows`, by their block."""
     if measure != "alignment":
         return np.full(len(rows), _COARSE)
-    whole = (networks()["id_set"] == IMAGENET_100).to_numpy()[rows["block"]]
+    whole = (networks()["id_set"] == IMAGENET).to_numpy()[rows["block"]]
     return np.where(whole, _FINE, _COARSE)
 
 

@@ -9,30 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS
-from diffred_core.chapters.tunnel_paper.names import (
-    CROSSED,
-    IMAGENET_100,
-    LEVEL,
-    MEASURES,
-    OOD_SETS,
-    PREDICTORS,
-    READINGS,
-)
+from diffred_core.chapters.tunnel_paper.names import CROSSED, IMAGENET, LEVEL, MEASURES, OOD_SETS, PREDICTORS, READINGS
 from diffred_core.chapters.tunnel_paper.printed import comparison_frame, printed_numbers
 from diffred_core.chapters.tunnel_paper.table import networks
 from diffred_core.drawing import Figure, Look, looks
-from diffred_core.drawing.style import (
-    COLOURS,
-    GREY,
-    MARKERS,
-    axes_or_new,
-    begin,
-    finish,
-    line,
-    number_axis,
-    one_value,
-    require,
-)
+from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, line, number_axis, one_value
 from diffred_core.results import where
 from diffred_core.results.claims import percent
 
@@ -56,10 +37,8 @@ def _effects(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plot_effects(effects: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the effect of every factor on one measure: mean difference, interval over pairs of networks, delta and p."""
-    require(effects, EFFECT_COLUMNS, what="figures.effects")
-    measure = one_value(effects, "measure", what="figures.effects")
-    rows = effects.reset_index(drop=True)
-    ax = axes_or_new(ax, size=(7.6, 1.9 + 0.5 * len(rows)))
+    measure, rows = one_value(effects, "measure", what="figures.effects"), effects.reset_index(drop=True)
+    ax = begin(ax, rows, EFFECT_COLUMNS, what="figures.effects", size=(7.6, 1.9 + 0.5 * len(rows)))
     few, clear = rows["low"].isna(), (rows["low"] > 0) | (rows["high"] < 0)
     ax.axvline(0, color=GREY, linewidth=1)
     _bars(ax, rows[clear], ("low", "high"), Look("interval without zero", COLOURS[0], "o"))
@@ -92,13 +71,8 @@ def _slopes(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plot_slopes(slopes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the normalised SHAP slope of every predictor for each measure, published beside recomputed."""
-    ax = begin(
-        ax,
-        slopes,
-        ("measure", "predictor", "share", "low", "high", "published"),
-        what="figures.slopes",
-        size=(6.6, 5.6),
-    )
+    columns = ("measure", "predictor", "share", "low", "high", "published")
+    ax = begin(ax, slopes, columns, what="figures.slopes", size=(6.6, 5.6))
     place = {name: i for i, name in enumerate(slopes["predictor"].unique())}
     ax.axvline(0, color=GREY, linewidth=1)
     for i, (measure, look) in enumerate(looks(MEASURE_LOOKS, slopes["measure"]).items()):
@@ -125,7 +99,7 @@ def _slopes_in_words(slopes: pd.DataFrame) -> str:
 def _resolutions(table: pd.DataFrame) -> pd.DataFrame:
     """Return the % retained of the networks that were trained at every resolution."""
     means = table.loc[(table["metric"] == "mean") & (table["label"] == "retained"), ["method", "value"]]
-    crossed = where(networks(), network=CROSSED, id_set=IMAGENET_100)
+    crossed = where(networks(), network=CROSSED, id_set=IMAGENET)
     columns = ["network", "augmentation", "resolution", "name"]
     summary = crossed[columns].merge(means.set_axis(["name", "mean"], axis=1), on="name")
     return summary.drop(columns="name").assign(low=float("nan"), high=float("nan"))
@@ -164,9 +138,8 @@ def _label_residuals(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plot_label_residuals(residuals: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw how far accuracy and alignment disagree in every cell, for three readings of two column headings."""
-    ax = begin(
-        ax, residuals, ("reading", "position", "ood_set", "residual"), what="figures.label_residuals", size=(5.8, 5.0)
-    )
+    columns = ("reading", "position", "ood_set", "residual")
+    ax = begin(ax, residuals, columns, what="figures.label_residuals", size=(5.8, 5.0))
     for i, (reading, look) in enumerate(looks(READING_LOOKS, residuals["reading"]).items()):
         rows = residuals[residuals["reading"] == reading]
         x = rows["position"] + 0.25 * (i - 1)

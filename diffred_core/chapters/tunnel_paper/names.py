@@ -7,7 +7,7 @@ In the results table of the chapter a measure stands in the column ``label``, wh
 from __future__ import annotations
 
 LEVEL = 0.95  # of intervals over pairs of networks
-IMAGENET_100 = "ImageNet-100"
+IMAGENET = "ImageNet-100"
 CROSSED = ("VGGm-17", "ResNet-18", "ViT-T+")  # trained at all four resolutions
 RESOLUTIONS = (32, 64, 128, 224)
 MEASURES: dict[str, str] = {

@@ -11,7 +11,7 @@ import pandas as pd
 from diffred_core import results, tunnel
 from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, GROUPS, VARIANTS
 from diffred_core.chapters.tunnel_paper.effects import effect_rows, half_units
-from diffred_core.chapters.tunnel_paper.names import IMAGENET_100, MEASURES, N_OOD, OOD_CLASSES, OOD_SETS, READINGS
+from diffred_core.chapters.tunnel_paper.names import IMAGENET, MEASURES, N_OOD, OOD_CLASSES, OOD_SETS, READINGS
 from diffred_core.chapters.tunnel_paper.printed import replay
 from diffred_core.chapters.tunnel_paper.regression import explained_rows, slope_rows, variance_rows
 from diffred_core.errors import InputError
@@ -63,7 +63,7 @@ def statistics(
         *residual_rows(table, published.tunnel_accuracies()),
         *explained_rows(table, n_splits=n_splits, n_folds=n_folds, seed=seed),
         *slope_rows(table, n_seeds=n_seeds),
-        *variance_rows(where(table, id_set=IMAGENET_100, resolution=(32, 224))),
+        *variance_rows(where(table, id_set=IMAGENET, resolution=(32, 224))),
         *average_rows(table),
     ]
     recomputed = as_results(measured)
@@ -126,7 +126,7 @@ def residual_rows(table: pd.DataFrame, accuracies: pd.DataFrame) -> list[Row]:
         If a network of `accuracies` is not one of the table's networks trained on ImageNet-100.
     """
     keys = ["network", "augmentation", "resolution"]
-    aligned = where(table, id_set=IMAGENET_100).pivot(index=[*keys, "name"], columns="position", values="alignment")
+    aligned = where(table, id_set=IMAGENET).pivot(index=[*keys, "name"], columns="position", values="alignment")
     aligned, printed = aligned.reset_index("name"), accuracies.set_index(keys)
     if missing := list(printed.index.difference(aligned.index)):
         raise InputError(f"expected networks of the table in accuracies, got {missing[0]}; name them as the table does")

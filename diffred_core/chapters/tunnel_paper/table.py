@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from diffred_core.chapters.tunnel_paper.names import IMAGENET_100, MEASURES, N_OOD, OOD_SETS, PREDICTORS
+from diffred_core.chapters.tunnel_paper.names import IMAGENET, MEASURES, N_OOD, OOD_SETS, PREDICTORS
 from diffred_core.errors import InputError
 from diffred_core.results import published
 
@@ -39,11 +39,11 @@ ARCHITECTURES: dict[str, tuple[str, str, int, int, float, float]] = {
 }
 # Training images and classes. A subset is named by its classes and images a class.
 TRAINING: dict[str, tuple[int, int]] = {
-    IMAGENET_100: (126_689, 100),
+    IMAGENET: (126_689, 100),
     "CIFAR-100": (50_000, 100),
     "CIFAR-10": (50_000, 10),
     **{
-        f"{IMAGENET_100} {c}x{n}": (c * n, c)
+        f"{IMAGENET} {c}x{n}": (c * n, c)
         for c, n in ((100, 100), (100, 200), (100, 500), (100, 700), (10, 1000), (50, 200))
     },
 }
@@ -152,13 +152,13 @@ def _order() -> list[tuple[str, str, bool, int]]:
     no_pooling = ("VGGm†-11", "VGGm†-17")
     cifar = product(("CIFAR-100",), ("VGGm-11", "VGGm-17", *no_pooling), _NO_YES)
     cifar10 = product(("CIFAR-10",), ("VGGm-11", "VGGm-17"), _NO_YES)
-    subsets = product((name for name in TRAINING if name.startswith(f"{IMAGENET_100} ")), ("VGGm-11",), _NO_YES)
+    subsets = product((name for name in TRAINING if name.startswith(f"{IMAGENET} ")), ("VGGm-11",), _NO_YES)
     return [
-        *((n, IMAGENET_100, a, r) for n, a, r in product(plain, _NO_YES, (32, 224))),
-        *((n, IMAGENET_100, a, 32) for n, a in product(no_pooling, _NO_YES)),
+        *((n, IMAGENET, a, r) for n, a, r in product(plain, _NO_YES, (32, 224))),
+        *((n, IMAGENET, a, 32) for n, a in product(no_pooling, _NO_YES)),
         *((n, task, a, 32) for task, n, a in (*cifar, *cifar10)),
         # Here the ViT stands before the ResNet, unlike above.
-        *((n, IMAGENET_100, a, r) for n, r, a in product(("VGGm-17", "ViT-T+", "ResNet-18"), (64, 128), _NO_YES)),
+        *((n, IMAGENET, a, r) for n, r, a in product(("VGGm-17", "ViT-T+", "ResNet-18"), (64, 128), _NO_YES)),
         *((n, task, a, 32) for task, n, a in subsets),
     ]
 
@@ -169,7 +169,7 @@ def _row(block: int, network: str, id_set: str, augmentation: bool, resolution: 
     name = f"{network}, {'augmentation' if augmentation else 'no augmentation'}, {resolution}"
     return row | {
         "block": block,
-        "name": name if id_set == IMAGENET_100 else f"{name}, {id_set}",
+        "name": name if id_set == IMAGENET else f"{name}, {id_set}",
         "network": network,
         "id_set": id_set,
         "augmentation": augmentation,
