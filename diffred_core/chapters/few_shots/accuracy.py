@@ -44,19 +44,16 @@ def curve_rows(setting: Setting, heads: Sequence[str], *, n_head_episodes: int) 
     for probe, curves in by_probe.items():
         for name, values in curves.items():
             point = setting.point_of(name) | {"method": name, "probe": probe}
-            yield from _size_rows(setting, point, values)
+            yield from _curve_rows(setting, point, values)
             for j, missed in enumerate((curves[names.WITHOUT_QUERIES] - values).T):
                 yield episode_row(point | setting.at(j), "shortfall", missed)
-            yield from _peak_rows(setting, point, values)
     yield from _head_rows(setting, {probe: curves[names.WITHOUT_QUERIES][:, -1] for probe, curves in by_probe.items()})
 
 
 def oracle_rows(setting: Setting) -> Iterator[Row]:
     """Yield the curve of the published oracle alone."""
     point = setting.point | {"method": names.ORACLE, "probe": names.EUCLIDEAN}
-    values = by_order(setting, setting.order(names.ORACLE))
-    yield from _size_rows(setting, point, values)
-    yield from _peak_rows(setting, point, values)
+    yield from _curve_rows(setting, point, by_order(setting, setting.order(names.ORACLE)))
 
 
 def mask_rows(setting: Setting, *, kinds: Sequence[str]) -> Iterator[Row]:
@@ -111,19 +108,16 @@ def by_mask(
     return accuracy.reshape(-1, len(setting.episodes))
 
 
-def _size_rows(setting: Setting, point: Row, values: Tensor) -> Iterator[Row]:
-    """Yield accuracy and its gain over the full layer, size by size."""
+def _curve_rows(setting: Setting, point: Row, values: Tensor) -> Iterator[Row]:
+    """Yield accuracy and its gain over the full layer, size by size, and the gain of the best size.
+
+    That one, over all and over the least, is chosen on half the episodes and measured on the rest: measured where it
+    was chosen, the largest of several means would be too large.
+    """
     for j in range(len(setting.sizes)):
         here = point | setting.at(j)
         yield episode_row(here, "accuracy", values[:, j])
         yield episode_row(here, "gain", values[:, j] - values[:, -1])
-
-
-def _peak_rows(setting: Setting, point: Row, values: Tensor) -> Iterator[Row]:
-    """Yield the gain of the best size over all and over the least: chosen on half the episodes, measured on the rest.
-
-    Measured where it was chosen, the largest of several means would be too large.
-    """
     choosing, measuring = values.tensor_split(2)
     best = int(choosing.mean(0).argmax())
     here = point | setting.at(best)

@@ -155,8 +155,8 @@ def drawn_episodes(
     y, rows = pool.data[1], []
     for n_shot in shots:
         numbers = {"n_way": n_way, "n_shot": n_shot, "n_query": n_query, "n_episodes": n_episodes}
-        drawn = few_shot.sample_episodes(y, **numbers, seed=seed)
-        parts = drawn.classes, pool.rows[drawn.support], pool.rows[drawn.query]
+        episodes = few_shot.sample_episodes(y, **numbers, seed=seed)
+        parts = episodes.classes, pool.rows[episodes.support], pool.rows[episodes.query]
         for i, (label, support, query) in enumerate(zip(*(p.flatten(0, 1).tolist() for p in parts), strict=True)):
             rows.append((n_shot, i // n_way, label, " ".join(map(str, support)), " ".join(map(str, query))))
     return pd.DataFrame(rows, columns=["n_shot", "episode", "label", "support", "query"])

@@ -12,7 +12,6 @@ from torch import Tensor
 
 import diffred_core.chapters.few_shots.names as names
 from diffred_core import few_shot, soft_mask, subsets
-from diffred_core.chapters.few_shots.pool import Pool
 from diffred_core.few_shot import Episodes
 from diffred_core.results.rows import Row
 from diffred_core.soft_mask import ClassStatistics
@@ -31,17 +30,6 @@ class EpisodeData:
     split: str  # "pool" or "all": which rows these are, for tables
     views: Tensor | None = None  # (n_rows, n_views, n_features), features of augmented views of the rows
     recipe: str | None = None  # how the views were made, for tables
-
-    @classmethod
-    def pool(cls, pool: Pool) -> EpisodeData:
-        """Return the pool."""
-        return cls(*pool.data, pool.rest, names.POOL)
-
-    @classmethod
-    def all(cls, pool: Pool) -> EpisodeData:
-        """Return all rows of the classes of the pool."""
-        X, y = pool.whole
-        return cls(X, y, (X[:0], y[:0]), names.ALL)
 
     @property
     def has_rest(self) -> bool:

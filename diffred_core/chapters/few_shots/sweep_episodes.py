@@ -11,7 +11,7 @@ from torch import Tensor
 
 from diffred_core import results
 from diffred_core.chapters.few_shots.accuracy import curve_rows, estimate_rows, mask_rows, oracle_rows, transform_rows
-from diffred_core.chapters.few_shots.names import ALONG, FULL_DATA, HEADS, MASKS, NO_MASK, RANDOM
+from diffred_core.chapters.few_shots.names import ALL, ALONG, FULL_DATA, HEADS, MASKS, NO_MASK, POOL, RANDOM
 from diffred_core.chapters.few_shots.pool import Pool
 from diffred_core.chapters.few_shots.reasons import agreement_rows, harm_rows, kind_rows
 from diffred_core.chapters.few_shots.setting import FRACTIONS, EpisodeData, Setting, draw_setting
@@ -98,7 +98,8 @@ def episodes(
     views = views or {}
     _check(pool, views, shots, heads, n_episodes)
     draw = partial(draw_setting, n_query=n_query, n_episodes=n_episodes, seed=seed, fractions=fractions)
-    plain, whole = EpisodeData.pool(pool), EpisodeData.all(pool)
+    X, y = pool.whole
+    plain, whole = EpisodeData(*pool.data, pool.rest, POOL), EpisodeData(X, y, (X[:0], y[:0]), ALL)
     data, *others = [replace(plain, views=part, recipe=recipe) for recipe, part in views.items()] or [plain]
     rows: list[Row] = []
     for n_shot in shots:
