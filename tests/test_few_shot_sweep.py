@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -279,6 +280,18 @@ def test_pool_takes_as_many_rows_of_every_class_and_knows_the_rest(task):
     everything = few_shots.draw_pool(task, n_per_class=99, n_query=5)
     assert len(everything.rows) == 160
     assert len(everything.others) == 0
+
+
+def test_views_are_named_by_their_crops_and_a_file_of_embeddings_has_none(pool):
+    def views(rows, *, n_views, crop_scale):
+        return len(rows), n_views, crop_scale
+
+    source = SimpleNamespace(task="digits", views=views)
+    options = {"n_views": 3, "crop_scale": [0.3, 1.0], "other_crop_scales": [[0.8, 1.0]]}
+    drawn = few_shots.draw_views(source, pool, **options)
+    assert drawn == {"crops 0.3 to 1": (56, 3, (0.3, 1.0)), "crops 0.8 to 1": (56, 3, (0.8, 1.0))}
+    assert few_shots.draw_views(source, pool, **options | {"n_views": 0}) == {}
+    assert few_shots.draw_views(SimpleNamespace(task="embeddings:a.npz", views=views), pool, **options) == {}
 
 
 def test_small_classes_take_no_part(task):
