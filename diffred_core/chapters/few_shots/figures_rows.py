@@ -10,14 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from diffred_core import results
-from diffred_core.chapters.few_shots.names import (
-    EUCLIDEAN,
-    MASK_METHODS,
-    OF_VIEWS,
-    ORIGINAL,
-    RANKINGS,
-    plural,
-)
+from diffred_core.chapters.few_shots.names import EUCLIDEAN, MASK_METHODS, OF_VIEWS, ORIGINAL, RANKINGS, plural
 from diffred_core.chapters.few_shots.reading import at_first_recipe, headline
 from diffred_core.drawing import Figure, Look
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS, axes_or_new, finish, interval_name, one_value, require

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+import diffred_core.chapters.few_shots.names as names
 from diffred_core import results
-from diffred_core.chapters.few_shots.names import (
-    BY_VIEWS,
-    ERRORS,
-    EUCLIDEAN,
-    NO_MASK,
-    OF_VIEWS,
-    ORIGINAL,
-    mask_method,
-    plural,
-)
 from diffred_core.chapters.few_shots.reading import all_shots, headline, n_way, theory_errors
 from diffred_core.drawing import Table
 from diffred_core.results import where
@@ -34,14 +25,17 @@ def _left_out(table: pd.DataFrame) -> pd.DataFrame:
     ninths = 100 * gains[["mean", "low", "high"]].join(theory[["few_shot_share", "metric_share"]])
     ninths.columns = ["gain (points)", "low", "high", "for want of shots (%)", "never (%)"]
     ninths = ninths.rename_axis("ninth").reset_index()
-    ninths.attrs["setting"] = f"{n_way(table)} classes, {plural(all_shots(table)[0], 'shot')}"
+    ninths.attrs["setting"] = f"{n_way(table)} classes, {names.plural(all_shots(table)[0], 'shot')}"
     return ninths
 
 
 def _mask_by_prototypes(table: pd.DataFrame, *, kind: str = "importance") -> pd.DataFrame:
     """Return what a mask and prototypes of views give apart and together, at most four rows, fewer without views."""
-    masks, prototypes = {NO_MASK: "none", mask_method(kind, BY_VIEWS): kind}, {ORIGINAL: "plain", OF_VIEWS: "of views"}
-    rows = headline(table, probe=EUCLIDEAN)
+    masks, prototypes = (
+        {names.NO_MASK: "none", names.mask_method(kind, names.BY_VIEWS): kind},
+        {names.ORIGINAL: "plain", names.OF_VIEWS: "of views"},
+    )
+    rows = headline(table, probe=names.EUCLIDEAN)
     rows = rows[rows["method"].isin(masks) & rows["metric"].isin(["accuracy", "gain"])]
     summary = results.summarize(rows, ["method", "label", "metric"])
     accuracy = where(summary, metric="accuracy").set_index(["method", "label"])[["mean"]]
@@ -55,9 +49,9 @@ def _mask_by_prototypes(table: pd.DataFrame, *, kind: str = "importance") -> pd.
 
 def _pairs(table: pd.DataFrame) -> pd.DataFrame:
     errors, helps = theory_errors(table), where(table, metric="helps").set_index(["label", "n_shot"])["value"]
-    wide = errors[errors["label"] != ""].pivot(index=["label", "n_shot"], columns="method", values=list(ERRORS))
-    wide = wide.reindex(columns=[(kind, method) for kind in ERRORS for method in ("first", "both")])
-    wide.columns = [f"{method}, {ERRORS[kind]}" for kind, method in wide.columns]
+    wide = errors[errors["label"] != ""].pivot(index=["label", "n_shot"], columns="method", values=list(names.ERRORS))
+    wide = wide.reindex(columns=[(kind, method) for kind in names.ERRORS for method in ("first", "both")])
+    wide.columns = [f"{method}, {names.ERRORS[kind]}" for kind, method in wide.columns]
     wide["second, by (7)"] = helps.map({1.0: "helps", 0.0: "harms"})
     return wide.reset_index().rename(columns={"label": "second dimension", "n_shot": "shots"})
 

@@ -80,17 +80,12 @@ HEADINGS = {heading: column.title for heading, column in PUBLISHED_SCHEMA.column
 
 def extent(rows: pd.DataFrame, path: Path | str | None = None) -> str:
     """Return how many of the `rows` and networks of `read` there are, and whether they are the published ones."""
-    known = "the published ones" if is_published(path) else "NOT the published ones"
+    known = "the published ones" if digest(path) == SHA256 else "NOT the published ones"
     return f"{len(rows)} rows of {rows['block'].nunique()} networks, {known}"
 
 
-def is_published(path: Path | str | None) -> bool:
-    """Return whether `path` is the table as published, line ends aside; None stands for its rows in this package."""
-    return path is None or digest(path) == SHA256
-
-
 def digest(path: Path | str | None = None) -> str:
-    """Return the SHA-256 of the file at `path` with line ends as published, hexadecimal; None as in `is_published`."""
+    """Return the SHA-256 of the file at `path` with line ends as published; None stands for the published rows."""
     if path is None:
         return SHA256
     return hashlib.sha256(Path(path).read_bytes().replace(b"\r\n", b"\n")).hexdigest()
