@@ -41,7 +41,7 @@ def imported_names(path: Path) -> set[str]:
 def _names_in(path: Path, mtime_ns: int, size: int) -> set[str]:
     # Parsed once a version of the file: the notebooks of a grid rest on nearly the same files.
     names: set[str] = set()
-    for node in ast.walk(ast.parse(code_of(path))):
+    for node in statements(ast.parse(code_of(path))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -49,6 +49,14 @@ def _names_in(path: Path, mtime_ns: int, size: int) -> set[str]:
             names.add(module)
             names.update(f"{module}.{alias.name}" for alias in node.names)
     return names
+
+
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements below `node`, in functions too, without looking into expressions, which import nothing."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield child
+            yield from statements(child)
 
 
 def _absolute(node: ast.ImportFrom, path: Path) -> str:
@@ -80,21 +88,29 @@ def imported_files(path: Path, *, package: Path = PACKAGE) -> set[Path]:
     return {file for file in files if file.suffix == ".py" or not path.is_relative_to(file.parent)}
 
 
-def closure(paths: Iterable[Path], *, package: Path = PACKAGE) -> set[Path]:
-    """Return `paths` and every file of `package` that they import, directly or through one another."""
-    found: set[Path] = set()
+def closure(
+    paths: Iterable[Path], *, package: Path = PACKAGE, imports: dict[Path, set[Path]] | None = None
+) -> set[Path]:
+    """Return `paths` and every file of `package` that they import, directly or through one another.
+
+    `imports` keeps what each file imports from one call for the next; it must not outlive a change of the files.
+    """
+    imports = {} if imports is None else imports
+    reached: set[Path] = set()
     waiting = list(paths)
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting.extend(imported_files(path, package=package))
-    return found
+        if path not in reached:
+            reached.add(path)
+            if path not in imports:
+                imports[path] = imported_files(path, package=package)
+            waiting.extend(imports[path])
+    return reached
 
 
-def code_digest(paths: Iterable[Path], *, package: Path = PACKAGE) -> str:
+def code_digest(paths: Iterable[Path], *, package: Path = PACKAGE, imports: dict[Path, set[Path]] | None = None) -> str:
     """Return one digest of the names and bytes of the files of `package` in the closure of `paths`."""
-    inside = [path for path in closure(paths, package=package) if path.is_relative_to(package)]
+    inside = [path for path in closure(paths, package=package, imports=imports) if path.is_relative_to(package)]
     return files.digest_of({path.relative_to(package).as_posix(): path.read_bytes() for path in inside})
 
 
