@@ -137,9 +137,8 @@ def read_state(path: Path | str) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"expected a checkpoint file, but there is none at {str(path)!r}; check the path")
     try:
-        if path.suffix == ".safetensors":
-            return _unwrapped(load_file(path))
-        return _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
+        safe = path.suffix == ".safetensors"
+        return _unwrapped(load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True))
     except (SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
         raise InputError(

@@ -155,6 +155,6 @@ def _memory(images: Sequence[Path]) -> Path | None:
         root = files.runs_root()
     except InputError:
         return None
-    files_now = [(str(path), stat.st_size, stat.st_mtime_ns) for path in images for stat in [os.stat(path)]]
-    key = hashlib.sha256(json.dumps(["digests", files_now]).encode()).hexdigest()
+    identities = [(str(path), stat.st_size, stat.st_mtime_ns) for path in images for stat in [os.stat(path)]]
+    key = hashlib.sha256(json.dumps(["digests", identities]).encode()).hexdigest()
     return root / "fingerprints" / f"{key}.txt"
