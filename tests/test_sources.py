@@ -66,29 +66,6 @@ def test_the_digest_changes_with_what_is_imported_and_with_nothing_else(package)
     assert digest() != first
 
 
-def test_digests_are_the_same_where_imports_are_remembered(package):
-    paths, imports = [[package / name] for name in ("a.py", "alone.py", "a.py")], {}
-    alone = [sources.code_digest(path, package=package) for path in paths]
-    assert [sources.code_digest(path, package=package, imports=imports) for path in paths] == alone
-    assert names(imports, package) == {"__init__.py", "a.py", "alone.py", "b.py", "deep/__init__.py", "deep/_c.py"}
-
-
-@pytest.mark.parametrize(
-    "block",
-    [
-        "try:\n    {}\nfinally:\n    pass",
-        "try:\n    pass\nexcept ImportError:\n    {}",
-        "if x:\n    pass\nelse:\n    {}",
-        "with f():\n    {}",
-        "match x:\n    case 1:\n        {}",
-        "class K:\n    async def f(self):\n        {}",
-    ],
-)
-def test_imports_are_found_in_every_block(block, package):
-    (package / "nested.py").write_text(block.format("import numpy"))
-    assert sources.imported_names(package / "nested.py") == {"numpy"}
-
-
 def test_a_digest_tells_names_from_contents():
     assert files.digest_of({"a": b"b"}) == files.digest_of({"a": b"b"})
     assert len({files.digest_of(c) for c in ({"a": b"b"}, {"ab": b""}, {"a": b"", "b": b""}, {"b": b"a"})}) == 4

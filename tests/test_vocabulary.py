@@ -13,7 +13,6 @@ from test_layers import MODULES, room_of
 # Words of grammar: they say how a value came, not what it is.
 BANNED = {"found", "seen", "given", "asked", "told", "said", "mine", "theirs", "ours", "had"}
 WAITING = {"chapters.random_subsets", "small_networks"}  # rooms that still use them; to be emptied
-DOUBLES = {"Source", "Request"}  # class names that two rooms still share; to be emptied
 
 
 def variables(tree: ast.AST) -> Iterator[str]:
@@ -64,4 +63,4 @@ def test_what_is_only_read_or_called_is_no_variable():
 
 def test_a_class_name_stands_for_one_class():
     names = Counter(node.name for path in MODULES for node in parsed(path).body if isinstance(node, ast.ClassDef))
-    assert {name for name, count in names.items() if count > 1} <= DOUBLES
+    assert {name for name, count in names.items() if count > 1} == set()
