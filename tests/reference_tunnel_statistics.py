@@ -73,7 +73,7 @@ def invented_file(seed=0):
         "alignment": np.clip(retained / 400 + rng.normal(0, 0.02, len(rows)), 0.001, 1).round(3),
         "retained": retained,
     }
-    return rows.assign(**values)[list(_table.COLUMNS.values())].set_axis(list(_table.COLUMNS), axis=1)
+    return rows.assign(**values)[list(_table.HEADINGS.values())].set_axis(list(_table.HEADINGS), axis=1)
 
 
 def invented_table(folder, seed=0):

@@ -9,9 +9,6 @@ from pathlib import Path
 from test_layers import MODULES
 
 MOST = 5  # arguments by place
-# Records and functions that other rooms still call by place; to be emptied.
-WAITING = {"PowerSums", "FeatureMoments", "NeuralCollapse", "CrossEntropy", "_GroupFit", "_State", "_fit", "cls"}
-WAITING |= {"_Plan", "_error_rows", "_draws", "_raw_mask", "_directive"}
 
 
 def long_calls(code: str, known: Iterable[str]) -> Iterator[tuple[str, int]]:
@@ -31,7 +28,7 @@ def defined(path: Path) -> set[str]:
 def test_no_call_has_more_than_five_arguments_by_place():
     known = set().union(*map(defined, MODULES))
     calls = {(path.name, *call) for path in MODULES for call in long_calls(path.read_text(encoding="utf-8"), known)}
-    assert {call for call in calls if call[1] not in WAITING} == set()
+    assert calls == set()
 
 
 def test_a_long_call_is_seen():

@@ -23,11 +23,6 @@ TEMPLATES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 ALONE = ("summary", "few_shot_theory", "few_shot_summary", "tunnel_statistics")  # read no features
 TRAINED = ("tunnel_small_networks",)  # nothing to load: the notebook trains its networks
 MOST_CELLS = 14
-WAITING = {  # rules that a template still breaks; to be emptied
-    "few_shot": {"a choice", "a parameter that is retyped"},
-    "few_shot_theory": {"a parameter that is retyped"},
-    "tunnel_statistics": {"a choice", "HTML by hand", "a parameter that is retyped"},
-}
 QUICK = {"n_seeds": 2, "fractions": [0.1, 0.2, 0.5], "model": "synthetic"}
 
 
@@ -41,7 +36,7 @@ def text_of(cell):
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_is_short_and_holds_no_function(name):
-    assert set(broken_rules(cells(NOTEBOOKS / f"{name}.ipynb", "code"))) <= WAITING.get(name, set())
+    assert broken_rules(cells(NOTEBOOKS / f"{name}.ipynb", "code")) == []
 
 
 def broken_rules(code):

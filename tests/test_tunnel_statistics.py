@@ -28,8 +28,8 @@ def test_the_published_rows_are_read_without_a_file_and_another_file_is_told_apa
     rows = tunnel_paper.read()
     assert len(rows) == len(tunnel_paper.read(path)) == 512
     assert not rows[list(names.MEASURES)].equals(tunnel_paper.read(path)[list(names.MEASURES)])
-    assert tunnel_paper.is_published(None)
-    assert not tunnel_paper.is_published(path)
+    assert tunnel_paper.extent(rows) == "512 rows of 64 networks, the published ones"
+    assert tunnel_paper.extent(rows, path) == "512 rows of 64 networks, NOT the published ones"
     assert len({tunnel_paper.digest(None), tunnel_paper.digest(path)}) == 2
 
 

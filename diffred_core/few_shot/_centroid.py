@@ -11,10 +11,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from diffred_core.checks import check_choice
 from diffred_core.errors import InputError
 from diffred_core.few_shot._episodes import Episodes
 from diffred_core.few_shot._walk import Walk
-from diffred_core.few_shot.rows import check_choice, row_means
+from diffred_core.few_shot.rows import row_means
 from diffred_core.precision import full_precision
 
 Metric = Literal["euclidean", "cosine"]
@@ -71,7 +72,7 @@ def centroid_curve(
     ``m^2 (p_c - u) . (z - (p_c + u)/2)``: a product without the cancellation of ``|z|^2 - 2 z.p + |p|^2``, and linear
     in z, so that the midpoints are further queries of the same product.
     """
-    check_choice(metric, get_args(Metric), name="metric")
+    check_choice(metric, get_args(Metric), "metric: expected one of {}")
     walk = Walk.of(X, episodes, order, sizes, mask)
     memory_bytes = DEFAULT_MEMORY_BYTES[walk.X.device.type] if memory_bytes is None else memory_bytes
     # distances do not see a common shift, but rounding does; the cosine does see it
@@ -105,8 +106,8 @@ def _scores(walk: Walk, prototypes: Tensor, metric: Metric, at: slice, room: Ten
     rows = walk.rows(walk.episodes.query[at].flatten(1), at, out=room)
     torch.add(prototype, centre, out=rows[:, -n_way:])
     products: Tensor = walk.products(weighted.flatten(1, 2), rows).unflatten(2, (-1, n_way))
-    own = products[..., -n_way:].diagonal(dim1=-2, dim2=-1)[..., None]
+    squares = products[..., -n_way:].diagonal(dim1=-2, dim2=-1)[..., None]
     if metric == "euclidean":
-        return products[..., :-n_way].sub_(own, alpha=0.5)
+        return products[..., :-n_way].sub_(squares, alpha=0.5)
     # the length of the query is the same for all classes; a prototype without length is at a right angle to all
-    return products[..., :-n_way].mul_(own.clamp_min(0).rsqrt().nan_to_num(posinf=0.0))
+    return products[..., :-n_way].mul_(squares.clamp_min(0).rsqrt().nan_to_num(posinf=0.0))

@@ -19,11 +19,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from diffred_core.checks import check_positive
+from diffred_core.checks import check_choice, check_positive
 from diffred_core.errors import InputError
 from diffred_core.few_shot._episodes import Episodes
 from diffred_core.few_shot._walk import Walk
-from diffred_core.few_shot.rows import check_choice
 from diffred_core.linear_probe.curvature import inverse_curvature
 from diffred_core.linear_probe.factor import ridge_factor
 from diffred_core.linear_probe.lbfgs import minimise
@@ -75,7 +74,7 @@ def linear_head_curve(
         As `centroid_curve`; an unknown `head`, an `l2` not above 0, or one so small that a fit does not converge.
     """
     heads: dict[str, Coefficients] = {"ridge": ridge_coefficients, "logistic": logistic_coefficients}
-    check_choice(head, heads, name="head")
+    check_choice(head, heads, "head: expected one of {}")
     check_positive(l2, name="l2")
     walk = Walk.of(torch.as_tensor(X).double(), episodes, order, sizes, mask)
     width, n_support = walk.order.shape[1], episodes.n_way * episodes.n_shot

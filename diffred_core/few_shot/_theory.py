@@ -219,8 +219,8 @@ def simulated_errors(
     error, standard_error : Tensor (), or (n_masks,)
     """
     hits = []
-    for own, other, query in _draws(gap, spread, n_shot, n_trials, seed):
-        statistic = ((own - other) * (query - (own + other) / 2)) @ _squares(gap, masks).T
+    for a, b, query in _draws(gap, spread, n_shot, n_trials, seed):
+        statistic = ((a - b) * (query - (a + b) / 2)) @ _squares(gap, masks).T
         hits.append((statistic < 0).double() + (statistic == 0).double() / 2)
     return _mean_and_error(torch.cat(hits), masks)
 
@@ -233,8 +233,8 @@ def averaged_errors(
     The same parameters and returns; the same limit with a smaller standard error, as only the prototypes are drawn.
     """
     weights, errors = _squares(gap, masks).sqrt(), []
-    for own, other, _ in _draws(gap, spread, n_shot, n_trials, seed):
-        parts = [error_given_prototypes(w * gap, w * spread, w * own, w * other) for w in weights]
+    for a, b, _ in _draws(gap, spread, n_shot, n_trials, seed):
+        parts = [error_given_prototypes(w * gap, w * spread, w * a, w * b) for w in weights]
         errors.append(torch.stack(parts, 1))
     return _mean_and_error(torch.cat(errors), masks)
 
@@ -257,8 +257,8 @@ def _draws(
     block = max(1, _BLOCK_VALUES // (3 * len(gap)))
     for start in range(0, n_trials, block):
         shape = 3, min(block, n_trials - start), len(gap)
-        own, other, query = torch.randn(shape, generator=draw, dtype=torch.float64) * spread
-        yield gap + own / math.sqrt(n_shot), other / math.sqrt(n_shot), gap + query
+        a, b, query = torch.randn(shape, generator=draw, dtype=torch.float64) * spread
+        yield gap + a / math.sqrt(n_shot), b / math.sqrt(n_shot), gap + query
 
 
 def _squares(gap: Tensor, masks: Tensor | None) -> Tensor:

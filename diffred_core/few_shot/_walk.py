@@ -46,7 +46,8 @@ class Walk:
         order, sizes = _orders(order, sizes, **shapes, device=X.device)
         masks = _masks(mask, **shapes, like=X)
         order = order.reshape(-1, X.shape[1])[:, : max(sizes)].contiguous()
-        return cls(X, episodes, order, masks, sizes, () if mask is None else tuple(mask.shape[:-2]))
+        shape = () if mask is None else tuple(mask.shape[:-2])
+        return cls(X=X, episodes=episodes, order=order, masks=masks, sizes=sizes, shape=shape)
 
     @cached_property
     def stops(self) -> list[int]:
@@ -93,8 +94,8 @@ class Walk:
             out[:m, :r] = self.X[index[:, :, None], order[:, None, :]]
             return out[:m]
         # an element-wise gather of the whole batch takes several times as long as one of each episode, in the cache
-        for one, rows, features in zip(out, index, order, strict=False):
-            torch.gather(self.X.index_select(0, rows), 1, features.expand(r, k), out=one[:r])
+        for room, rows, features in zip(out, index, order, strict=False):
+            torch.gather(self.X.index_select(0, rows), 1, features.expand(r, k), out=room[:r])
         return out[:m]
 
     def ordered(self, values: Tensor, at: slice) -> Tensor:
@@ -141,8 +142,8 @@ def _orders(
 def _are_permutations(order: Tensor) -> bool:
     if int(order.min()) < 0 or int(order.max()) >= order.shape[1]:
         return False
-    seen = torch.zeros(order.shape, dtype=torch.bool, device=order.device)
-    return bool(seen.scatter_(1, order, True).all())
+    present = torch.zeros(order.shape, dtype=torch.bool, device=order.device)
+    return bool(present.scatter_(1, order, True).all())
 
 
 def _masks(mask: Tensor | None, *, n_episodes: int, n_features: int, like: Tensor) -> Tensor:
@@ -178,6 +179,6 @@ def _shared_hits(scores: Tensor, n_query: int) -> Tensor:
     """
     n_way = scores.shape[-2]
     best = scores == scores.amax(-2, keepdim=True)
-    own: Tensor = best.unflatten(-1, (n_way, n_query)).diagonal(dim1=-3, dim2=-2).mT  # (..., n_way, n_query)
+    of_class: Tensor = best.unflatten(-1, (n_way, n_query)).diagonal(dim1=-3, dim2=-2).mT  # (..., n_way, n_query)
     tied: Tensor = best.sum(-2, dtype=torch.int32).unflatten(-1, (n_way, n_query))
-    return own.double().div(tied).mean((-2, -1))
+    return of_class.double().div(tied).mean((-2, -1))

@@ -1,15 +1,13 @@
-"""What few-shot curves and masks both ask of rows, numbers and names, each said once."""
+"""What few-shot curves and masks both ask of rows and numbers, each said once."""
 
 from __future__ import annotations
-
-from collections.abc import Collection
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from diffred_core.checks import finite_features
-from diffred_core.errors import InputError, near_names
+from diffred_core.errors import InputError
 from diffred_core.few_shot._episodes import Episodes
 
 
@@ -46,9 +44,3 @@ def check_shots(n_shot: float) -> float:
     if not n_shot >= 1:
         raise InputError(f"expected n_shot of at least 1, got {n_shot}; pass math.inf for known prototypes")
     return float(n_shot)
-
-
-def check_choice(value: str, known: Collection[str], *, name: str) -> None:
-    """Refuse a `value` of the option `name` that is not one of the `known`."""
-    if value not in known:
-        raise InputError(f"{name}: expected one of {', '.join(known)}, got {value!r}{near_names(str(value), known)}")

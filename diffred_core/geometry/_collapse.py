@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from diffred_core.checks import finite_features
-from diffred_core.errors import InputError, near_names
+from diffred_core.checks import check_choice, finite_features
+from diffred_core.errors import InputError
 from diffred_core.moments import FeatureMoments
 from diffred_core.moments.blocks import BLOCK_ROWS
 
@@ -140,17 +140,14 @@ def neural_collapse(
     A ridge probe scores the class shares at the mean of all rows, whatever the layer: its harun NC4 says nothing.
     From moments of float32 features NC1 below 1e-6 is rounding.
     """
-    if convention not in CONVENTIONS:
-        raise InputError(
-            f"expected convention 'papyan' or 'harun', got {convention!r}{near_names(convention, CONVENTIONS)}"
-        )
+    check_choice(convention, CONVENTIONS, "expected convention 'papyan' or 'harun'")
     deviations = class_deviations(moments)
     offset = deviations.mean(0) if convention == "harun" else torch.zeros_like(moments.mean)
     centred = deviations - offset
     nc1, means = _within_over_between(moments, deviations, centred), simplex_deviation(centred)
     if weight is None:
         nc2 = means.angle_deviation if convention == "papyan" else None
-        return NeuralCollapse(nc1, nc2, None, None, means, None)
+        return NeuralCollapse(nc1=nc1, nc2=nc2, nc3=None, nc4=None, means=means, weights=None)
     weight, bias = _classifier(weight, bias, centred)
     weights = simplex_deviation(weight.T)
     nc4: float | None
@@ -161,7 +158,7 @@ def neural_collapse(
         apart = _frobenius_unit(weight, what="weights") - _frobenius_unit(centred.T, what="class means")
         nc2, nc3 = means.angle_deviation, float(apart.square().sum())
         nc4 = None if X is None else 1 - nearest_centre_agreement(moments, weight, bias, X)
-    return NeuralCollapse(nc1, nc2, nc3, nc4, means, weights)
+    return NeuralCollapse(nc1=nc1, nc2=nc2, nc3=nc3, nc4=nc4, means=means, weights=weights)
 
 
 @torch.no_grad()

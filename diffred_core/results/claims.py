@@ -78,6 +78,14 @@ def judge(
     return Claim(name=name, statement=statement, evidence=evidence, **numbers, verdict=verdict)
 
 
+def judge_exact(
+    *, name: str, statement: str, evidence: str, value: float, limit: float = 0.0, side: Side = "above"
+) -> Claim:
+    """Return the claim about a number that has no error: it is its own interval."""
+    numbers = {"value": value, "low": value, "high": value, "limit": limit}
+    return judge(name=name, statement=statement, evidence=evidence, **numbers, side=side)
+
+
 def above_zero(
     *,
     name: str,

@@ -41,7 +41,7 @@ def imported_names(path: Path) -> set[str]:
 def _names_in(path: Path, mtime_ns: int, size: int) -> set[str]:
     # Parsed once a version of the file: the notebooks of a grid rest on nearly the same files.
     names: set[str] = set()
-    for node in ast.walk(ast.parse(code_of(path))):
+    for node in statements(ast.parse(code_of(path))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -49,6 +49,14 @@ def _names_in(path: Path, mtime_ns: int, size: int) -> set[str]:
             names.add(module)
             names.update(f"{module}.{alias.name}" for alias in node.names)
     return names
+
+
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements below `node`, in functions too, without looking into expressions, which import nothing."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield child
+            yield from statements(child)
 
 
 def _absolute(node: ast.ImportFrom, path: Path) -> str:
@@ -74,22 +82,34 @@ def imported_files(path: Path, *, package: Path = PACKAGE) -> set[Path]:
     A package that hands its names on lazily says in its stub which; whoever imports the package itself rests on all of
     them, whoever imports a module of it only passes by, and so do its own modules.
     """
+    return set(_imported_files(path, package, path.stat().st_mtime_ns, _listing(package)))
+
+
+@functools.cache
+def _imported_files(path: Path, package: Path, mtime_ns: int, listing: int) -> frozenset[Path]:
+    # Looked up once as long as neither the file nor the names of the files of the package change.
     if path.suffix == ".pyi":
-        return {file for file in _handed_on(path) if file.is_file()}
+        return frozenset(file for file in _handed_on(path) if file.is_file())
     files = {file for name in imported_names(path) for file in _files_of(name, package)}
-    return {file for file in files if file.suffix == ".py" or not path.is_relative_to(file.parent)}
+    return frozenset(file for file in files if file.suffix == ".py" or not path.is_relative_to(file.parent))
+
+
+def _listing(package: Path) -> int:
+    """Return what changes when a file of `package` appears or goes: a folder's time does."""
+    folders = (package, *(folder for folder in package.glob("**/") if folder.name != "__pycache__"))
+    return hash(tuple((folder, folder.stat().st_mtime_ns) for folder in folders))
 
 
 def closure(paths: Iterable[Path], *, package: Path = PACKAGE) -> set[Path]:
     """Return `paths` and every file of `package` that they import, directly or through one another."""
-    found: set[Path] = set()
-    waiting = list(paths)
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting.extend(imported_files(path, package=package))
-    return found
+    reached: set[Path] = set()
+    to_read, listing = list(paths), _listing(package)
+    while to_read:
+        path = to_read.pop()
+        if path not in reached:
+            reached.add(path)
+            to_read.extend(_imported_files(path, package, path.stat().st_mtime_ns, listing))
+    return reached
 
 
 def code_digest(paths: Iterable[Path], *, package: Path = PACKAGE) -> str:

@@ -1,7 +1,7 @@
 """A process that has imported what every job of a grid imports, and forks itself for each: imports are paid once.
 
 ``python -m diffred_core.running.warm MODULE ARGUMENTS`` runs MODULE as ``python -m`` does: in a fork of the process
-that `warm_process` started, where ``$DIFFRED_WARM`` leads to one and one thread is wanted, else in this process.
+that a `Warm` has started, where ``$DIFFRED_WARM`` leads to one and one thread is wanted, else in this process.
 Folder, environment, standard streams, signals and exit code are those of the command either way. Only libraries are
 imported beforehand, nothing of this package: a job runs the code that is on disk when it starts.
 """
@@ -21,7 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 ADDRESS = "DIFFRED_WARM"
 THREADS = "OMP_NUM_THREADS"  # read when torch is imported, so a fork has the number of the process that it is made from
 LIBRARIES = (
-    *("torch", "pandas", "pyarrow", "scipy.stats", "matplotlib.pyplot", "seaborn", "pandera.pandas"),
-    *("pandera.backends.pandas.register", "safetensors.torch", "torchvision", "timm"),
+    *("torch", "pandas", "pyarrow", "scipy.stats", "sklearn.datasets", "matplotlib.pyplot", "seaborn"),
+    *("pandera.pandas", "pandera.strategies.pandas_strategies", "safetensors.torch", "torchvision", "timm"),
     *("ipykernel.kernelapp", "matplotlib_inline.backend_inline", "papermill", "nbclient", "psutil", "typer"),
 )
 """What most jobs import; one that is not installed is left out."""
@@ -48,35 +48,35 @@ READ_AT_START = {
 """What Python and the libraries read but once, of the environment of every kernel (`_kernel.kernel_environment`)."""
 
 
-@contextlib.contextmanager
-def warm_process() -> Iterator[dict[str, str]]:
-    """Run a warm process for as long as the block runs, and give the variable by which commands find it.
+class Warm:
+    """A process that is started when it pays and ends with the block that holds this; `variables` lead commands to it.
 
-    Yields
-    ------
-    dict of str to str
-        Empty elsewhere than on Linux, where a fork of a process with these libraries may crash.
+    Empty elsewhere than on Linux, where a fork of a process with these libraries may crash.
     """
-    if sys.platform != "linux":
-        yield {}
-        return
-    with short_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(folder / "warm"))
-        listener.listen()
-        code = f"from diffred_core.running.warm import serve; serve({listener.fileno()})"
+
+    def __enter__(self) -> Warm:
+        self._stack = contextlib.ExitStack()
+        self._address = str(self._stack.enter_context(short_folder()) / "warm")
+        self.variables = {ADDRESS: self._address} if sys.platform == "linux" else {}
+        return self
+
+    def start(self) -> None:
+        """Start the process; commands find it as soon as it has imported the libraries."""
+        if not self.variables:
+            return
+        code = f"from diffred_core.running.warm import serve; serve({self._address!r}, {LIBRARIES!r})"
         # It ends when its standard input does, and so does not outlive this process, whatever kills that.
         process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             cwd=Path(__file__).parents[2],
             env={**os.environ, **thread_environment(1), **READ_AT_START},
-            pass_fds=[listener.fileno()],
         )
-        try:
-            yield {ADDRESS: str(folder / "warm")}
-        finally:
-            process.terminate()
-            process.communicate()
+        self._stack.callback(process.communicate)
+        self._stack.callback(process.terminate)
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
 
 
 @contextlib.contextmanager
@@ -92,22 +92,25 @@ def short_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def serve(listener: int) -> None:
-    """Import the libraries, then fork for every command that comes in at the socket, until standard input ends."""
+def serve(address: str, libraries: Iterable[str]) -> None:
+    """Import `libraries`, then fork for every command that comes in at `address`, until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption reaches the jobs through their commands
-    for library in LIBRARIES:
+    for library in libraries:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
     gc.collect()
     gc.freeze()  # else the first collection of every fork would copy all of these objects
-    _serve(socket.socket(fileno=listener))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        _serve(listener)
     for job in active_children():
         job.join()
     os._exit(0)  # to take so many libraries apart would take a second
 
 
 @dataclass(frozen=True)
-class Request:
+class Command:
     """A command as it came in: what ``python -m`` would have been given."""
 
     arguments: list[str]
@@ -117,15 +120,15 @@ class Request:
 
     @property
     def ending(self) -> signal.Signals:
-        """How to end a job whose command is gone: a run of a notebook leaves in good order, a kernel need not."""
+        """How to end a job whose client is gone: a run of a notebook leaves in good order, a kernel need not."""
         return signal.SIGKILL if self.arguments[0].startswith("ipykernel") else signal.SIGTERM
 
-    def run(self, command: socket.socket, others: Sequence[socket.socket]) -> None:
-        """Become, in a fork, what the `command` at the other end of the socket would have been."""
+    def run(self, client: socket.socket, others: Sequence[socket.socket]) -> None:
+        """Become, in a fork, what the process at the other end of the socket `client` would have been."""
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setsid()
-        command.sendall(b"%d\n" % os.getpid())
-        for end in (command, *others):
+        client.sendall(b"%d\n" % os.getpid())
+        for end in (client, *others):
             end.close()
         for stream, number in enumerate(self.streams):
             os.dup2(number, stream)
@@ -144,63 +147,63 @@ class Request:
 
 @dataclass(eq=False)
 class _Job:
-    """A fork, and the command that waits for its end."""
+    """A fork, and the client that waits for its end."""
 
-    request: Request
+    command: Command
     process: ForkProcess
-    command: socket.socket
+    client: socket.socket
 
     def end(self) -> None:
         """End the job before its time."""
         if self.process.is_alive() and self.process.pid is not None:
             with contextlib.suppress(ProcessLookupError):  # it has ended just now
-                os.killpg(self.process.pid, self.request.ending)
+                os.killpg(self.process.pid, self.command.ending)
 
     def report(self) -> None:
-        """Tell the command the exit code of the job, which has ended."""
+        """Tell the client the exit code of the job, which has ended."""
         self.process.join()
-        with contextlib.suppress(OSError):  # the command is gone
-            self.command.sendall(f"{self.process.exitcode}\n".encode())
-        self.command.close()
+        with contextlib.suppress(OSError):  # the client is gone
+            self.client.sendall(f"{self.process.exitcode}\n".encode())
+        self.client.close()
 
 
 def _serve(listener: socket.socket) -> None:
-    """Fork for every command, report how its job ended, and end the job of a command that is gone."""
-    waiting = selectors.DefaultSelector()
+    """Fork for every client, report how its job ended, and end the job of a client that is gone."""
+    selector = selectors.DefaultSelector()
     for source in (sys.stdin, listener):
-        waiting.register(source, selectors.EVENT_READ)
+        selector.register(source, selectors.EVENT_READ)
     while True:
-        (key, _), *_ = waiting.select()
-        jobs = {key.data for key in waiting.get_map().values() if key.data}
+        (key, _), *_ = selector.select()
+        jobs = {key.data for key in selector.get_map().values() if key.data}
         if key.fileobj is sys.stdin:
             for job in jobs:
                 job.end()
             return
         if key.fileobj is listener:
-            job = _forked(listener, [job.command for job in jobs])
-            for source in (job.process.sentinel, job.command):
-                waiting.register(source, selectors.EVENT_READ, job)
+            job = _forked(listener, [job.client for job in jobs])
+            for source in (job.process.sentinel, job.client):
+                selector.register(source, selectors.EVENT_READ, job)
             continue
-        waiting.unregister(key.fileobj)
-        if key.fileobj is key.data.command:
+        selector.unregister(key.fileobj)
+        if key.fileobj is key.data.client:
             key.data.end()
         else:
-            with contextlib.suppress(KeyError):  # the command has gone before
-                waiting.unregister(key.data.command)
+            with contextlib.suppress(KeyError):  # the client has gone before
+                selector.unregister(key.data.client)
             key.data.report()
 
 
 def _forked(listener: socket.socket, others: Sequence[socket.socket]) -> _Job:
-    """Fork for the command that waits at the `listener`; the fork gives up the sockets of the `others`."""
-    command, _ = listener.accept()
-    _, streams, _, _ = socket.recv_fds(command, 1, 3)
-    arguments, folder, environment = json.loads(command.makefile("rb").readline())
-    request = Request(arguments, folder, environment, streams)
-    process = get_context("fork").Process(target=request.run, args=(command, [listener, *others]))
+    """Fork for the client that waits at the `listener`; the fork gives up the sockets of the `others`."""
+    client, _ = listener.accept()
+    _, streams, _, _ = socket.recv_fds(client, 1, 3)
+    arguments, folder, environment = json.loads(client.makefile("rb").readline())
+    command = Command(arguments, folder, environment, streams)
+    process = get_context("fork").Process(target=command.run, args=(client, [listener, *others]))
     process.start()
     for stream in streams:
         os.close(stream)
-    return _Job(request, process, command)
+    return _Job(command, process, client)
 
 
 def run_here(arguments: list[str]) -> None:

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from diffred_core import subsets
-from diffred_core.checks import as_features
+from diffred_core.checks import as_features, check_choice
 from diffred_core.errors import InputError
 from diffred_core.few_shot import optimal_mask
-from diffred_core.few_shot.rows import check_choice, check_shots, safe_ratio
+from diffred_core.few_shot.rows import check_shots, safe_ratio
 from diffred_core.soft_mask._statistics import ClassStatistics
 
 _Value = TypeVar("_Value")
@@ -57,7 +57,7 @@ def importance(statistics: ClassStatistics, *, kind: ImportanceKind = "mean_pair
     InputError
         Unknown `kind`, a `shrinkage` outside [0, 1], fewer than two classes.
     """
-    check_choice(kind, get_args(ImportanceKind), name="kind")
+    check_choice(kind, get_args(ImportanceKind), "kind: expected one of {}")
     if not 0 <= shrinkage <= 1:
         raise InputError(f"shrinkage: expected a number in [0, 1], got {shrinkage}; pass 0 for each class's own spread")
     *lead, n_classes, n_features = statistics.mean.shape
@@ -120,11 +120,11 @@ def mask(
         Unknown `kind`; a companion that is missing, misshapen, negative or not finite; an importance (or, debiased,
         what is left of it) that is negative, not finite or 0 everywhere in a task.
     """
-    check_choice(kind, get_args(MaskKind), name="kind")
+    check_choice(kind, get_args(MaskKind), "kind: expected one of {}")
     R = _checked(importance)
     if debiased:
         R = _debiased(R, kind, n_shot)
-    weight = _raw_mask(R, kind, spread, magnitude, n_shot, fraction)
+    weight = _raw_mask(R, kind, spread=spread, magnitude=magnitude, n_shot=n_shot, fraction=fraction)
     return weight / weight.amax(-1, keepdim=True)
 
 
@@ -218,7 +218,13 @@ def _debiased(R: Tensor, kind: str, n_shot: int | None) -> Tensor:
 
 
 def _raw_mask(
-    R: Tensor, kind: str, spread: Tensor | None, magnitude: Tensor | None, n_shot: int | None, fraction: float | None
+    R: Tensor,
+    kind: str,
+    *,
+    spread: Tensor | None,
+    magnitude: Tensor | None,
+    n_shot: int | None,
+    fraction: float | None,
 ) -> Tensor:
     if kind == "importance":
         return R

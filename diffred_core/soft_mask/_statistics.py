@@ -14,10 +14,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from diffred_core.checks import as_labels, finite_features
+from diffred_core.checks import as_labels, check_choice, finite_features
 from diffred_core.errors import InputError
 from diffred_core.few_shot import Episodes
-from diffred_core.few_shot.rows import check_choice, features_of, row_means
+from diffred_core.few_shot.rows import features_of, row_means
 
 LeftOut = Literal["nothing", "queries", "episode"]
 _CHUNK = 256  # episodes whose rows are taken off at once
@@ -62,7 +62,7 @@ def class_statistics(X: Tensor | ArrayLike, y: Tensor | ArrayLike) -> ClassStati
         Fewer than two classes, or a class with one row (its spread is undefined).
     """
     X = finite_features(X)
-    sums = _ClassSums.of(X, as_labels(y, len(X)).to(X.device))
+    sums = _CentredRows.of(X, as_labels(y, len(X)).to(X.device))
     if len(sums.count) < 2 or sums.count.min() < 2:
         raise InputError(
             f"y: expected at least two classes with two rows each, got class counts {sums.count.int().tolist()[:10]}; "
@@ -144,9 +144,9 @@ def oracle_statistics(
     InputError
         An unknown `without`; a class of an episode that `y` lacks or leaves with fewer than two rows.
     """
-    check_choice(without, get_args(LeftOut), name="without")
+    check_choice(without, get_args(LeftOut), "without: expected one of {}")
     X = finite_features(X) if without == "nothing" else features_of(X, episodes)
-    sums = _ClassSums.of(X, as_labels(y, len(X)).to(X.device))
+    sums = _CentredRows.of(X, as_labels(y, len(X)).to(X.device))
     out = {"nothing": episodes.query[..., :0], "queries": episodes.query}.get(without)
     out = torch.cat([episodes.query, episodes.support], 2) if out is None else out
     at = sums.positions(episodes.classes.to(X.device), left_out=out.shape[2])
@@ -189,8 +189,8 @@ def _mean_square_about(values: Tensor, index: Tensor, centre: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class _ClassSums:
-    """Class sums of rows centred by the mean of their class, all float64."""
+class _CentredRows:
+    """Rows centred by the mean of their class, and the sums of the classes, all float64."""
 
     labels: Tensor  # (n_classes,)
     codes: Tensor  # (n_samples,) places of the labels of the rows
@@ -201,12 +201,13 @@ class _ClassSums:
     centred: Tensor  # (n_samples, n_features)
 
     @classmethod
-    def of(cls, X: Tensor, y: Tensor) -> _ClassSums:
+    def of(cls, X: Tensor, y: Tensor) -> _CentredRows:
         labels, codes, count = torch.unique(y, return_inverse=True, return_counts=True)
         X, zero = X.double(), X.new_zeros(len(labels), X.shape[1], dtype=torch.float64)
         mean = zero.index_add(0, codes, X) / count[:, None]
         centred = X - mean[codes]
-        return cls(labels, codes, count.double(), mean, zero.index_add(0, codes, centred.square()), X, centred)
+        squares, count = zero.index_add(0, codes, centred.square()), count.double()
+        return cls(labels=labels, codes=codes, count=count, mean=mean, squares=squares, X=X, centred=centred)
 
     @cached_property
     def sizes(self) -> Tensor:

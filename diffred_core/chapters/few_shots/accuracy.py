@@ -15,9 +15,9 @@ from torch import Tensor
 import diffred_core.chapters.few_shots.names as names
 from diffred_core import few_shot, soft_mask
 from diffred_core.chapters.few_shots.setting import Setting, episode_row
+from diffred_core.chapters.random_subsets.names import FULL
 from diffred_core.results.rows import Row
 
-HARD_FRACTION = 0.05  # the upper end of the published 1 to 5 %
 Masks = dict[tuple[str, str], Tensor]  # (n_episodes, n_features) by who knows the importance, and kind
 
 
@@ -44,19 +44,16 @@ def curve_rows(setting: Setting, heads: Sequence[str], *, n_head_episodes: int) 
     for probe, curves in by_probe.items():
         for name, values in curves.items():
             point = setting.point_of(name) | {"method": name, "probe": probe}
-            yield from _size_rows(setting, point, values)
+            yield from _curve_rows(setting, point, values)
             for j, missed in enumerate((curves[names.WITHOUT_QUERIES] - values).T):
                 yield episode_row(point | setting.at(j), "shortfall", missed)
-            yield from _peak_rows(setting, point, values)
     yield from _head_rows(setting, {probe: curves[names.WITHOUT_QUERIES][:, -1] for probe, curves in by_probe.items()})
 
 
 def oracle_rows(setting: Setting) -> Iterator[Row]:
     """Yield the curve of the published oracle alone."""
     point = setting.point | {"method": names.ORACLE, "probe": names.EUCLIDEAN}
-    values = by_order(setting, setting.order(names.ORACLE))
-    yield from _size_rows(setting, point, values)
-    yield from _peak_rows(setting, point, values)
+    yield from _curve_rows(setting, point, by_order(setting, setting.order(names.ORACLE)))
 
 
 def mask_rows(setting: Setting, *, kinds: Sequence[str]) -> Iterator[Row]:
@@ -67,8 +64,8 @@ def mask_rows(setting: Setting, *, kinds: Sequence[str]) -> Iterator[Row]:
     """
     for probe, part in ((names.EUCLIDEAN, setting), (names.COSINE, setting.unit)):
         masks = {who: _masks(part, who, kinds) for who in (*part.estimates, names.ORACLE)}
-        every = {key: mask for by_kind in masks.values() for key, mask in by_kind.items()}
-        yield from _mask_rows(part, every, probe=probe)
+        together = {key: mask for by_kind in masks.values() for key, mask in by_kind.items()}
+        yield from _mask_rows(part, together, probe=probe)
         if names.BY_VIEWS in masks:
             yield _prototype_row(part, probe=probe)
             yield from _mask_rows(part, masks[names.BY_VIEWS], probe=probe, prototypes=names.OF_VIEWS)
@@ -82,10 +79,10 @@ def estimate_rows(setting: Setting, *, kinds: Sequence[str]) -> Iterator[Row]:
 
 def transform_rows(setting: Setting) -> Iterator[Row]:
     """Yield accuracy under the simple transformation of the features (Luo et al. 2022), and its gain over none."""
-    source = setting.source
-    moved = replace(setting, source=replace(source, X=soft_mask.simple_transform(source.X), views=None))
+    moved = replace(setting.data, X=soft_mask.simple_transform(setting.data.X), views=None)
+    lifted = replace(setting, data=moved)
     # raw features first, then their length: the order of the released code for nearest centroids
-    for probe, plain, other in ((names.EUCLIDEAN, setting, moved), (names.COSINE, setting.unit, moved.unit)):
+    for probe, plain, other in ((names.EUCLIDEAN, setting, lifted), (names.COSINE, setting.unit, lifted.unit)):
         values, reference = (by_mask(part, None, probe=probe)[0] for part in (other, plain))
         point = setting.point | setting.at(-1) | {"probe": probe, "label": names.ORIGINAL, "method": names.TRANSFORM}
         yield from _compared(point, values, reference)
@@ -93,37 +90,34 @@ def transform_rows(setting: Setting) -> Iterator[Row]:
 
 def by_order(setting: Setting, order: Tensor, *, probe: str = names.EUCLIDEAN) -> Tensor:
     """Return the accuracy of every episode at every size, (n_episodes, n_sizes)."""
-    X, episodes, sizes = setting.source.X, setting.episodes, setting.sizes
+    X, episodes, sizes = setting.data.X, setting.episodes, setting.sizes
     if probe in names.HEADS:
         # scikit-learn's C = 1 on rows of length 1, the head of the released code (Luo et al. 2022), in our scale
         l2 = 1 / (episodes.n_way * episodes.n_shot)
         return few_shot.linear_head_curve(X, episodes, order, sizes, head=probe, l2=l2)
-    return few_shot.centroid_curve(X, episodes, order, sizes, metric=probe.removeprefix("centroid_"))
+    return few_shot.centroid_curve(X, episodes, order, sizes, metric=names.METRICS[probe])
 
 
 def by_mask(
     setting: Setting, masks: Tensor | None, *, probe: str = names.EUCLIDEAN, prototypes: Tensor | None = None
 ) -> Tensor:
     """Return the accuracy of every episode on all dimensions with every mask, (n_masks, n_episodes)."""
-    X, width = setting.source.X, setting.source.X.shape[1]
-    options = {"metric": probe.removeprefix("centroid_"), "mask": masks, "prototypes": prototypes}
+    X, width = setting.data.X, setting.data.X.shape[1]
+    options = {"metric": names.METRICS[probe], "mask": masks, "prototypes": prototypes}
     accuracy = few_shot.centroid_curve(X, setting.episodes, torch.arange(width), [width], **options)
     return accuracy.reshape(-1, len(setting.episodes))
 
 
-def _size_rows(setting: Setting, point: Row, values: Tensor) -> Iterator[Row]:
-    """Yield accuracy and its gain over the full layer, size by size."""
+def _curve_rows(setting: Setting, point: Row, values: Tensor) -> Iterator[Row]:
+    """Yield accuracy and its gain over the full layer, size by size, and the gain of the best size.
+
+    That one, over all and over the least, is chosen on half the episodes and measured on the rest: measured where it
+    was chosen, the largest of several means would be too large.
+    """
     for j in range(len(setting.sizes)):
         here = point | setting.at(j)
         yield episode_row(here, "accuracy", values[:, j])
         yield episode_row(here, "gain", values[:, j] - values[:, -1])
-
-
-def _peak_rows(setting: Setting, point: Row, values: Tensor) -> Iterator[Row]:
-    """Yield the gain of the best size over all and over the least: chosen on half the episodes, measured on the rest.
-
-    Measured where it was chosen, the largest of several means would be too large.
-    """
     choosing, measuring = values.tensor_split(2)
     best = int(choosing.mean(0).argmax())
     here = point | setting.at(best)
@@ -135,7 +129,7 @@ def _head_rows(setting: Setting, full: dict[str, Tensor]) -> Iterator[Row]:
     """Yield how much more accurate each linear head is than each centroid on all dimensions, on the same episodes."""
     for head in names.HEADS:
         for centroid in names.CENTROIDS if head in full else ():
-            point = setting.point | setting.at(-1) | {"method": "full", "probe": head, "label": centroid}
+            point = setting.point | setting.at(-1) | {"method": FULL, "probe": head, "label": centroid}
             yield episode_row(point, "over_centroid", full[head] - full[centroid][: len(full[head])])
 
 
@@ -145,12 +139,12 @@ def _masks(setting: Setting, who: str, kinds: Sequence[str]) -> Masks:
     ``theory_debiased`` is left out where its correction leaves no importance in some episode.
     """
     R, known, n_shot = setting.importance(who), setting.statistics(who), setting.episodes.n_shot
-    options = {"spread": known.spread, "magnitude": known.magnitude, "n_shot": n_shot, "fraction": HARD_FRACTION}
+    options = {"spread": known.spread, "magnitude": known.magnitude, "n_shot": n_shot, "fraction": names.UPPER_FRACTION}
     masks = {}
     for kind in dict.fromkeys((*kinds, names.CONTROL_MASK)):
-        name, debiased = kind.removesuffix("_debiased"), kind.endswith("_debiased")
+        debiased = kind in names.DEBIASED
         if not debiased or bool((R.square() > 2 / n_shot).any(-1).all()):
-            masks[who, kind] = soft_mask.mask(R, kind=name, **options, debiased=debiased)
+            masks[who, kind] = soft_mask.mask(R, kind=names.DEBIASED.get(kind, kind), **options, debiased=debiased)
     return masks
 
 

@@ -11,13 +11,13 @@ import diffred_core.chapters.few_shots.names as names
 from diffred_core import results, subsets
 from diffred_core.chapters.few_shots.claims_theory import theory as theory
 from diffred_core.chapters.few_shots.names import plural
-from diffred_core.chapters.few_shots.reading import all_shots, along, headline, n_way, where
+from diffred_core.chapters.few_shots.reading import all_shots, along, headline, n_way
 from diffred_core.errors import InputError
+from diffred_core.results import where
 from diffred_core.results.claims import Claim, Side, judge, percent
 
 Measurement = Mapping[str, float]  # mean, low, high, n, level
 LANDMARKS = (0.01, 0.02, 0.03, 0.05)  # "1-5 %" (second version, abstract)
-HARD = 0.05  # share at which hard selections are compared
 POINT = 0.01  # of accuracy: linear probe and centroid that differ by less are called equal
 
 
@@ -146,12 +146,14 @@ def confounders_harm(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
         "C6 confounders",
         f"dimensions of high spread and small distance between classes confound ({_setting(table)}).",
         f"By theory {100 * shares[names.CONFOUNDERS]:.0f} % of them do not help for want of shots, "
-        f"{100 * shares.mean():.0f} % of all; leaving them out is the {ordinal} of {len(gains)} cells to leave out",
+        f"{100 * shares.mean():.0f} % of all; leaving them out is the {ordinal} of {len(gains)} ninths to leave out",
         gains[names.CONFOUNDERS],
     )
 
 
-def selection_is_inaccurate(table: pd.DataFrame, *, fraction: float = HARD, level: float = 0.95) -> Claim:
+def selection_is_inaccurate(
+    table: pd.DataFrame, *, fraction: float = names.UPPER_FRACTION, level: float = 0.95
+) -> Claim:
     """Return C7: dimensions selected by importance estimated from few shots fall short of those of an oracle.
 
     Raises

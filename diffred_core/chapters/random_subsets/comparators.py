@@ -11,7 +11,6 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from diffred_core.chapters.random_subsets import names
-from diffred_core.errors import InputError, near_names
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -169,9 +168,9 @@ def draw(
     """
     import torch
 
-    if method not in COMPARATORS:
-        known = ", ".join(COMPARATORS)
-        raise InputError(f"methods must be among {known}, got {method!r}{near_names(method, COMPARATORS)}")
+    from diffred_core.checks import check_choice
+
+    check_choice(method, COMPARATORS, "methods must be among {}")
     comparator, of_draws = COMPARATORS[method], seeds
     if comparator.draws == "n_projections":
         of_draws = seeds[:n_projections]

@@ -5,5 +5,5 @@ from . import tables as tables
 from .printed import replay as replay
 from .sweep_statistics import statistics as statistics
 from .table import digest as digest
-from .table import is_published as is_published
+from .table import extent as extent
 from .table import read as read

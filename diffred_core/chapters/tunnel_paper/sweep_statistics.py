@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from diffred_core import results, tunnel
-from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, GROUPS, VARIANTS, select
+from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, GROUPS, VARIANTS
 from diffred_core.chapters.tunnel_paper.effects import effect_rows, half_units
-from diffred_core.chapters.tunnel_paper.names import FULL, MEASURES, N_OOD, OOD_CLASSES, OOD_SETS, READINGS
+from diffred_core.chapters.tunnel_paper.names import IMAGENET, MEASURES, N_OOD, OOD_CLASSES, OOD_SETS, READINGS
 from diffred_core.chapters.tunnel_paper.printed import replay
 from diffred_core.chapters.tunnel_paper.regression import explained_rows, slope_rows, variance_rows
 from diffred_core.errors import InputError
-from diffred_core.results import published
+from diffred_core.results import published, where
 from diffred_core.results.rows import Row
 
 _POOLED = {
@@ -43,7 +43,7 @@ def statistics(
     table : DataFrame
         From `read`.
     n_splits, n_folds : int
-        Random divisions of the design in the cross-validation, and the folds of each.
+        Random divisions of the combinations of predictors in the cross-validation, and the folds of each.
     n_seeds : int
         Seeds of the regression whose slopes are compared.
     n_boot : int
@@ -63,7 +63,7 @@ def statistics(
         *residual_rows(table, published.tunnel_accuracies()),
         *explained_rows(table, n_splits=n_splits, n_folds=n_folds, seed=seed),
         *slope_rows(table, n_seeds=n_seeds),
-        *variance_rows(select(table, {"id_set": FULL, "resolution": (32, 224)})),
+        *variance_rows(where(table, id_set=IMAGENET, resolution=(32, 224))),
         *average_rows(table),
     ]
     recomputed = as_results(measured)
@@ -85,7 +85,7 @@ def average_rows(table: pd.DataFrame) -> Iterator[Row]:
     metric networks: how many have a tunnel of the strength in method.
     """
     for name, selection in GROUPS.items():
-        rows = select(table, selection)
+        rows = where(table, **selection)
         for measure, mean in rows[list(MEASURES)].mean().items():
             half = half_units(rows, str(measure)).mean()
             limits = {"low": mean - half, "high": mean + half, "n": len(rows)}
@@ -126,7 +126,7 @@ def residual_rows(table: pd.DataFrame, accuracies: pd.DataFrame) -> list[Row]:
         If a network of `accuracies` is not one of the table's networks trained on ImageNet-100.
     """
     keys = ["network", "augmentation", "resolution"]
-    aligned = select(table, {"id_set": FULL}).pivot(index=[*keys, "name"], columns="position", values="alignment")
+    aligned = where(table, id_set=IMAGENET).pivot(index=[*keys, "name"], columns="position", values="alignment")
     aligned, printed = aligned.reset_index("name"), accuracies.set_index(keys)
     if missing := list(printed.index.difference(aligned.index)):
         raise InputError(f"expected networks of the table in accuracies, got {missing[0]}; name them as the table does")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from diffred_core.chapters.tunnel_paper.names import FULL, MEASURES, N_OOD, OOD_SETS, PREDICTORS
+from diffred_core.chapters.tunnel_paper.names import IMAGENET, MEASURES, N_OOD, OOD_SETS, PREDICTORS
 from diffred_core.errors import InputError
 from diffred_core.results import published
 
@@ -39,11 +39,11 @@ ARCHITECTURES: dict[str, tuple[str, str, int, int, float, float]] = {
 }
 # Training images and classes. A subset is named by its classes and images a class.
 TRAINING: dict[str, tuple[int, int]] = {
-    FULL: (126_689, 100),
+    IMAGENET: (126_689, 100),
     "CIFAR-100": (50_000, 100),
     "CIFAR-10": (50_000, 10),
     **{
-        f"{FULL} {c}x{n}": (c * n, c)
+        f"{IMAGENET} {c}x{n}": (c * n, c)
         for c, n in ((100, 100), (100, 200), (100, 500), (100, 700), (10, 1000), (50, 200))
     },
 }
@@ -56,7 +56,7 @@ def _column(name: str, meaning: str, kind: str, *checks: pa.Check) -> pa.Column:
 
 
 _PRODUCT = "a product of two accuracies above chance, in [-1, 1]"
-SCHEMA = pa.DataFrameSchema(
+PUBLISHED_SCHEMA = pa.DataFrameSchema(
     {
         "Pearson Correlation": _column("correlation", "in [-1, 1]", "float64", pa.Check.in_range(-1, 1)),
         "ID OOD Alignment": _column("alignment", _PRODUCT, "float64", pa.Check.in_range(-1, 1)),
@@ -75,16 +75,17 @@ SCHEMA = pa.DataFrameSchema(
     coerce=True,
     name="experiments_results.csv",
 )
-COLUMNS: dict[str, str] = {heading: column.title for heading, column in SCHEMA.columns.items()}  # to the name here
+HEADINGS = {heading: column.title for heading, column in PUBLISHED_SCHEMA.columns.items()}  # to the name here
 
 
-def is_published(path: Path | str | None) -> bool:
-    """Return whether `path` is the table as published, line ends aside; None stands for its rows in this package."""
-    return path is None or digest(path) == SHA256
+def extent(rows: pd.DataFrame, path: Path | str | None = None) -> str:
+    """Return how many of the `rows` and networks of `read` there are, and whether they are the published ones."""
+    known = "the published ones" if digest(path) == SHA256 else "NOT the published ones"
+    return f"{len(rows)} rows of {rows['block'].nunique()} networks, {known}"
 
 
-def digest(path: Path | str | None) -> str:
-    """Return the SHA-256 of the file at `path` with line ends as published, hexadecimal; None as in `is_published`."""
+def digest(path: Path | str | None = None) -> str:
+    """Return the SHA-256 of the file at `path` with line ends as published; None stands for the published rows."""
     if path is None:
         return SHA256
     return hashlib.sha256(Path(path).read_bytes().replace(b"\r\n", b"\n")).hexdigest()
@@ -146,13 +147,13 @@ def _order() -> list[tuple[str, str, bool, int]]:
     no_pooling = ("VGGm†-11", "VGGm†-17")
     cifar = product(("CIFAR-100",), ("VGGm-11", "VGGm-17", *no_pooling), _NO_YES)
     cifar10 = product(("CIFAR-10",), ("VGGm-11", "VGGm-17"), _NO_YES)
-    subsets = product((name for name in TRAINING if name.startswith(f"{FULL} ")), ("VGGm-11",), _NO_YES)
+    subsets = product((name for name in TRAINING if name.startswith(f"{IMAGENET} ")), ("VGGm-11",), _NO_YES)
     return [
-        *((n, FULL, a, r) for n, a, r in product(plain, _NO_YES, (32, 224))),
-        *((n, FULL, a, 32) for n, a in product(no_pooling, _NO_YES)),
+        *((n, IMAGENET, a, r) for n, a, r in product(plain, _NO_YES, (32, 224))),
+        *((n, IMAGENET, a, 32) for n, a in product(no_pooling, _NO_YES)),
         *((n, task, a, 32) for task, n, a in (*cifar, *cifar10)),
         # Here the ViT stands before the ResNet, unlike above.
-        *((n, FULL, a, r) for n, r, a in product(("VGGm-17", "ViT-T+", "ResNet-18"), (64, 128), _NO_YES)),
+        *((n, IMAGENET, a, r) for n, r, a in product(("VGGm-17", "ViT-T+", "ResNet-18"), (64, 128), _NO_YES)),
         *((n, task, a, 32) for task, n, a in subsets),
     ]
 
@@ -163,7 +164,7 @@ def _row(block: int, network: str, id_set: str, augmentation: bool, resolution: 
     name = f"{network}, {'augmentation' if augmentation else 'no augmentation'}, {resolution}"
     return row | {
         "block": block,
-        "name": name if id_set == FULL else f"{name}, {id_set}",
+        "name": name if id_set == IMAGENET else f"{name}, {id_set}",
         "network": network,
         "id_set": id_set,
         "augmentation": augmentation,
@@ -182,14 +183,14 @@ def _checked(path: Path) -> pd.DataFrame:
             f"{str(path)!r}; leave path out to have the published rows"
         )
     try:
-        table = SCHEMA.validate(pd.read_csv(path), lazy=True)
+        table = PUBLISHED_SCHEMA.validate(pd.read_csv(path), lazy=True)
     except pa.errors.SchemaErrors as error:
         raise InputError(_sentence(error, path.name)) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"expected {path.name} to be a table of comma-separated values, got {error}") from error
     # Plain types: nothing is missing now.
     table = table.astype({"Augmentations": int, "Resolution": int, "ID Class Count": int, "Depth": int})
-    return table.rename(columns=COLUMNS)
+    return table.rename(columns=HEADINGS)
 
 
 def _sentence(error: pa.errors.SchemaErrors, name: str) -> str:
@@ -198,7 +199,7 @@ def _sentence(error: pa.errors.SchemaErrors, name: str) -> str:
         return f"expected a column {case['failure_case']!r} in {name}, but there is none; use the published file"
     if case["check"] in ("column_in_schema", "column_ordered"):
         return f"{name} has a column {case['failure_case']!r} where the published file has another; use that file"
-    column = SCHEMA.columns[case["column"]]
+    column = PUBLISHED_SCHEMA.columns[case["column"]]
     where = "" if pd.isna(case["index"]) else f" in row {case['index']}"
     return (
         f"expected column {case['column']!r} of {name} to be {column.description}, got {case['failure_case']}{where}; "

@@ -10,7 +10,7 @@ from pandas.api.typing import SeriesGroupBy
 
 from diffred_core import tunnel
 from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, RESOLUTION_STEPS, VARIANTS, Comparison
-from diffred_core.chapters.tunnel_paper.names import LEVEL, MEASURES, QUANTITIES, SIDES, VERDICTS
+from diffred_core.chapters.tunnel_paper.names import DIGIT_VERDICTS, LEVEL, MEASURES, QUANTITIES, SIDE_WORDS
 from diffred_core.chapters.tunnel_paper.printed import comparison_frame, replay
 from diffred_core.chapters.tunnel_paper.table import networks
 from diffred_core.drawing import Table
@@ -41,9 +41,9 @@ def _strengths(table: pd.DataFrame) -> pd.DataFrame:
 def _counts(table: pd.DataFrame) -> pd.DataFrame:
     """Return how many numbers of each kind have each verdict; p-values of resolution count once a way to pair rows."""
     numbers = replay(table)
-    kinds = numbers["quantity"].map({name: several for name, (_, several) in QUANTITIES.items()})
-    sides = numbers["side"].where(numbers["quantity"] == "p_value").map(SIDES).fillna("")
-    counts = _counted(numbers.assign(kind=kinds + sides).groupby("kind", sort=False)["verdict"], VERDICTS)
+    kinds = numbers["quantity"].map({name: plural for name, (_, plural) in QUANTITIES.items()})
+    sides = numbers["side"].where(numbers["quantity"] == "p_value").map(SIDE_WORDS).fillna("")
+    counts = _counted(numbers.assign(kind=kinds + sides).groupby("kind", sort=False)["verdict"], DIGIT_VERDICTS)
     return counts.rename_axis(index="quantity").reset_index()
 
 
@@ -58,9 +58,11 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     titles = {comparison.name: comparison.title for comparison in COMPARISONS}
     plain = numbers["subject"].str.replace("_", " ")
     # A slope has a predictor for its subject; some comparisons bear the same names.
-    subject = plain.where(numbers["quantity"].str.startswith("slope"), numbers["subject"].map(titles).fillna(plain))
-    kind = numbers["quantity"].map({name: one for name, (one, _) in QUANTITIES.items()})
-    kind += numbers["side"].map(SIDES).fillna("")
+    subject = plain.where(
+        numbers["quantity"].isin(("slope", "slope_share")), numbers["subject"].map(titles).fillna(plain)
+    )
+    kind = numbers["quantity"].map({name: singular for name, (singular, _) in QUANTITIES.items()})
+    kind += numbers["side"].map(SIDE_WORDS).fillna("")
     return pd.DataFrame(
         {
             "number": kind.where(subject == "", kind + ": " + subject),
@@ -105,7 +107,7 @@ def _explained(table: pd.DataFrame) -> pd.DataFrame:
     columns = {
         "R² in-sample": rows.loc["r2", "value"],
         **{"R² held out": held_out["value"], "lowest": held_out["low"], "highest": held_out["high"]},
-        "R² of cell means": rows.loc["r2_of_cell_means", "value"],
+        "R² at most": rows.loc["r2_ceiling", "value"],
         "divisions": held_out["n"].astype(str) + " into " + held_out["recipe"],
     }
     frame = pd.DataFrame(columns).reindex(list(MEASURES)).rename(index=MEASURES)
@@ -129,5 +131,7 @@ variants = Table(
     partial(_effects, comparisons=VARIANTS), "Other selections of networks, and parts of the selections above."
 )
 explained = Table(
-    _explained, "Gradient boosting; held out: mean, lowest, highest over random divisions of the design into folds."
+    _explained,
+    "Gradient boosting; held out: mean, lowest, highest over random divisions of the combinations of predictors into "
+    "folds; at most: what any function of the predictors can reach in-sample.",
 )
