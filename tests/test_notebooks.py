@@ -15,13 +15,11 @@ from synthetic_task import make_task
 
 from diffred_core import results
 from diffred_core.chapters import few_shots
-from diffred_core.running import notebook_parameters
+from diffred_core.running import notebook_parameters, sources
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 EXECUTED = ("subset_probes", "subset_similarity", "summary", "few_shot", "few_shot_theory", "few_shot_summary")
 TEMPLATES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-ALONE = ("summary", "few_shot_theory", "few_shot_summary", "tunnel_statistics")  # read no features
-TRAINED = ("tunnel_small_networks",)  # nothing to load: the notebook trains its networks
 MOST_CELLS = 14
 QUICK = {"n_seeds": 2, "fractions": [0.1, 0.2, 0.5], "model": "synthetic"}
 
@@ -76,10 +74,23 @@ def test_the_smoke_grid_runs_every_template():
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_the_first_code_cell_holds_the_parameters_with_help(name):
     path = NOTEBOOKS / f"{name}.ipynb"
-    found = notebook_parameters.read_parameters(path)
-    assert all(parameter.help for parameter in found.values())
-    needed = {"model", "task", "seed"} | (set() if name in TRAINED else {"checkpoint"})
-    assert name in ALONE or needed <= set(found)
+    parameters = notebook_parameters.read_parameters(path)
+    assert all(parameter.help for parameter in parameters.values())
+    assert missing(set(parameters), sources.imported_names(path)) == set()
+
+
+def missing(parameters, imports):
+    """Return the parameters that a template lacks: what reads features takes any model, task and weights."""
+    reads = "diffred_core.features" in imports
+    of_model = reads or bool({"model", "task"} & parameters)
+    needed = {"model", "task", "seed"} if of_model else set()
+    return (needed | ({"checkpoint"} if reads else set())) - parameters
+
+
+def test_a_missing_parameter_is_seen():
+    assert missing({"n_trials"}, {"diffred_core.results"}) == set()
+    assert missing({"model", "task"}, {"diffred_core.results"}) == {"seed"}
+    assert missing({"n_trials"}, {"diffred_core.features"}) == {"model", "task", "seed", "checkpoint"}
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
