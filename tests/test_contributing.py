@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def add(example: Example, project: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def write_check(example: Example, project: Path) -> str:
+    """Write the check of an example as a test of the copy, and return its file."""
+    path = f"tests/test_{example.name}_added.py"
+    body = textwrap.indent(textwrap.dedent(example.check), "    ")
+    (project / path).write_text(f"def test_{example.name}_added():\n{body}", encoding="utf-8")
+    return path
+
+
 def run(project: Path, *arguments: str) -> str:
     """Return what a module of Python prints in a copy of the project, its exit code last."""
     environment = {**os.environ, "PYTHONPATH": str(project), "DIFFRED_RUNS": str(project / "runs")}
@@ -82,15 +91,12 @@ def test_an_example_is_added_by_the_files_of_its_list_alone(kind, project, contr
     assert set(example.edits) == {name.replace("NAME", example.name) for name in listed(kind, contributing)}
     add(example, project)
     code = [name for name in example.edits if name.endswith((".py", ".pyi", ".ipynb"))]
-    for command in (["check"], ["format", "--diff"]):
-        printed = run(project, "ruff", *command, *code)
-        assert printed.endswith("exit 0"), printed
-    check = f"tests/test_{example.name}_added.py"
-    body = textwrap.indent(textwrap.dedent(example.check), "    ")
-    (project / check).write_text(f"def test_{example.name}_added():\n{body}", encoding="utf-8")
-    tests = [name for name in code if name.startswith("tests/test_")]
-    printed = run(project, "pytest", "-v", check, *tests, *example.also)
-    assert printed.endswith("exit 0"), printed
+    check, tests = write_check(example, project), [name for name in code if name.startswith("tests/test_")]
+    commands = [["ruff", "check", *code], ["ruff", "format", "--diff", *code], ["pytest", "-v", check, *tests]]
+    commands += [["pytest", "-q", *example.also]] if example.also else []
+    with ThreadPoolExecutor() as pool:
+        printed = list(pool.map(lambda command: run(project, *command), commands))
+    assert [text for text in printed if not text.endswith("exit 0")] == [], "\n".join(printed)
     added = re.findall(r"def (test_\w+)\(", "".join(text for name in tests for _, text in example.edits[name]))
     assert added
-    assert [name for name in (*added, f"test_{example.name}_added") if f"::{name}" not in printed] == []
+    assert [name for name in (*added, f"test_{example.name}_added") if f"::{name}" not in printed[2]] == []
