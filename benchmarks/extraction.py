@@ -10,7 +10,7 @@ from diffred_core import backbones, datasets
 from diffred_core.backbones import Backbone
 from diffred_core.datasets import Dataset
 from diffred_core.features import _engine
-from diffred_core.features._batches import pixel_batches
+from diffred_core.features._extract import pixel_batches
 
 N_IMAGES, BATCH = 256, 64
 CASES = [(model, task) for model in backbones.embedded() for task in ("elpv", "mnist5k")]

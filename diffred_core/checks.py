@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from diffred_core.errors import InputError
+from diffred_core.errors import InputError, near_names
 
 
 def as_features(X: Tensor | ArrayLike, *, name: str = "X") -> Tensor:
@@ -70,6 +72,13 @@ def check_positive(value: float, *, name: str) -> None:
     """Refuse an option that is not above zero."""
     if not value > 0:
         raise InputError(f"expected {name} above 0, got {value}; leave it out for the default")
+
+
+def check_choice(value: str, known: Collection[str], expected: str) -> None:
+    """Refuse a `value` that is none of the `known`: the sentence says what is `expected`, with their names for {}."""
+    if value not in known:
+        names = ", ".join(known)
+        raise InputError(f"{expected.format(names)}, got {value!r}{near_names(str(value), known)}")
 
 
 def _as_tensor(values: Tensor | ArrayLike, name: str) -> Tensor:

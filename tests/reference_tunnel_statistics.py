@@ -9,7 +9,7 @@ import numpy as np
 
 from diffred_core.chapters.tunnel_paper import table as _table
 from diffred_core.chapters.tunnel_paper.names import N_OOD, PREDICTORS
-from diffred_core.chapters.tunnel_paper.networks import networks
+from diffred_core.chapters.tunnel_paper.table import networks
 
 
 def cliffs_delta_by_pairs(before, after):
@@ -73,7 +73,7 @@ def invented_file(seed=0):
         "alignment": np.clip(retained / 400 + rng.normal(0, 0.02, len(rows)), 0.001, 1).round(3),
         "retained": retained,
     }
-    return rows.assign(**values)[list(_table.COLUMNS.values())].set_axis(list(_table.COLUMNS), axis=1)
+    return rows.assign(**values)[list(_table.HEADINGS.values())].set_axis(list(_table.HEADINGS), axis=1)
 
 
 def invented_table(folder, seed=0):

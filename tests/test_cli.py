@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from small_checkout import PROJECT, make_checkout, outputs_of, write_notebook
-from tiny_world import MODEL, write_checkpoint, write_images
 from typer.testing import CliRunner
 
 from diffred_core import files, staging
@@ -212,27 +211,22 @@ def test_a_device_is_a_parameter_of_the_notebook_or_refused(checkout):
     assert (refused.exit_code, "hello.ipynb has no parameter 'device'" in refused.stderr) == (2, True)
 
 
-def test_on_a_terminal_a_first_extraction_runs_where_its_bar_is_seen(checkout, monkeypatch):
+def test_a_kernel_knows_the_terminal_on_which_an_extraction_shows_its_bar(checkout, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-    source = "def never_called():\n    from diffred_core import features"
-    parameters = "model: str = 'm'\ntask: str = 't'\ncheckpoint: str | None = None"
-    write_notebook(checkout / "notebooks/reads.ipynb", source, parameters=parameters)
-    write_images(checkout / "pets", n=35)
-    weights = write_checkpoint(checkout / "w.safetensors")
-    options = ["--model", MODEL, "--task", f"folder:{checkout}/pets", "--checkpoint", str(weights), "--threads", "1"]
-    command = [sys.executable, "-m", "diffred_core.cli", "run", "reads", *options]
+    source = "import os\nprint(os.environ.get('DIFFRED_TERMINAL'))"
+    write_notebook(checkout / "notebooks/reads.ipynb", source, parameters="model: str = 'm'\ntask: str = 't'")
+    command = [sys.executable, "-m", "diffred_core.cli", "run", "reads", "--threads", "1"]
 
-    piped = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (piped.returncode, (checkout / "runs/features").exists()) == (0, False), piped.stderr  # the control
+    subprocess.run(command, capture_output=True, check=True)
+    assert outputs_of(files.notebook_path("t", "m", "reads")) == "None\n"
 
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True) as running:
-        os.close(theirs)
+    reader, terminal = pty.openpty()
+    name = os.ttyname(terminal)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal) as running:
+        os.close(terminal)
         with contextlib.suppress(OSError):  # which is how a terminal ends that nobody writes to any more
-            while os.read(ours, 4096):
+            while os.read(reader, 4096):
                 pass
-        extracted, output = running.stdout.read().splitlines()
-    os.close(ours)
-    assert "256 features, 2 classes, rows: train 42" in extracted
-    assert output.startswith(str(checkout / "runs/notebooks"))
-    assert len(list((checkout / "runs/features").rglob("manifest.json"))) > 1
+        running.communicate()
+    os.close(reader)
+    assert outputs_of(files.notebook_path("t", "m", "reads")) == f"{name}\n"

@@ -57,6 +57,23 @@ def test_a_table_has_a_caption_and_a_dash_for_what_is_missing():
     assert "<td>&lt;i&gt;y&lt;/i&gt;</td>" in shown
 
 
+def test_more_is_folded_under_its_name_and_shown_as_it_would_be_alone():
+    table = drawing.Table(lambda table: table, "All of it.")
+    shown = drawing.show(FIGURE, POINTS, more={"All <numbers>": table, "Again": FIGURE}).data
+    alone, figure = drawing.show(table, POINTS).data, drawing.show(FIGURE, POINTS).data
+    first, second = f"All &lt;numbers&gt;</summary>{alone}", f"Again</summary>{figure}"
+    assert shown == f"{figure}<details><summary>{first}</details><details><summary>{second}</details>"
+
+
+def test_a_number_axis_has_a_tick_at_every_number_and_no_other():
+    ax = plt.figure().subplots()
+    style.number_axis(ax, [100, 1, 5, 5])
+    ax.figure.canvas.draw()
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "5", "100"]
+    assert not ax.xaxis.get_minorticklocs().size
+    assert ax.get_xscale() == "log"
+
+
 def test_claims_are_shown_one_way_each_with_its_verdict_as_a_word():
     claim = claims.judge(name="a < b", statement="a is less.", evidence="0.1 & 0.2.", value=0.1, low=0.05, high=0.2)
     shown = drawing.show([claim]).data

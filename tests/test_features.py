@@ -16,7 +16,7 @@ from diffred_core import backbones, datasets, features
 from diffred_core.backbones import Backbone
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
-from diffred_core.features import _engine
+from diffred_core.features import _engine, _extract
 
 needs_openvino = pytest.mark.skipif(_engine.choose("auto", torch.device("cpu")) == "torch", reason="no OpenVINO here")
 
@@ -172,6 +172,21 @@ def test_constant_features_are_refused(pets: Dataset, tmp_path: Path) -> None:
 def test_options_are_checked_by_name(options: dict, message: str, pets: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         extract(tiny_backbone(tmp_path / "w.safetensors"), pets, **({"split": "test"} | options))
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_bar_is_shown_on_the_terminal_that_the_environment_names(
+    progress: bool, pets: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_extract, "DELAY", 0.0)
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    backbone, terminal = tiny_backbone(tmp_path / "w.safetensors"), tmp_path / "terminal"
+    terminal.touch()
+    features.Source(backbone, pets, root=tmp_path / "a", progress=progress).store("test")
+    assert terminal.read_text() == ""  # the control
+    monkeypatch.setenv("DIFFRED_TERMINAL", str(terminal))
+    features.Source(backbone, pets, root=tmp_path / "b", progress=progress).store("test")
+    assert "test" in terminal.read_text()
 
 
 def test_threads_follow_argument_then_environment(monkeypatch: pytest.MonkeyPatch) -> None:

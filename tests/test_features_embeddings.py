@@ -128,3 +128,11 @@ def test_task_features_check_their_rows() -> None:
         TaskFeatures("m", "t", tuple("abc"), {}, {"train": rows})
     with pytest.raises(InputError, match="expected 3 features in every split of 't', got 2 in test"):
         TaskFeatures("m", "t", tuple("abcd"), {}, {"train": rows, "test": (rows[0][:, :2], rows[1])})
+
+
+@pytest.mark.parametrize("ask", ["store", "moments", "layers"])
+def test_a_file_of_embeddings_has_no_layers(tmp_path: Path, ask: str) -> None:
+    source = features.Source("mine", f"embeddings:{write(tmp_path / 'e.npz')}")
+    splits = ("test",) if ask != "layers" else ()
+    with pytest.raises(InputError, match="expected a task of images for features by layer, got 'embeddings:"):
+        getattr(source, ask)(*splits)

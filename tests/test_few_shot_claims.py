@@ -98,9 +98,9 @@ def test_fading_compares_the_fewest_and_the_most_classes(few, many, verdict):
 @pytest.mark.parametrize(("gain", "verdict"), VERDICTS)
 def test_confounders_are_judged_by_leaving_them_out(gain, verdict):
     where = HEAD | {"method": "left_out"}
-    cells = {"spread high, distance low": gain, "spread low, distance low": 0.001}
-    parts = [measured("gain", value, label=label, **where) for label, value in cells.items()]
-    parts += [measured("few_shot_share", 0.5, label=label, **HEAD | {"method": "theory"}) for label in cells]
+    ninths = {"spread high, distance low": gain, "spread low, distance low": 0.001}
+    parts = [measured("gain", value, label=label, **where) for label, value in ninths.items()]
+    parts += [measured("few_shot_share", 0.5, label=label, **HEAD | {"method": "theory"}) for label in ninths]
     claim = few_shots.claims.confounders_harm(table(curve(GAINS), *parts))
     assert claim.verdict == verdict
     assert ("the best of 2" in claim.evidence) == (gain > 0.001)
@@ -290,7 +290,7 @@ def theory_table(*, simulated=0.1, approximated=0.1, both=0.05, mask=0.02, helps
         for kind, value in zip(("simulated", "exact", "approximated"), values, strict=True):
             drawn = {} if kind == "approximated" else {"sd": 0.1, "n": 10_000}
             where = {"method": method, "label": label, "n_selected": size}
-            rows.append(shared | where | drawn | {"metric": f"error_{kind}", "value": value})
+            rows.append(shared | where | drawn | {"metric": "error", "recipe": kind, "value": value})
     return table(rows)
 
 

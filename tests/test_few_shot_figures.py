@@ -24,7 +24,7 @@ DRAWN = {name: few_shots.across.peaks if name == "peaks" else getattr(FIGURES, n
 @pytest.fixture(scope="module")
 def summaries():
     task = make_task(n_samples=(80, 40, 40))
-    pool = few_shots.draw_pool(task, n_per_class=14, least=6)
+    pool = few_shots.draw_pool(task, n_per_class=14, n_query=5)
     X, _ = pool.data
     views = X[:, None] + torch.randn(len(X), 2, X.shape[1], generator=torch.Generator().manual_seed(0))
     options = {"n_way": 3, "n_query": 5, "n_episodes": 20, "n_head_episodes": 8, "n_subsets": 2}

@@ -11,8 +11,7 @@ from reference_few_shot import RidgeHead, classes_around, curve_by_episodes, log
 
 from diffred_core import few_shot, linear_probe, moments
 from diffred_core.errors import InputError
-from diffred_core.few_shot._heads import ridge_coefficients
-from diffred_core.few_shot._logistic import logistic_coefficients
+from diffred_core.few_shot._heads import logistic_coefficients, ridge_coefficients
 
 SIZES = [3, 1, 12, 7, 3]
 TWINS = {"ridge": RidgeHead, "logistic": logistic_head}

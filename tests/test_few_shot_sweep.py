@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,7 @@ from synthetic_task import make_task
 
 from diffred_core import few_shot, results
 from diffred_core.chapters import few_shots
-from diffred_core.chapters.few_shots import agreement as _importance
-from diffred_core.chapters.few_shots import harm as _harm
-from diffred_core.chapters.few_shots import names
+from diffred_core.chapters.few_shots import names, reasons
 from diffred_core.chapters.random_subsets.sweep_probes import probes
 from diffred_core.errors import InputError
 
@@ -33,7 +32,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def pool(task):
-    return few_shots.draw_pool(task, n_per_class=14, least=6)
+    return few_shots.draw_pool(task, n_per_class=14, n_query=5)
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +213,7 @@ def test_every_order_ends_in_the_full_layer_and_the_oracle_beats_its_reverse(tab
 def test_without_signal_only_the_oracle_that_sees_the_queries_gains():
     """Labels cut from features: what an oracle finds in the queries is chance, but it fits these very queries."""
     task = make_task(n_samples=(80, 40, 40), shuffled=True)
-    pool = few_shots.draw_pool(task, n_per_class=14, least=6)
+    pool = few_shots.draw_pool(task, n_per_class=14, n_query=5)
     options = {**QUICK, "n_episodes": 300, "heads": (), "more_shots": (), "ways": (), "masks": ("importance",)}
     table = few_shots.episodes(pool, fractions=FRACTIONS, shots=(5,), **options)
     curves = rows(table, probe="centroid_euclidean", split="pool", fraction=0.2)
@@ -271,32 +270,44 @@ def test_other_recipes_have_rows_of_their_own(pool, views):
 
 
 def test_pool_takes_as_many_rows_of_every_class_and_knows_the_rest(task):
-    pool = few_shots.draw_pool(task, n_per_class=14, least=6)
+    pool = few_shots.draw_pool(task, n_per_class=14, n_query=5)
     X, y = task.together
     assert y[pool.rows].bincount().tolist() == [14] * 4
     assert sorted([*pool.rows.tolist(), *pool.others.tolist()]) == list(range(160))
     assert torch.equal(pool.data[0], X[pool.rows])
-    other = few_shots.draw_pool(task, n_per_class=14, least=6, seed=1)
+    other = few_shots.draw_pool(task, n_per_class=14, n_query=5, split_seed=1)
     assert not torch.equal(other.rows, pool.rows)
-    everything = few_shots.draw_pool(task, n_per_class=99, least=6)
+    everything = few_shots.draw_pool(task, n_per_class=99, n_query=5)
     assert len(everything.rows) == 160
     assert len(everything.others) == 0
+
+
+def test_views_are_named_by_their_crops_and_a_file_of_embeddings_has_none(pool):
+    def views(rows, *, n_views, crop_scale):
+        return len(rows), n_views, crop_scale
+
+    source = SimpleNamespace(task="digits", views=views)
+    options = {"n_views": 3, "crop_scale": [0.3, 1.0], "other_crop_scales": [[0.8, 1.0]]}
+    drawn = few_shots.draw_views(source, pool, **options)
+    assert drawn == {"crops 0.3 to 1": (56, 3, (0.3, 1.0)), "crops 0.8 to 1": (56, 3, (0.8, 1.0))}
+    assert few_shots.draw_views(source, pool, **options | {"n_views": 0}) == {}
+    assert few_shots.draw_views(SimpleNamespace(task="embeddings:a.npz", views=views), pool, **options) == {}
 
 
 def test_small_classes_take_no_part(task):
     X, y = task.splits["train"]
     lonely = replace(task, splits={**task.splits, "train": (X[y != 3], y[y != 3])})
-    pool = few_shots.draw_pool(lonely, n_per_class=30, least=22)
+    pool = few_shots.draw_pool(lonely, n_per_class=30, n_query=21)
     assert pool.n_classes == 3
-    assert pool.smallest_class == 30
+    assert pool.data[1].unique(return_counts=True)[1].min() == 30
     assert not (pool.rest[1] == 3).any()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n_per_class": 5, "least": 6}, "n_per_class must be at least 6"),
-        ({"n_per_class": 50, "least": 41}, "expected at least 2 classes with 41 rows each .* got 0"),
+        ({"n_per_class": 5, "n_query": 5}, "n_per_class must be at least 6"),
+        ({"n_per_class": 50, "n_query": 40}, "expected at least 2 classes with 41 rows each .* got 0"),
     ],
 )
 def test_a_bad_pool_is_refused(task, change, message):
@@ -324,17 +335,17 @@ def test_bad_arguments_are_refused(pool, change, message):
 def test_rank_correlation_is_spearmans_with_ties():
     draw = np.random.default_rng(0)
     a, b = draw.integers(0, 6, (5, 30)).astype(float), draw.integers(0, 6, (5, 30)).astype(float)
-    ranks = (_importance.centred_ranks(torch.from_numpy(part)) for part in (a, b))
-    found = _importance.correlation(*ranks)
+    ranks = (reasons.centred_ranks(torch.from_numpy(part)) for part in (a, b))
+    found = reasons.correlation(*ranks)
     expected = [stats.spearmanr(*pair).statistic for pair in zip(a, b, strict=True)]
     np.testing.assert_allclose(found, expected, atol=1e-12)
-    constant = _importance.centred_ranks(torch.ones(1, 30))
-    assert _importance.correlation(constant, constant).item() == 0.0
+    constant = reasons.centred_ranks(torch.ones(1, 30))
+    assert reasons.correlation(constant, constant).item() == 0.0
 
 
 def test_overlap_counts_shared_dimensions():
     a, b = torch.tensor([[4.0, 3, 2, 1]]), torch.tensor([[4.0, 1, 2, 3]])
-    assert [_importance.overlap(a, b, k).item() for k in (1, 2, 4)] == [1.0, 0.5, 1.0]
+    assert [reasons.overlap(a, b, k).item() for k in (1, 2, 4)] == [1.0, 0.5, 1.0]
 
 
 def test_a_planted_confounder_is_found_by_theory_and_by_leaving_it_out(task):
@@ -345,7 +356,7 @@ def test_a_planted_confounder_is_found_by_theory_and_by_leaving_it_out(task):
         return torch.cat([X[:, :32], 10 * torch.randn(len(X), 4, generator=draw)], 1)
 
     planted = replace(task, splits={name: (noisy(X), y) for name, (X, y) in task.splits.items()})
-    pool = few_shots.draw_pool(planted, n_per_class=40, least=6)
+    pool = few_shots.draw_pool(planted, n_per_class=40, n_query=5)
     options = {**QUICK, "n_episodes": 60, "more_shots": (), "ways": (), "shots": (1,), "heads": (), "masks": ()}
     table = few_shots.episodes(pool, **options)
     left_out = results.summarize(rows(table, method="left_out"), "label", metric="gain").set_index("label")
@@ -356,10 +367,10 @@ def test_a_planted_confounder_is_found_by_theory_and_by_leaving_it_out(task):
     assert unhelpful[names.CONFOUNDERS] > 0.5 > unhelpful["spread high, distance high"]
 
 
-def test_dimensions_that_hardly_vary_are_in_no_cell():
+def test_dimensions_that_hardly_vary_are_in_no_ninth():
     X = torch.randn(50, 30, generator=torch.Generator().manual_seed(0))
     X[:, 27:] *= 1e-4
-    assert _harm._active(X).tolist() == list(range(27))
+    assert reasons._active(X).tolist() == list(range(27))
 
 
 def test_theory_agrees_with_simulation_and_its_table_with_itself():
@@ -371,11 +382,10 @@ def test_theory_agrees_with_simulation_and_its_table_with_itself():
     mask, every = (wide[wide["method"] == name].set_index("n_shot")["exact"] for name in ("mask_theory", "mask_scaled"))
     assert (mask <= every + 0.01).all()  # 400 draws of prototypes
     assert mask[20] < every[20] - 0.005
-    drawn = rows(table, metric="error_exact")
+    drawn = rows(few_shots.theory_rows(table), recipe="exact")
     assert set(drawn["n"]) == {4000, 400}
     single = drawn.iloc[0]
-    row = rows(errors, **{name: single[name] for name in ("method", "label", "n_selected", "n_shot")})
-    assert row["exact_se"].item() == pytest.approx(single["sd"] / single["n"] ** 0.5)
+    assert single["standard_error"] == pytest.approx(single["sd"] / single["n"] ** 0.5)
     crossing = rows(table, metric="helps", label="distance 0.2, spread 1").set_index("n_shot")["value"]
     assert (crossing[20], crossing[100]) == (0.0, 1.0)
 
@@ -404,7 +414,7 @@ def test_without_subsets_the_bridge_has_one_end(pool):
 def test_two_classes_are_one_pair_without_an_interval(task):
     X, y = zip(*task.splits.values(), strict=True)
     two = {name: (a[b < 2], b[b < 2]) for name, a, b in zip(task.splits, X, y, strict=True)}
-    pool = few_shots.draw_pool(replace(task, splits=two), n_per_class=14, least=6)
+    pool = few_shots.draw_pool(replace(task, splits=two), n_per_class=14, n_query=5)
     options = QUICK | {"n_way": 2, "more_shots": (), "ways": (), "heads": ()}
     theory = rows(few_shots.episodes(pool, fractions=FRACTIONS, **options), method="theory")
     assert set(theory["n"]) == {1}

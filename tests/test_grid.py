@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from diffred_core import files, running
 from diffred_core.cli import _run_commands
 from diffred_core.errors import InputError
+from diffred_core.running._display import explain, progress_of, read_events
 from diffred_core.running._events import described
-from diffred_core.running._jobs import explain, progress_of, read_events
 from diffred_core.running.notebook_parameters import read_parameters
 
 GRIDS = sorted(path.stem for path in (PROJECT / "workflow" / "grids").glob("*.yml"))

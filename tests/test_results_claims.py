@@ -49,6 +49,14 @@ def test_a_single_difference_leaves_the_claim_undecided():
     assert (claim.verdict, claim.evidence) == ("undecided", "The lead: +0.500, without an interval: one of the seeds.")
 
 
+@pytest.mark.parametrize(
+    ("side", "value", "verdict"), [("above", 1, "holds"), ("above", 0, "fails"), ("below", 0, "holds")]
+)
+def test_a_number_without_error_is_its_own_interval_and_never_undecided(side, value, verdict):
+    claim = claims.judge_exact(name="n", statement="s.", evidence="e.", value=value, side=side)
+    assert (claim.low, claim.value, claim.high, claim.verdict) == (value, value, value, verdict)
+
+
 def test_claims_are_rows_whose_label_is_the_verdict():
     claim = claims.judge(**WORDS, value=0.2, low=0.1, high=0.3)
     cell = {"experiment": "summary", "task": "t", "model": "m", "layer": "l"}

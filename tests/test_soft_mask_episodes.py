@@ -156,7 +156,7 @@ def test_importance_of_many_does_not_depend_on_the_size_of_the_chunks(monkeypatc
     X, _, views, episodes = make_task(2)
     found = soft_mask.episode_statistics(X, episodes, views=views)
     plain = {kind: soft_mask.importance(found, kind=kind) for kind in ("mean_pair", "fisher", "rank_mean")}
-    monkeypatch.setattr("diffred_core.soft_mask._importance._CHUNK_VALUES", 1)
+    monkeypatch.setattr("diffred_core.soft_mask._mask._CHUNK_VALUES", 1)
     monkeypatch.setattr("diffred_core.soft_mask._statistics._CHUNK_VALUES", 1)
     torch.testing.assert_close(soft_mask.episode_statistics(X, episodes, views=views).spread, found.spread)
     for kind, expected in plain.items():

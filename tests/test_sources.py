@@ -31,6 +31,25 @@ def test_the_closure_follows_imports_into_functions_and_packages(package):
     assert names(found, package) == {"__init__.py", "a.py", "b.py", "deep/__init__.py", "deep/_c.py"}
 
 
+def test_the_closure_sees_a_file_that_appears_and_one_that_goes(package):
+    before = sources.closure([package / "a.py"], package=package)
+    (package / "b").mkdir()
+    (package / "b" / "__init__.py").write_text("from pack import late\n")
+    (package / "late.py").write_text("")
+    added = sources.closure([package / "a.py"], package=package) - before
+    assert names(added, package) == {"b/__init__.py", "late.py"}
+    (package / "late.py").unlink()
+    assert package / "late.py" not in sources.closure([package / "a.py"], package=package)
+
+
+def test_relative_imports_are_followed(package):
+    (package / "deep" / "_c.py").write_text("from .. import alone\nfrom . import _d\nfrom ._e import e\n")
+    for name in ("_d", "_e"):
+        (package / "deep" / f"{name}.py").write_text("")
+    reached = sources.closure([package / "deep" / "_c.py"], package=package)
+    assert {"alone.py", "deep/_d.py", "deep/_e.py"} <= names(reached, package)
+
+
 def test_imports_of_a_notebook_are_found_among_its_magics(package, tmp_path):
     notebook = write_notebook(tmp_path / "n.ipynb", "%matplotlib inline\n!ls\nimport pack.b as b", "from pack import a")
     assert names(sources.imported_files(notebook, package=package), package) == {"__init__.py", "a.py", "b.py"}

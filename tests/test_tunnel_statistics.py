@@ -9,8 +9,8 @@ from reference_tunnel_statistics import invented_file, invented_table
 
 from diffred_core.chapters import tunnel_paper
 from diffred_core.chapters.tunnel_paper import names
-from diffred_core.chapters.tunnel_paper.networks import networks
 from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows
+from diffred_core.chapters.tunnel_paper.table import networks
 from diffred_core.errors import InputError
 from diffred_core.results import published
 
@@ -28,8 +28,8 @@ def test_the_published_rows_are_read_without_a_file_and_another_file_is_told_apa
     rows = tunnel_paper.read()
     assert len(rows) == len(tunnel_paper.read(path)) == 512
     assert not rows[list(names.MEASURES)].equals(tunnel_paper.read(path)[list(names.MEASURES)])
-    assert tunnel_paper.is_published(None)
-    assert not tunnel_paper.is_published(path)
+    assert tunnel_paper.extent(rows) == "512 rows of 64 networks, the published ones"
+    assert tunnel_paper.extent(rows, path) == "512 rows of 64 networks, NOT the published ones"
     assert len({tunnel_paper.digest(None), tunnel_paper.digest(path)}) == 2
 
 

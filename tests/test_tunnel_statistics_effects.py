@@ -10,13 +10,12 @@ from scipy import stats
 
 from diffred_core import results
 from diffred_core.chapters import tunnel_paper
-from diffred_core.chapters.tunnel_paper import printed, rounding
+from diffred_core.chapters.tunnel_paper import printed
 from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, RESOLUTION_STEPS, VARIANTS, pairs
-from diffred_core.chapters.tunnel_paper.effects import cliffs_delta, effect_rows, paired_p
-from diffred_core.chapters.tunnel_paper.headings import residual_rows
+from diffred_core.chapters.tunnel_paper.effects import cliffs_delta, delta_slack, effect_rows, paired_p
 from diffred_core.chapters.tunnel_paper.names import MEASURES, OOD_CLASSES
-from diffred_core.chapters.tunnel_paper.networks import networks
-from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows
+from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows, residual_rows
+from diffred_core.chapters.tunnel_paper.table import networks
 from diffred_core.errors import InputError
 from diffred_core.results import published
 
@@ -45,7 +44,7 @@ def rows(table):
         for metric, limits in (
             ("r2", {}),
             ("r2_held_out", {"low": 0.1, "high": 0.9, "n": 2, "recipe": "3 folds"}),
-            ("r2_of_cell_means", {"n": 62}),
+            ("r2_ceiling", {"n": 62}),
         )
     ]
     shares = [
@@ -222,11 +221,11 @@ def test_rounding_never_moves_delta_further_than_said():
         for _ in range(20):
             exact = rng.normal(0, 0.5, 40), rng.normal(0.1, 0.5, 40)
             rounded = exact[0].round(digits_before), exact[1].round(digits_after)
-            slack = rounding.delta_slack(*rounded, *halves)
+            slack = delta_slack(*rounded, *halves)
             moved = abs(cliffs_delta(*rounded) - cliffs_delta(*exact))
             assert moved <= slack + 1e-12
     assert slack < 0.1  # the control: it is no licence
-    assert rounding.delta_slack(np.array([1.0]), np.array([2.0]), np.array([0.005]), np.array([0.005])) == 0
+    assert delta_slack(np.array([1.0]), np.array([2.0]), np.array([0.005]), np.array([0.005])) == 0
 
 
 def test_rounding_moves_means_by_half_a_unit_and_p_over_a_range(rows):
@@ -347,7 +346,7 @@ def test_the_other_claims_hold_their_numbers(rows):
     assert f"by {gain:+.1f} (the 2 pairs: " in vit.evidence
     assert vit.verdict == "undecided"
     regression = claims["explained variance"]
-    assert "0.62 in-sample, 0.62 on cells held out" in regression.evidence
+    assert "0.62 in-sample, 0.62 on combinations held out" in regression.evidence
     assert "28 ImageNet-100 networks at 32 and 224 pixels, 63 % lies between networks and 25 %" in regression.evidence
     assert regression.verdict == "undecided"
 

@@ -12,8 +12,7 @@ from reference_tunnel_statistics import invented_table
 
 from diffred_core.chapters.tunnel_paper import figures, names
 from diffred_core.chapters.tunnel_paper.effects import effect_rows
-from diffred_core.chapters.tunnel_paper.headings import residual_rows
-from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows
+from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows, residual_rows
 from diffred_core.errors import InputError
 from diffred_core.results import published
 
@@ -49,7 +48,7 @@ def summaries(tmp_path_factory):
 def test_a_plot_draws_where_it_is_told_and_leaves_its_summary(name, summaries):
     before = summaries[name].copy()
     figure, ax = plt.subplots()
-    assert getattr(figures, f"plot_{name}")(summaries[name], ax=ax) is ax
+    assert getattr(figures, name).plot(summaries[name], ax=ax) is ax
     assert plt.get_fignums() == [figure.number]
     assert ax.lines or ax.collections
     pd.testing.assert_frame_equal(summaries[name], before)
@@ -57,7 +56,7 @@ def test_a_plot_draws_where_it_is_told_and_leaves_its_summary(name, summaries):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_new_figure_keeps_all_its_words_inside(name, summaries):
-    ax = getattr(figures, f"plot_{name}")(summaries[name])
+    ax = getattr(figures, name).plot(summaries[name])
     ax.figure.canvas.draw()
     (legend,) = ax.figure.legends
     assert not legend.get_window_extent().overlaps(ax.get_window_extent())
@@ -71,16 +70,16 @@ def test_a_new_figure_keeps_all_its_words_inside(name, summaries):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plot_refuses_an_empty_summary_and_one_without_a_column(name, summaries):
-    plot = getattr(figures, f"plot_{name}")
-    with pytest.raises(InputError, match=f"plot_{name} needs at least one row"):
+    plot = getattr(figures, name).plot
+    with pytest.raises(InputError, match=rf"figures\.{name} needs at least one row"):
         plot(summaries[name].iloc[:0])
-    with pytest.raises(InputError, match=f"plot_{name} needs the column"):
+    with pytest.raises(InputError, match=rf"figures\.{name} needs the column"):
         plot(summaries[name].iloc[:, :1])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_words_hold_numbers_and_follow_them(name, summaries):
-    describe = getattr(figures, f"describe_{name}")
+    describe = getattr(figures, name).words
     words = describe(summaries[name])
     assert re.search(r"\d", words)
     assert words.endswith(".")
@@ -93,24 +92,24 @@ def test_words_hold_numbers_and_follow_them(name, summaries):
 
 def test_effects_stand_at_their_gain_with_their_notes(summaries):
     rows = summaries["effects"]
-    ax = figures.plot_effects(rows)
+    ax = figures.effects.plot(rows)
     drawn = sorted(x for line in ax.lines if len(line.get_xdata()) for x in line.get_xdata())
     assert all(np.isclose(drawn, gain).any() for gain in rows["gain"])
     assert len(ax.texts) == len(rows)
     assert f"printed: |δ| {rows['published_delta'].iloc[0]:.3f}" in ax.texts[0].get_text()
     assert "2 pairs" in ax.texts[1].get_text()
-    unknown = figures.plot_effects(rows.assign(published_delta=np.nan))
+    unknown = figures.effects.plot(rows.assign(published_delta=np.nan))
     assert unknown.texts[0].get_text().endswith("printed: –")
 
 
 def test_effects_of_several_metrics_are_refused(summaries):
     mixed = pd.concat([summaries["effects"], summaries["effects"].assign(measure="alignment")])
-    with pytest.raises(InputError, match="plot_effects draws one measure, got alignment, retained"):
-        figures.plot_effects(mixed)
+    with pytest.raises(InputError, match=r"figures\.effects draws one measure, got alignment, retained"):
+        figures.effects.plot(mixed)
 
 
 def test_every_network_has_a_line_with_and_without_augmentation(summaries):
-    ax = figures.plot_resolutions(summaries["resolutions"])
+    ax = figures.resolutions.plot(summaries["resolutions"])
     assert len(ax.lines) == 6
     rows = summaries["resolutions"].query("network == 'ViT-T+' and augmentation").sort_values("resolution")
     (line,) = (line for line in ax.lines if line.get_label() == "ViT-T+, augmented")
@@ -118,7 +117,7 @@ def test_every_network_has_a_line_with_and_without_augmentation(summaries):
 
 
 def test_every_reading_is_drawn(summaries):
-    ax = figures.plot_label_residuals(summaries["label_residuals"])
+    ax = figures.label_residuals.plot(summaries["label_residuals"])
     labels = [line.get_label() for line in ax.lines]
     assert labels[:3] == list(names.READINGS.values())
     assert len(summaries["label_residuals"]) == 3 * 28 * 8
@@ -126,10 +125,10 @@ def test_every_reading_is_drawn(summaries):
 
 def test_a_network_and_a_reading_without_a_look_are_drawn(summaries):
     other = summaries["resolutions"].replace({"network": {"ViT-T+": "another"}})
-    assert "another, augmented" in [line.get_label() for line in figures.plot_resolutions(other).lines]
+    assert "another, augmented" in [line.get_label() for line in figures.resolutions.plot(other).lines]
     other = summaries["label_residuals"].replace({"reading": {"same_name": "another"}})
-    assert "another" in [line.get_label() for line in figures.plot_label_residuals(other).lines]
-    assert "another" in figures.describe_label_residuals(other)
+    assert "another" in [line.get_label() for line in figures.label_residuals.plot(other).lines]
+    assert "another" in figures.label_residuals.words(other)
 
 
 def test_slopes_stand_in_the_published_order(summaries):

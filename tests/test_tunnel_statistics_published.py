@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from sklearn.metrics import r2_score
 
+from diffred_core import results
 from diffred_core.chapters import tunnel_paper
-from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, VARIANTS, select
+from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, VARIANTS
 from diffred_core.chapters.tunnel_paper.effects import effect_rows
-from diffred_core.chapters.tunnel_paper.headings import residual_rows
 from diffred_core.chapters.tunnel_paper.printed import comparison_frame
-from diffred_core.chapters.tunnel_paper.regression import design, fit, slope_rows, variance_rows
-from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows
+from diffred_core.chapters.tunnel_paper.regression import encoded_predictors, fit, slope_rows, variance_rows
+from diffred_core.chapters.tunnel_paper.sweep_statistics import as_results, average_rows, residual_rows
 from diffred_core.results import published
 
 # What the paper prints otherwise than the table gives, rounding aside: the number of cells that the text names for
@@ -35,7 +35,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def rows(table):
-    X = design(table).to_numpy()
+    X = encoded_predictors(table).to_numpy()
     explained = [
         {
             "method": "regression",
@@ -103,6 +103,6 @@ def test_resolution_helps_the_cnns_and_not_the_vit(rows):
 
 
 def test_variance_lies_between_networks(table):
-    full = select(table, {"id_set": "ImageNet-100", "resolution": (32, 224)})
+    full = results.where(table, id_set="ImageNet-100", resolution=(32, 224))
     shares = {row["method"]: round(row["value"], 2) for row in variance_rows(full)}
     assert (shares["networks"], shares["ood_sets"]) == (0.63, 0.25)

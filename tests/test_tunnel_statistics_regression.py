@@ -9,8 +9,14 @@ from reference_tunnel_statistics import invented_table, shapley_by_subsets, vari
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.metrics import r2_score
 
-from diffred_core.chapters.tunnel_paper.comparisons import select
-from diffred_core.chapters.tunnel_paper.regression import design, explained_rows, fit, slope_rows, variance_rows
+from diffred_core import results
+from diffred_core.chapters.tunnel_paper.regression import (
+    encoded_predictors,
+    explained_rows,
+    fit,
+    slope_rows,
+    variance_rows,
+)
 from diffred_core.chapters.tunnel_paper.shapley import shapley_values
 from diffred_core.errors import InputError
 
@@ -78,8 +84,8 @@ def test_shapley_values_refuse_other_columns(X):
         shapley_values(model, X)
 
 
-def test_the_design_is_ranks_and_one_hot(table):
-    X = design(table)
+def test_the_predictors_are_ranks_and_one_hot(table):
+    X = encoded_predictors(table)
     assert X.shape == (512, 9)
     assert X["resolution"].groupby(table["resolution"]).unique().map(list).to_dict() == {
         32: [0],
@@ -92,7 +98,7 @@ def test_the_design_is_ranks_and_one_hot(table):
 
 
 def test_slopes_are_least_squares_on_ranks(table, slopes):
-    X = design(table)
+    X = encoded_predictors(table)
     values = shapley_values(fit(table, measure="retained"), X)
     slope = slopes["value"]["slope"]
     for name in ("classes", "depth", "stem"):
@@ -123,10 +129,10 @@ def test_explained_variance_is_less_on_cells_left_out(table):
     y = table["retained"].to_numpy() / 100
     model = fit(table, measure="retained")
     in_sample, held_out = rows["r2"]["value"], rows["r2_held_out"]
-    assert in_sample == pytest.approx(r2_score(y, model.predict(design(table).to_numpy())))
-    assert held_out["value"] < in_sample <= rows["r2_of_cell_means"]["value"] < 1
+    assert in_sample == pytest.approx(r2_score(y, model.predict(encoded_predictors(table).to_numpy())))
+    assert held_out["value"] < in_sample <= rows["r2_ceiling"]["value"] < 1
     assert held_out["low"] == held_out["high"] == held_out["value"]
-    assert rows["r2_of_cell_means"]["n"] == 62
+    assert rows["r2_ceiling"]["n"] == 62
 
 
 def test_noise_is_explained_in_sample_and_not_beyond(table):
@@ -138,7 +144,7 @@ def test_noise_is_explained_in_sample_and_not_beyond(table):
 
 
 def test_shares_of_variance_equal_the_loops(table):
-    rows = select(table, {"id_set": "ImageNet-100", "resolution": (32, 224)})
+    rows = results.where(table, id_set="ImageNet-100", resolution=(32, 224))
     cells = rows.pivot(index="block", columns="position", values="retained").to_numpy().tolist()
     shares = {row["method"]: row["value"] for row in variance_rows(rows)}
     assert (shares["networks"], shares["ood_sets"]) == pytest.approx(variance_shares_by_loops(cells))

@@ -14,7 +14,7 @@ from torchvision.transforms import RandomResizedCrop
 
 from diffred_core import backbones, datasets, features
 from diffred_core.errors import InputError
-from diffred_core.features import ViewRecipe, _view_recipe
+from diffred_core.features import ViewRecipe, _views
 from diffred_core.features._extract import Extractor
 
 ROWS = torch.tensor([7, 0, 33, 12])
@@ -124,10 +124,10 @@ def test_views_leave_the_plain_features_alone(world, load, tmp_path):
 def test_crops_are_spread_as_those_of_torchvision():
     size, scale, n = (60, 40), (0.3, 1.0), 4000
     draw = random.Random(0)
-    ours = np.array([_view_recipe.crop_box(size, scale=scale, draw=draw) for _ in range(n)])
+    ours = np.array([_views.crop_box(size, scale=scale, draw=draw) for _ in range(n)])
     image = Image.new("RGB", size)
     torch.manual_seed(0)
-    theirs = np.array([RandomResizedCrop.get_params(image, scale, _view_recipe.RATIO) for _ in range(n)], float)
+    theirs = np.array([RandomResizedCrop.get_params(image, scale, _views.RATIO) for _ in range(n)], float)
     areas = [(ours[:, 2] - ours[:, 0]) * (ours[:, 3] - ours[:, 1]), theirs[:, 2] * theirs[:, 3]]
     assert ours.min() >= 0
     assert ours[:, 2].max() <= 60

@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from small_checkout import is_running, wait_for
 
 from diffred_core.running import warm
 
@@ -21,8 +21,10 @@ WITH_LIBRARIES = "import sys; print('torch' in sys.modules)"
 @pytest.fixture(scope="module")
 def address() -> Iterator[dict[str, str]]:
     """Return the environment of commands that find a warm process."""
-    with warm.warm_process() as where:
-        yield {**os.environ, **where, warm.THREADS: "1"}
+    with warm.Warm() as process:
+        process.start()
+        wait_for(Path(process.variables[warm.ADDRESS]).exists)
+        yield {**os.environ, **process.variables, warm.THREADS: "1"}
 
 
 @pytest.fixture
@@ -112,7 +114,7 @@ def test_a_job_ends_when_its_command_is_killed(address: dict[str, str], folder: 
     assert pid != job.pid
     job.kill()
     job.communicate()
-    assert ended(pid)
+    wait_for(lambda: not is_running(pid))
 
 
 def test_a_warm_process_and_its_jobs_end_with_who_started_it(folder: Path) -> None:
@@ -120,8 +122,9 @@ def test_a_warm_process_and_its_jobs_end_with_who_started_it(folder: Path) -> No
         "import os, subprocess, sys, time\n"
         "from diffred_core.running import warm\n"
         "warm.LIBRARIES = ()\n"
-        "with warm.warm_process() as where:\n"
-        "    print(where[warm.ADDRESS], flush=True)\n"
+        "with warm.Warm() as process:\n"
+        "    process.start()\n"
+        "    print(process.variables[warm.ADDRESS], flush=True)\n"
         "    time.sleep(60)"
     )
     (folder / "owner.py").write_text(code)
@@ -131,6 +134,7 @@ def test_a_warm_process_and_its_jobs_end_with_who_started_it(folder: Path) -> No
     )
     assert owner.stdout is not None
     where = {warm.ADDRESS: owner.stdout.readline().strip()}
+    wait_for(Path(where[warm.ADDRESS]).exists)
     job = command(
         folder, "import os, time; print(os.getpid(), flush=True); time.sleep(60)", environment=environment | where
     )
@@ -138,17 +142,6 @@ def test_a_warm_process_and_its_jobs_end_with_who_started_it(folder: Path) -> No
     pid = int(job.stdout.readline())
     owner.kill()
     owner.communicate()
-    assert ended(pid)
+    wait_for(lambda: not is_running(pid))
     job.communicate()
     assert job.returncode
-
-
-def ended(pid: int, seconds: float = 10.0) -> bool:
-    """Return whether the process is gone, or becomes so within some seconds."""
-    for _ in range(int(10 * seconds)):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.1)
-    return False

@@ -10,7 +10,7 @@ import pytest
 from small_checkout import PROJECT, is_running, make_checkout, outputs_of, wait_for, write_notebook
 
 from diffred_core import files
-from diffred_core.running import GridFailure, dry_run_of, run_grid
+from diffred_core.running import GridFailure, dry_run_of, run_grid, warm
 
 
 @pytest.fixture
@@ -81,13 +81,31 @@ def test_an_interrupted_grid_takes_its_kernels_with_it(checkout, number):
     assert jobs("cell") == ["cell hello t a-b", "cell hello t c"]  # no lock and no half result is left
 
 
-def test_slurm_is_asked_for_what_the_profile_says(checkout, tmp_path, monkeypatch):
-    write_notebook(Path("notebooks/hello.ipynb"), "from diffred_core import features")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every job is a process of its own")
+def test_the_jobs_of_a_large_grid_are_forks_of_one_process_that_ends_with_it(checkout, monkeypatch):
+    monkeypatch.setattr(warm, "LIBRARIES", ("sched", "papermill", "nbclient", "ipykernel.kernelapp"))
+    write_notebook(Path("notebooks/hello.ipynb"), "import os, sys\nprint('sched' in sys.modules, os.getppid())")
+    models = [f"m{i}" for i in range(6)]
+    Path("workflow/grids/tiny.yml").write_text(f"models: {models}\ntasks: [t]\nanalyses: {{hello: {{}}}}\n")
+    run_grid("tiny", cores=1, until="cell")
+    outputs = [outputs_of(files.notebook_path("t", model, "hello")).split() for model in models]
+    parents = {parent for warmed, parent in outputs if warmed == "True"}
+    assert len(parents) == 1
+    assert not is_running(int(parents.pop()))
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cuda", True), ("cpu", False)])
+def test_slurm_is_asked_for_what_profile_and_grid_say(checkout, tmp_path, monkeypatch, device, gpus):
+    parameters = "model: str = 'm'\ntask: str = 't'\ndevice: str = 'cpu'"
+    write_notebook(Path("notebooks/hello.ipynb"), "from diffred_core import features", parameters=parameters)
+    Path("workflow/grids/tiny.yml").write_text(
+        f"models: [a/b, c]\ntasks: [t]\nanalyses: {{hello: {{device: {device}}}}}\n"
+    )
     commands = tmp_path / "commands"
     commands.mkdir()
     for name in ("sbatch", "squeue", "sacct", "scontrol", "sinfo", "sacctmgr", "scancel"):
         fake = commands / name
-        fake.write_text(f'#!/bin/sh\necho "{name} $*" >> "{tmp_path}/asked"\ntest {name} != sbatch\n')
+        fake.write_text(f'#!/bin/sh\necho "{name} $*" >> "{tmp_path}/calls"\ntest {name} != sbatch\n')
         fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
     options = ["--profile", "workflow/profiles/slurm", "--snakefile", "workflow/Snakefile", "--directory", "runs"]
@@ -95,8 +113,9 @@ def test_slurm_is_asked_for_what_the_profile_says(checkout, tmp_path, monkeypatc
     Path("runs").mkdir()
     at_once = ["--retries", "0", "--slurm-init-seconds-before-status-checks", "1"]
     subprocess.run([*command, *at_once], capture_output=True, timeout=120, check=False)
-    asked = [line for line in Path(tmp_path / "asked").read_text().splitlines() if line.startswith("sbatch")]
-    assert len(asked) == 2
-    for line in asked:
-        for option in ("--gpus=1", "--cpus-per-task=4", "--mem 8000", "-t 120"):
+    submitted = [line for line in Path(tmp_path / "calls").read_text().splitlines() if line.startswith("sbatch")]
+    assert len(submitted) == 2
+    for line in submitted:
+        assert ("--gpus=1" in line) == gpus
+        for option in ("--cpus-per-task=4", "--mem 8000", "-t 120"):
             assert option in line

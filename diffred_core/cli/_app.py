@@ -56,8 +56,8 @@ GridName = Annotated[str, typer.Argument(help="Name of a file in workflow/grids/
 CORES = os.cpu_count() or 1
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(value: bool) -> None:
+    if value:
         typer.echo(f"diffred {metadata.version('diffred-core')}")
         raise typer.Exit
 

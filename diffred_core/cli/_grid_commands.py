@@ -43,8 +43,10 @@ def grid(
     except GridFailure as failure:
         # Snakemake makes no book of half a grid; its readers want the half that is good, and to see what is not.
         half = until == "book" and failure.rules and failure.rules <= {"features", "cell", "summary"}
-        made = f"\nthe book has what is good, and its page on the grid what is not: {book_of(name)}" if half else ""
-        raise RunFailure(f"{failure}{made}") from failure
+        if half:
+            where = f"the book has what is good, and its page on the grid what is not: {book_of(name)}"
+            raise RunFailure(f"{failure}\n{where}") from failure
+        raise RunFailure(str(failure)) from failure
 
 
 @app.command()
@@ -119,9 +121,9 @@ def verdict(run: Run, entry: Entry) -> tuple[str, str]:
     """Return the state of `run` and why, given what the grid asks for now."""
     if run.state != "good":
         return run.state, run.reason
-    had = run.record.parameters
-    other = [name for name, value in entry.parameters.items() if had.get(name) != value]
+    recorded = run.record.parameters
+    other = [name for name, value in entry.parameters.items() if recorded.get(name) != value]
     if not other:
         return "good", ""
-    asked = ", ".join(f"{name}={entry.parameters[name]!r}" for name in other)
-    return "stale", f"The grid asks for {asked}."
+    values = ", ".join(f"{name}={entry.parameters[name]!r}" for name in other)
+    return "stale", f"The grid asks for {values}."

@@ -37,8 +37,8 @@ def tasks(as_json: AsJson = False) -> None:
     """List the tasks that need no path."""
     from diffred_core import datasets
 
-    own = "your own: folder:PATH (images), embeddings:PATH (.npz, .npy, .safetensors, .parquet)"
-    show_names(datasets.names(every=True), more=own, as_json=as_json)
+    forms = "your own: folder:PATH (images), embeddings:PATH (.npz, .npy, .safetensors, .parquet)"
+    show_names(datasets.names(every=True), more=forms, as_json=as_json)
 
 
 @app.command()

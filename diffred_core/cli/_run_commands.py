@@ -41,13 +41,12 @@ def run(
     schema = read_parameters(template)
     weights = None if checkpoint is None else str(checkpoint)
     named = {"model": model, "task": task, "checkpoint": weights, "device": device}
-    given = {name: value for name, value in named.items() if value is not None}
-    given |= parsed(parameter, schema, template=template.name)
-    place = place_of(analysis, given, schema)
-    if sys.stderr.isatty() and "split_seed" not in given and _reads_new_features(place, schema):
-        # A page has no place for a bar, so what may take long is done before, where a person sees how far it is.
-        extract(place[1], place[0], checkpoint=checkpoint, device=device, threads=threads)
-    _run_to_its_place(template, given, place, threads=threads, timeout=timeout, cell_timeout=cell_timeout, stamp=stamp)
+    parameters = {name: value for name, value in named.items() if value is not None}
+    parameters |= parsed(parameter, schema, template=template.name)
+    place = place_of(analysis, parameters, schema)
+    _run_to_its_place(
+        template, parameters, place, threads=threads, timeout=timeout, cell_timeout=cell_timeout, stamp=stamp
+    )
 
 
 @app.command()
@@ -65,23 +64,13 @@ def extract(
     os.environ.update(thread_environment(threads))  # before the import of torch, which reads it
     from diffred_core import features
 
-    found = features.Source(model, task, checkpoint=checkpoint, device=device or "cpu").load()
-    rows = ", ".join(f"{split} {len(y)}" for split, (_, y) in found.splits.items())
-    typer.echo(f"{found.model} on {found.task}: {found.n_features} features, {found.n_classes} classes, rows: {rows}")
+    layer = features.Source(model, task, checkpoint=checkpoint, device=device or "cpu").load()
+    rows = ", ".join(f"{split} {len(y)}" for split, (_, y) in layer.splits.items())
+    typer.echo(f"{layer.model} on {layer.task}: {layer.n_features} features, {layer.n_classes} classes, rows: {rows}")
     if stamp is not None:
         from diffred_core.running import write_stamp
 
-        write_stamp(stamp_file(stamp), manifests(model, task, found.keys.values()))
-
-
-def _reads_new_features(place: tuple[str, str, str], schema: dict[str, Parameter]) -> bool:
-    """Return whether a notebook reads the last layer of images of which no features are kept yet."""
-    from diffred_core.running import needs_features
-
-    task, model, analysis = place
-    if not {"model", "task"} <= schema.keys() or "layers" in schema or task.startswith("embeddings:"):
-        return False
-    return needs_features(analysis) and not any(features_folder(task, model).rglob("manifest.json"))
+        write_stamp(stamp_file(stamp), manifests(model, task, layer.keys.values()))
 
 
 def features_folder(task: str, model: str) -> Path:
@@ -110,20 +99,20 @@ def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str)
     return checked(values, schema, template=template)
 
 
-def place_of(analysis: str, given: dict[str, object], schema: dict[str, Parameter]) -> tuple[str, str, str]:
+def place_of(analysis: str, parameters: dict[str, object], schema: dict[str, Parameter]) -> tuple[str, str, str]:
     """Return task, model and analysis: what was given, else the notebook's default, else "summary"."""
     from diffred_core.files import SUMMARY
 
     def value(name: str) -> str:
         default = schema[name].default if name in schema else SUMMARY
-        return str(given.get(name, default))
+        return str(parameters.get(name, default))
 
     return value("task"), value("model"), analysis
 
 
 def _run_to_its_place(
     template: Path,
-    given: dict[str, object],
+    parameters: dict[str, object],
     place: tuple[str, str, str],
     *,
     threads: int,
@@ -139,7 +128,7 @@ def _run_to_its_place(
     try:
         record = run_notebook(
             template,
-            parameters=given,
+            parameters=parameters,
             output=output,
             record=files.record_path(*place),
             products=files.table_files(*place),

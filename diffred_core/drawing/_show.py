@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -60,7 +60,9 @@ class Table:
     digits: int = 3
 
 
-def show(what: Figure | Table | Sequence[Claim], table: Any = None) -> HTML:
+def show(
+    what: Figure | Table | Sequence[Claim], table: Any = None, *, more: Mapping[str, Figure | Table] | None = None
+) -> HTML:
     """Return a figure or table of the book, made from a results table; or claims, each with its verdict.
 
     Parameters
@@ -69,12 +71,20 @@ def show(what: Figure | Table | Sequence[Claim], table: Any = None) -> HTML:
         A figure is shown with its alternative text, a table with its caption.
     table : DataFrame, optional
         A results table, or whatever the summary of `what` reads. Claims need none.
+    more : mapping of str to Figure or Table, optional
+        What stands below it, made from the same table, each folded under its name.
 
     Raises
     ------
     InputError
         If `what` is none of these, or the table does not hold what it draws.
     """
+    if more:
+        folded = (
+            f"<details><summary>{html.escape(name)}</summary>{show(part, table).data}</details>"
+            for name, part in more.items()
+        )
+        return HTML("".join([show(what, table).data, *folded]))
     if isinstance(what, Figure):
         summary = what.summary(table)
         return picture(what.plot(summary).figure, alt=what.words(summary))

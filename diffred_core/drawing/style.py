@@ -126,6 +126,14 @@ def percent_axis(ax: Axes, fractions: Sequence[float]) -> None:
     ax.set_xlim(low * 0.85, 1.15)
 
 
+def number_axis(ax: Axes, numbers: Iterable[float], *, base: float = 10) -> None:
+    """Make x a logarithmic axis with a tick, in plain digits, at every one of the `numbers`."""
+    ax.set_xscale("log", base=base)
+    ax.set_xticks(sorted({float(number) for number in numbers}))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
 def percent_ticks(ax: Axes, which: str = "y") -> None:
     """Show the shares of the y axis as percent, or those of `which`: ``x``, ``y`` or ``xy``."""
     for name in which:

@@ -12,4 +12,4 @@ with needs("images"):
     from diffred_core.features._source import Source as Source
     from diffred_core.features._store import FeatureStore as FeatureStore
     from diffred_core.features._task import TaskFeatures as TaskFeatures
-    from diffred_core.features._view_recipe import ViewRecipe as ViewRecipe
+    from diffred_core.features._views import ViewRecipe as ViewRecipe

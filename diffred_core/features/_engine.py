@@ -93,7 +93,7 @@ def torch_engine(network: LayerFeatures, *, device: torch.device, threads: int) 
         images = pixels.to(device).contiguous(memory_format=torch.channels_last)
         half = torch.autocast(device.type, torch.float16, enabled=device.type == "cuda")
         with torch.inference_mode(), _torch_threads(threads), half:
-            return tuple(found.float().cpu() for found in network(images))
+            return tuple(rows.float().cpu() for rows in network(images))
 
     return run
 

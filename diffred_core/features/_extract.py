@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +20,6 @@ from diffred_core.backbones import Transform
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
 from diffred_core.features import _engine
-from diffred_core.features._batches import pixel_batches
 from diffred_core.features._identity import DTYPES
 from diffred_core.features._request import Request
 from diffred_core.features._shared import Kept, locked
@@ -91,10 +93,10 @@ class Extractor:
         images = {shard: store.images[store.rows(shard)] for shard in missing}
         indices = {shard: dataset.splits[split][store.rows(shard)][kept.unknown(images[shard])] for shard in missing}
         batches = {shard: [batch.tolist() for batch in indices[shard].split(self.batch_size)] for shard in missing}
-        every = [batch for shard in missing for batch in batches[shard] if batch]
-        pixels = self._pixels(dataset, every)
+        in_order = [batch for shard in missing for batch in batches[shard] if batch]
+        pixels = self._pixels(dataset, in_order)
         dtype = DTYPES[store.identity["dtype"]]
-        with self._bar(f"{dataset.name} {what}", sum(map(len, every))) as bar, closing(pixels):
+        with self._bar(f"{dataset.name} {what}", sum(map(len, in_order))) as bar, closing(pixels):
             for shard in missing:
                 rows = []
                 for batch in filter(None, batches[shard]):
@@ -109,9 +111,16 @@ class Extractor:
         transform = self.transform or self.request.backbone.transform
         yield from pixel_batches(dataset, transform, batches, threads=self.threads)
 
-    def _bar(self, description: str, total: int) -> tqdm[None]:
-        hidden = not self.progress or bool(os.environ.get("TQDM_DISABLE"))
-        return tqdm(desc=f"{self.request.name} {description}", total=total, unit="image", delay=2, disable=hidden)
+    @contextmanager
+    def _bar(self, description: str, total: int) -> Iterator[tqdm[None]]:
+        terminal = os.environ.get("DIFFRED_TERMINAL")
+        hidden = terminal is None and (not self.progress or bool(os.environ.get("TQDM_DISABLE")))
+        options = {"desc": f"{self.request.name} {description}", "total": total, "unit": "image", "delay": DELAY}
+        with (
+            nullcontext(sys.stderr) if terminal is None else open(terminal, "w", encoding="utf-8") as file,
+            tqdm(**options, file=file, leave=terminal is None, disable=hidden) as bar,
+        ):
+            yield bar
 
     def _made_by(self) -> dict[str, object]:
         name = _engine.choose(self.engine, self.device)
@@ -145,3 +154,37 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+DELAY = 2.0  # seconds without a bar
+AHEAD = 3  # batches being decoded while one is computed
+CHUNK = 4  # images that one thread takes at a time
+
+
+def pixel_batches(
+    dataset: Dataset, transform: Transform, batches: Sequence[Sequence[int]], *, threads: int
+) -> Generator[Tensor]:
+    """Yield one uint8 tensor of shape (n, 3, input_size, input_size) for every list of sample indices.
+
+    Pillow decodes and resizes without the interpreter's lock, so threads keep up with the network.
+    """
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+        decoding: deque[list[Future[list[Tensor]]]] = deque()
+        try:
+            for batch in batches:
+                chunks = [batch[i : i + CHUNK] for i in range(0, len(batch), CHUNK)]
+                decoding.append([pool.submit(_pixels, dataset, transform, chunk) for chunk in chunks])
+                if len(decoding) > AHEAD:
+                    yield _stacked(decoding.popleft())
+            while decoding:
+                yield _stacked(decoding.popleft())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pixels(dataset: Dataset, transform: Transform, chunk: Sequence[int]) -> list[Tensor]:
+    return [transform(dataset.image(i, grey=True)) for i in chunk]
+
+
+def _stacked(futures: list[Future[list[Tensor]]]) -> Tensor:
+    return torch.stack([pixels for future in futures for pixels in future.result()])

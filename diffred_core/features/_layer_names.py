@@ -86,10 +86,10 @@ def _blank(backbone: Backbone) -> Tensor:
 
 def _blocks(backbone: Backbone, names: Sequence[str]) -> set[str]:
     patterns = _group_patterns(backbone.module)
-    found = {name for name in names if any(re.fullmatch(pattern, name) for pattern in patterns)}
+    blocks = {name for name in names if any(re.fullmatch(pattern, name) for pattern in patterns)}
     # A bare operation (VGG's features.3) is no block.
-    found = {name for name in found if any(True for _ in backbone.module.get_submodule(name).children())}
-    return found or _stages(backbone, names)
+    blocks = {name for name in blocks if any(True for _ in backbone.module.get_submodule(name).children())}
+    return blocks or _stages(backbone, names)
 
 
 def _group_patterns(module: nn.Module) -> list[str]:
@@ -107,13 +107,13 @@ def _group_patterns(module: nn.Module) -> list[str]:
 
 def _stages(backbone: Backbone, _names: Sequence[str]) -> set[str]:
     info = getattr(backbone.module, "feature_info", None) or ()
-    found = {entry["module"] for entry in info if isinstance(entry, dict)} & set(module_names(backbone))
-    if not found:
+    stages = {entry["module"] for entry in info if isinstance(entry, dict)} & set(module_names(backbone))
+    if not stages:
         raise InputError(
             f"expected blocks or stages of {backbone.name!r} as timm describes them, found none; take "
             "layers='convolutions' or name the layers"
         )
-    return found
+    return stages
 
 
 def _convolutions(backbone: Backbone, names: Sequence[str]) -> set[str]:

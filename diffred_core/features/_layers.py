@@ -48,26 +48,26 @@ class LayerFeatures(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Return the pooled features of every layer, in the order asked for."""
-        found: dict[str, Tensor] = {}
-        handles = [self._record(name, wanted, found) for name, wanted in self.calls.items()]
+        outputs: dict[str, Tensor] = {}
+        handles = [self._record(name, calls, outputs) for name, calls in self.calls.items()]
         try:
-            found[PENULTIMATE] = self.backbone.features(self.backbone.normalised(pixels))
+            outputs[PENULTIMATE] = self.backbone.features(self.backbone.normalised(pixels))
         finally:
             for handle in handles:
                 handle.remove()
         for layer in self.layers:
-            self._check(layer, found.get(layer), pixels)
-        return tuple(found[layer].float() for layer in self.layers)
+            self._check(layer, outputs.get(layer), pixels)
+        return tuple(outputs[layer].float() for layer in self.layers)
 
-    def _record(self, name: str, wanted: dict[int, str], found: dict[str, Tensor]):
+    def _record(self, name: str, calls: dict[int, str], outputs: dict[str, Tensor]):
         module, n_calls = self.module.get_submodule(name), 0
 
         def hook(_module, _inputs, output) -> None:
             nonlocal n_calls
             n_calls += 1
-            if n_calls in wanted:
+            if n_calls in calls:
                 # Pooled at once: a later in-place activation would change the kept output itself.
-                found[wanted[n_calls]] = self._pooled(wanted[n_calls], module, output)
+                outputs[calls[n_calls]] = self._pooled(calls[n_calls], module, output)
 
         return module.register_forward_hook(hook)
 
@@ -80,22 +80,22 @@ class LayerFeatures(nn.Module):
             )
         return pooled(first, self.pool, self.layout, of_convolution=isinstance(module, nn.Conv2d))
 
-    def _check(self, layer: str, found: Tensor | None, pixels: Tensor) -> None:
-        if found is None:
+    def _check(self, layer: str, output: Tensor | None, pixels: Tensor) -> None:
+        if output is None:
             name, call = split_call(layer)
             raise InputError(
                 f"expected layer {name!r} of {self.backbone.name!r} to run {call} time{'s' * (call > 1)} on the way to "
                 "the pooled features, but it does not; name a layer before the head"
             )
-        if found.ndim != 2 or found.shape[0] != pixels.shape[0]:
+        if output.ndim != 2 or output.shape[0] != pixels.shape[0]:
             raise InputError(
                 f"expected one row an image from layer {layer!r} of {self.backbone.name!r}, got shape "
-                f"{shape_of(found)} for {int(pixels.shape[0])} images; name the block around it"
+                f"{shape_of(output)} for {int(pixels.shape[0])} images; name the block around it"
             )
-        width = self.widths.setdefault(layer, int(found.shape[1]))
-        if found.shape[1] != width:
+        width = self.widths.setdefault(layer, int(output.shape[1]))
+        if output.shape[1] != width:
             raise InputError(
-                f"expected {width} features of layer {layer!r} as in the first batch, got {found.shape[1]}; choose "
+                f"expected {width} features of layer {layer!r} as in the first batch, got {output.shape[1]}; choose "
                 "another pooling, or a layer of one width"
             )
 

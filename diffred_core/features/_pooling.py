@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffred_core.errors import InputError, near_names
+from diffred_core.checks import check_choice
+from diffred_core.errors import InputError
 
 AVERAGE = "average"
 
@@ -88,8 +89,7 @@ def shape_of(output: Tensor) -> tuple[int, ...]:
 
 def check_pool(pool: str) -> str:
     """Return `pool`, or say which names there are."""
-    if pool not in POOLS:
-        raise InputError(f"expected pool to be one of {', '.join(POOLS)}, got {pool!r}{near_names(pool, POOLS)}")
+    check_choice(pool, POOLS, "expected pool to be one of {}")
     return pool
 
 

@@ -70,8 +70,8 @@ class Request:
         """Return `_layer_names.layer_names`, remembered under `root` so that a network is loaded only once."""
         if root is None or isinstance(self.model, Backbone):
             return layer_names(self.backbone, layers)
-        asked = [self.identity(root), layers if isinstance(layers, str) else list(layers), version("timm")]
-        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        parts = [self.identity(root), layers if isinstance(layers, str) else list(layers), version("timm")]
+        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         memory = root / ".layers" / f"{digest}.json"
         return tuple(files.remembered(memory, lambda: layer_names(self.backbone, layers)))
 
@@ -84,7 +84,7 @@ class Request:
         if file is None or not file.is_file():
             return None
         stat = file.stat()
-        seen = [str(file), stat.st_size, stat.st_mtime_ns, version("timm")]
-        asked = [self.model, self.input_size, self.model_args]
-        digest = hashlib.sha256(json.dumps([seen, asked], sort_keys=True).encode()).hexdigest()
+        weights = [str(file), stat.st_size, stat.st_mtime_ns, version("timm")]
+        arguments = [self.model, self.input_size, self.model_args]
+        digest = hashlib.sha256(json.dumps([weights, arguments], sort_keys=True).encode()).hexdigest()
         return root / ".backbones" / f"{digest}.json"

@@ -26,13 +26,13 @@ class Kept:
     """Where the images of a store lie in finished stores of the same network, layers and preprocessing."""
 
     def __init__(self, store: FeatureStore) -> None:
-        wanted = set(store.images)
-        self.stores = [other for other in _alike(store) if wanted.intersection(other.images) and not other.missing()]
+        images = set(store.images)
+        self.stores = [other for other in _alike(store) if images.intersection(other.images) and not other.missing()]
         self.places = {
             image: (n, row)
             for n, other in enumerate(self.stores)
             for row, image in enumerate(other.images)
-            if image in wanted
+            if image in images
         }
 
     def unknown(self, images: Sequence[str]) -> Tensor:
@@ -58,8 +58,8 @@ def locked(store: FeatureStore, dataset: Dataset) -> Iterator[None]:
     Tasks with the same images have the same smallest digest, and so one lock: the second waits and copies. The lock is
     the system's, which releases it when its owner dies.
     """
-    asked = [_recipe(store), min(dataset.image_digests, default="")]
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    parts = [_recipe(store), min(dataset.image_digests, default="")]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     lock = _root(store) / ".locks" / digest[:16] / ".lock"
     with room(store.folder):
         lock.parent.mkdir(parents=True, exist_ok=True)

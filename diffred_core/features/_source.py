@@ -25,9 +25,10 @@ from diffred_core.features._pooling import AVERAGE, check_pool
 from diffred_core.features._request import Request
 from diffred_core.features._store import FeatureStore
 from diffred_core.features._task import TaskFeatures
-from diffred_core.features._view_recipe import ViewRecipe
-from diffred_core.features._views import View, places_of
+from diffred_core.features._views import View, ViewRecipe, places_of
 from diffred_core.moments import FeatureMoments
+
+ONE_LAYER = "expected a task of images for features by layer, got {!r}; a file of embeddings is one layer: take load()"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Source:
     root : path, optional
         Folder of all stores; ``features`` under `files.runs_root` by default.
     progress : bool
-        Show a bar on stderr once it takes longer than two seconds, unless ``TQDM_DISABLE`` is set.
+        Show a bar on stderr once it takes longer than two seconds, unless ``TQDM_DISABLE`` is set. Where
+        ``DIFFRED_TERMINAL`` names a terminal, as `diffred run` tells its kernel, the bar is always shown there.
     engine : {"auto", "openvino", "torch"}
         ``auto`` takes OpenVINO on a CPU where it is installed. Both give the same features within 1e-4.
     threads : int, optional
@@ -135,9 +137,7 @@ class Source:
         InputError
             As `load` and `layer_names`; if the task is a file of embeddings, which is one layer.
         """
-        self._refuse_embeddings(
-            "expected a task of images for features by layer, got {!r}; a file of embeddings is one"
-        )
+        self._refuse_embeddings(ONE_LAYER)
         check_pool(pool)
         return self._task_features(self._request.layer_names(which, self._root), pool, splits)
 
@@ -221,6 +221,7 @@ class Source:
         InputError
             As `layers`; if the split is unknown.
         """
+        self._refuse_embeddings(ONE_LAYER)
         check_split(self._dataset, split)
         names = self._request.layer_names(layers)
         batches = self._extractor(names, pool).stream(self._dataset, split=split)
@@ -249,6 +250,7 @@ class Source:
             If an option is none of those above, an image cannot be decoded, a feature is not finite, all features are
             constant, or the disk is full.
         """
+        self._refuse_embeddings(ONE_LAYER)
         names = self._request.layer_names(layers, self._root) if isinstance(layers, str) else tuple(layers)
         extractor = self._extractor(names, pool)
         identity = identity_of(

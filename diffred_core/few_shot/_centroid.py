@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Literal, get_args
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from diffred_core.checks import check_positive
-from diffred_core.errors import InputError, near_names
+from diffred_core.checks import check_choice
+from diffred_core.errors import InputError
 from diffred_core.few_shot._episodes import Episodes
-from diffred_core.few_shot._walk import Walk, shared_hits
-from diffred_core.few_shot.rows import episode_prototypes
+from diffred_core.few_shot._walk import Walk
+from diffred_core.few_shot.rows import row_means
 from diffred_core.precision import full_precision
 
 Metric = Literal["euclidean", "cosine"]
@@ -71,48 +72,42 @@ def centroid_curve(
     ``m^2 (p_c - u) . (z - (p_c + u)/2)``: a product without the cancellation of ``|z|^2 - 2 z.p + |p|^2``, and linear
     in z, so that the midpoints are further queries of the same product.
     """
-    if metric not in get_args(Metric):
-        known = get_args(Metric)
-        raise InputError(f"metric: expected one of {', '.join(known)}, got {metric!r}{near_names(str(metric), known)}")
+    check_choice(metric, get_args(Metric), "metric: expected one of {}")
     walk = Walk.of(X, episodes, order, sizes, mask)
     memory_bytes = DEFAULT_MEMORY_BYTES[walk.X.device.type] if memory_bytes is None else memory_bytes
-    check_positive(memory_bytes, name="memory_bytes")
     # distances do not see a common shift, but rounding does; the cosine does see it
     shift = walk.X.mean(0) if metric == "euclidean" else walk.X.new_zeros(1)
-    prototypes = episode_prototypes(prototypes, walk.X, episodes) - shift
-    centroids = _Centroids(replace(walk, X=walk.X - shift), episodes, metric, prototypes)
+    prototypes = _prototypes(prototypes, walk.X, episodes) - shift
+    n_rows, n_left = episodes.n_way * (episodes.n_query + 1), episodes.n_way * walk.n_masks
+    values = (n_rows + n_left + walk.n_masks) * walk.order.shape[1] + 2 * len(walk.stops) * n_rows * n_left
+    scores = partial(_scores, replace(walk, X=walk.X - shift), prototypes, metric)
     with full_precision(walk.X.device):
-        return walk.arranged(centroids.curve(memory_bytes))
+        return walk.curve(scores, n_rows=n_rows, values_an_episode=values, memory_bytes=memory_bytes)
 
 
-@dataclass(frozen=True, eq=False)
-class _Centroids:
-    walk: Walk
-    episodes: Episodes
-    metric: Metric
-    prototypes: Tensor
+def _prototypes(prototypes: Tensor | None, X: Tensor, episodes: Episodes) -> Tensor:
+    """Return `prototypes` (n_episodes, n_way, n_features) like X, or without them the means of the supports."""
+    if prototypes is None:
+        return row_means(X, episodes.support)
+    expected = (len(episodes), episodes.n_way, X.shape[1])
+    if tuple(prototypes.shape) != expected or not torch.isfinite(prototypes).all():
+        reason = "NaN or infinity in them" if tuple(prototypes.shape) == expected else tuple(prototypes.shape)
+        raise InputError(
+            f"expected finite prototypes of shape {expected}, got {reason}; pass one mean a class of every episode"
+        )
+    return prototypes.to(X)
 
-    def curve(self, memory_bytes: int) -> Tensor:
-        """Return accuracies (n_masks, n_episodes, n_stops)."""
-        walk, n_way, n_query = self.walk, self.episodes.n_way, self.episodes.n_query
-        accuracy, n_rows, n_left = walk.empty(len(self.episodes)), n_way * (n_query + 1), n_way * walk.n_masks
-        values = (n_rows + n_left + walk.n_masks) * walk.order.shape[1] + 2 * len(walk.stops) * n_rows * n_left
-        limits = {"n_rows": n_rows, "values_an_episode": values, "memory_bytes": memory_bytes}
-        for at, room in walk.batches(len(self.episodes), **limits):
-            accuracy[:, at] = shared_hits(self._scores(at, room), n_query).permute(2, 1, 0)
-        return accuracy
 
-    def _scores(self, at: slice, room: Tensor) -> Tensor:
-        """Return scores (n_stops, m, n_masks, n_way, n_way * n_query) of the episodes `at`."""
-        walk, n_way = self.walk, self.episodes.n_way
-        prototype = walk.ordered(self.prototypes, at)
-        centre = prototype.mean(1, keepdim=True) if self.metric == "euclidean" else prototype.new_zeros(1)
-        weighted = walk.squares(at)[:, :, None] * (prototype - centre)[:, None]
-        rows = walk.rows(self.episodes.query[at].flatten(1), at, out=room)
-        torch.add(prototype, centre, out=rows[:, -n_way:])
-        products: Tensor = walk.products(weighted.flatten(1, 2), rows).unflatten(2, (-1, n_way))
-        own = products[..., -n_way:].diagonal(dim1=-2, dim2=-1)[..., None]
-        if self.metric == "euclidean":
-            return products[..., :-n_way].sub_(own, alpha=0.5)
-        # the length of the query is the same for all classes; a prototype without length is at a right angle to all
-        return products[..., :-n_way].mul_(own.clamp_min(0).rsqrt().nan_to_num(posinf=0.0))
+def _scores(walk: Walk, prototypes: Tensor, metric: Metric, at: slice, room: Tensor) -> Tensor:
+    """Return scores (n_stops, m, n_masks, n_way, n_way * n_query) of the episodes `at`."""
+    n_way, prototype = walk.episodes.n_way, walk.ordered(prototypes, at)
+    centre = prototype.mean(1, keepdim=True) if metric == "euclidean" else prototype.new_zeros(1)
+    weighted = walk.squares(at)[:, :, None] * (prototype - centre)[:, None]
+    rows = walk.rows(walk.episodes.query[at].flatten(1), at, out=room)
+    torch.add(prototype, centre, out=rows[:, -n_way:])
+    products: Tensor = walk.products(weighted.flatten(1, 2), rows).unflatten(2, (-1, n_way))
+    squares = products[..., -n_way:].diagonal(dim1=-2, dim2=-1)[..., None]
+    if metric == "euclidean":
+        return products[..., :-n_way].sub_(squares, alpha=0.5)
+    # the length of the query is the same for all classes; a prototype without length is at a right angle to all
+    return products[..., :-n_way].mul_(squares.clamp_min(0).rsqrt().nan_to_num(posinf=0.0))

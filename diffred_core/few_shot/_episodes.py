@@ -69,11 +69,11 @@ class Episodes:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the indices, in hexadecimal: two draws with one digest are the same episodes."""
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         for part in (self.support, self.query, self.classes):
-            found.update(repr(tuple(part.shape)).encode())
-            found.update(np.ascontiguousarray(part.cpu().numpy(), dtype="<i8").tobytes())
-        return found.hexdigest()
+            digest.update(repr(tuple(part.shape)).encode())
+            digest.update(np.ascontiguousarray(part.cpu().numpy(), dtype="<i8").tobytes())
+        return digest.hexdigest()
 
 
 def sample_episodes(
@@ -109,8 +109,9 @@ def sample_episodes(
         if value < bound:
             raise InputError(f"expected {name} of at least {bound}, got {value}; raise {name}")
     labels, rows, count = _rows_by_class(y, n_way=n_way, n_shot=n_shot, n_query=n_query)
-    classes, draws = zip(*_draws(rows, count, n_way, n_shot + n_query, n_episodes, seed), strict=True)
-    chosen = torch.cat(draws)[:n_episodes]
+    draws = _draws(rows, count, n_way=n_way, n_rows=n_shot + n_query, n_episodes=n_episodes, seed=seed)
+    classes, parts = zip(*draws, strict=True)
+    chosen = torch.cat(parts)[:n_episodes]
     query, support = chosen[..., :n_query].contiguous(), chosen[..., n_query:].contiguous()
     return Episodes(support, query, labels[torch.cat(classes)[:n_episodes]], seed)
 
@@ -131,7 +132,7 @@ def _rows_by_class(y: Tensor, *, n_way: int, n_shot: int, n_query: int) -> tuple
 
 
 def _draws(
-    rows: Tensor, count: Tensor, n_way: int, n_rows: int, n_episodes: int, seed: int
+    rows: Tensor, count: Tensor, *, n_way: int, n_rows: int, n_episodes: int, seed: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield positions of classes ``(_BLOCK, n_way)`` and rows ``(_BLOCK, n_way, n_rows)``, a whole block at a time."""
     seeds = torch.Generator().manual_seed(seed)

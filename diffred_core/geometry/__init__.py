@@ -9,14 +9,14 @@ All but `class_separation` and `nearest_centre_agreement` need moments only (d x
 """
 
 from diffred_core.geometry._collapse import NeuralCollapse as NeuralCollapse
+from diffred_core.geometry._collapse import SimplexDeviation as SimplexDeviation
 from diffred_core.geometry._collapse import nearest_centre_agreement as nearest_centre_agreement
 from diffred_core.geometry._collapse import neural_collapse as neural_collapse
-from diffred_core.geometry._label_alignment import alignment_rank as alignment_rank
-from diffred_core.geometry._label_alignment import label_alignment as label_alignment
+from diffred_core.geometry._collapse import simplex_deviation as simplex_deviation
+from diffred_core.geometry._collapse import within_between_ratio as within_between_ratio
+from diffred_core.geometry._labels import alignment_rank as alignment_rank
+from diffred_core.geometry._labels import class_separation as class_separation
+from diffred_core.geometry._labels import label_alignment as label_alignment
 from diffred_core.geometry._rank import numerical_rank as numerical_rank
 from diffred_core.geometry._rank import rankme as rankme
 from diffred_core.geometry._rank import stable_rank as stable_rank
-from diffred_core.geometry._separation import class_separation as class_separation
-from diffred_core.geometry._separation import within_between_ratio as within_between_ratio
-from diffred_core.geometry._simplex import SimplexDeviation as SimplexDeviation
-from diffred_core.geometry._simplex import simplex_deviation as simplex_deviation

@@ -1,4 +1,4 @@
-"""How many directions a layer uses, by three counts of its spectrum.
+"""How many directions a layer uses, by three counts of its spectrum; and that spectrum.
 
 All take the moments of the layer, so that they stream, or its rows. Features are centred unless asked otherwise. From
 moments of float32 features a singular value below 3e-4 of the largest is rounding; rows given here are summed in
@@ -8,9 +8,15 @@ float64.
 from __future__ import annotations
 
 import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
 
+from diffred_core import moments
+from diffred_core.checks import as_features
 from diffred_core.errors import InputError
-from diffred_core.geometry._spectrum import Layer, eigenvalues
+from diffred_core.moments import FeatureMoments
+
+Layer = FeatureMoments | Tensor | ArrayLike
 
 
 def numerical_rank(layer: Layer, *, eps: float = 1e-3) -> int:
@@ -95,3 +101,30 @@ def rankme(layer: Layer, *, eps: float = 1e-7, centred: bool = True) -> float:
     singular = eigenvalues(layer, centred=centred).sqrt()
     p = singular / singular.sum() + eps
     return float(torch.exp(-(p * p.log()).sum()))
+
+
+def eigenvalues(layer: Layer, *, centred: bool = True) -> Tensor:
+    """Return the eigenvalues of ``X'X``, descending: the squared singular values of the features."""
+    if not isinstance(layer, FeatureMoments):
+        # in float64, so that small singular values survive
+        layer = moments.from_features(as_features(layer, name="layer").double(), quartic=False)
+    gram = layer.gram if centred else layer.gram + layer.n * torch.outer(layer.mean, layer.mean)
+    return _possible(torch.linalg.eigvalsh(gram), layer.n - centred)
+
+
+def directions(m: FeatureMoments) -> tuple[Tensor, Tensor]:
+    """Return the eigenvalues of the centred ``X'X``, descending, and their vectors in columns."""
+    ascending, vectors = torch.linalg.eigh(m.gram)
+    values = _possible(ascending, m.n - 1)
+    return values, vectors.flip(1)[:, : len(values)]
+
+
+def _possible(ascending: Tensor, most: int) -> Tensor:
+    """Return the eigenvalues that `most` independent rows can have, descending, none negative."""
+    # what is beyond them is rounding, and the root that singular values take of it would not be small
+    values = ascending.flip(0)[: max(1, most)].clamp_min(0)
+    if not values[0] > 0:
+        raise InputError(
+            "expected features that vary, got the same row throughout; leave the layer out, or check how it is read"
+        )
+    return values

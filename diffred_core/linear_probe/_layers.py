@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from diffred_core.checks import finite_features
-from diffred_core.errors import InputError, near_names
+from diffred_core.checks import check_choice, finite_features
+from diffred_core.errors import InputError
 from diffred_core.linear_probe._logistic import fit_logistic
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import CERTIFICATE, class_labels, l2_values
@@ -95,8 +95,7 @@ def probe_layers(
     The chosen probe is not refitted on train and validation rows together. Of equal validation accuracies the largest
     `l2` is taken.
     """
-    if method not in _PATHS:
-        raise InputError(f"expected method 'ridge' or 'logistic', got {method!r}{near_names(method, _PATHS)}")
+    check_choice(method, _PATHS, "expected method 'ridge' or 'logistic'")
     data = LayerData.of(layers, targets)
     with full_precision(data.y["train"].device):
         cells = {

@@ -74,7 +74,16 @@ def judge(
         "within": (low >= -limit and high <= limit, low > limit or high < -limit),
     }[side]
     verdict: Verdict = "holds" if right else "fails" if wrong else "undecided"
-    return Claim(name, statement, evidence, float(value), float(low), float(high), float(limit), verdict)
+    numbers = {"value": float(value), "low": float(low), "high": float(high), "limit": float(limit)}
+    return Claim(name=name, statement=statement, evidence=evidence, **numbers, verdict=verdict)
+
+
+def judge_exact(
+    *, name: str, statement: str, evidence: str, value: float, limit: float = 0.0, side: Side = "above"
+) -> Claim:
+    """Return the claim about a number that has no error: it is its own interval."""
+    numbers = {"value": value, "low": value, "high": value, "limit": limit}
+    return judge(name=name, statement=statement, evidence=evidence, **numbers, side=side)
 
 
 def above_zero(

@@ -110,7 +110,7 @@ class Kernel:
 
 
 @contextlib.contextmanager
-def private_kernel(*, threads: int, timeout: float | None) -> Iterator[Kernel]:
+def private_kernel(*, threads: int, timeout: float | None, terminal: str | None = None) -> Iterator[Kernel]:
     """Give the manager of a kernel that starts on demand and is killed at the end, or after `timeout` seconds.
 
     Local sockets instead of TCP ports: two kernels cannot take the same port, and on a shared machine nobody
@@ -119,7 +119,7 @@ def private_kernel(*, threads: int, timeout: float | None) -> Iterator[Kernel]:
     with warm.short_folder() as folder:
         manager = Manager(
             kernel_name=KERNEL_NAME,
-            kernel_spec_manager=OwnSpec(environment=kernel_environment(folder, threads=threads)),
+            kernel_spec_manager=OwnSpec(environment=kernel_environment(folder, threads=threads, terminal=terminal)),
             connection_file=str(folder / "kernel.json"),
             **({"transport": "ipc", "ip": str(folder / "k")} if os.name == "posix" else {}),
         )
@@ -136,11 +136,12 @@ def private_kernel(*, threads: int, timeout: float | None) -> Iterator[Kernel]:
             manager.close()
 
 
-def kernel_environment(folder: Path, *, threads: int) -> Mapping[str, str]:
+def kernel_environment(folder: Path, *, threads: int, terminal: str | None) -> Mapping[str, str]:
     """Return the environment variables that make one run like another, whoever starts it."""
     return {
         **thread_environment(threads),
         **warm.READ_AT_START,
         "IPYTHONDIR": str(folder / "ipython"),  # no start-up scripts of the reader's own
         "TQDM_DISABLE": "1",  # a bar in a page would be one line a tick
+        **({"DIFFRED_TERMINAL": terminal} if terminal else {}),  # where an extraction shows one
     }

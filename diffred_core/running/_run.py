@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -57,7 +58,7 @@ def run_notebook(
     cell_timeout, timeout : float, optional
         Seconds that one cell, and the whole run, may take.
     progress : bool, default=False
-        Show papermill's bar over the cells.
+        Show papermill's bar over the cells, and on a terminal the bar of an extraction.
 
     Returns
     -------
@@ -74,13 +75,14 @@ def run_notebook(
     template, output = Path(template), Path(output)
     record = Path(record) if record else output.with_suffix(".json")
     schema = read_parameters(template)
-    given = checked(parameters or {}, schema, template=template.name)
+    chosen = checked(parameters or {}, schema, template=template.name)
     limits = Limits(threads, cell_timeout, timeout, progress)
-    beginning = _begin(template, {p.name: given.get(p.name, p.default) for p in schema.values()}, threads)
+    beginning = _begin(template, {p.name: chosen.get(p.name, p.default) for p in schema.values()}, threads)
     with _part_file(output) as part, _failures_kept(part, output, record, beginning):
-        with sigterm_as_exit(), private_kernel(threads=threads, timeout=timeout) as kernel:
+        terminal = os.ttyname(sys.stderr.fileno()) if progress and sys.stderr.isatty() else None
+        with sigterm_as_exit(), private_kernel(threads=threads, timeout=timeout, terminal=terminal) as kernel:
             notebook = nbformat.read(template, as_version=4)
-            error = execute(notebook, part, parameters=given, kernel=kernel, cwd=files.working_root(), limits=limits)
+            error = execute(notebook, part, parameters=chosen, kernel=kernel, cwd=files.working_root(), limits=limits)
             if error is not None:
                 raise NotebookError(f"the whole run took longer than {timeout:g} s" if kernel.expired else error)
             device, peak_memory_mb = kernel.use()
@@ -110,8 +112,8 @@ def _publish(part: Path, output: Path, record: Path, products: Sequence[Path], b
     try:
         files.write_text(output, _scrubbed(part))
         started = datetime.fromisoformat(beginning.started).timestamp()
-        made = [path for path in products if path.is_file() and path.stat().st_mtime >= started - 1]
-        done = _ended(beginning).with_outputs(output, *made)
+        written = [path for path in products if path.is_file() and path.stat().st_mtime >= started - 1]
+        done = _ended(beginning).with_outputs(output, *written)
         done.write(record)
     except OSError as error:
         raise NotebookError(f"the result could not be written: {error.strerror}") from error

@@ -15,12 +15,13 @@ from pathlib import Path
 from diffred_core import files
 from diffred_core.errors import InputError, near_names
 from diffred_core.running._digests import whole_digest
-from diffred_core.running._display import log_of, watch
+from diffred_core.running._display import Event, Job, explain, log_of, read_events, watch
 from diffred_core.running._grid_definition import read_grid
 from diffred_core.running._interrupts import sigterm_as_exit
-from diffred_core.running._jobs import Event, Job, explain, read_events
 from diffred_core.running._stamps import drop_broken_stamps
-from diffred_core.running.warm import warm_process
+from diffred_core.running.warm import Warm
+
+MANY_JOBS = 6  # their imports, some five seconds a job, take longer than those of the process that saves them
 
 
 class GridFailure(Exception):
@@ -68,15 +69,17 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
         # Snakemake would say the same, and take seconds to be imported
         return f"nothing to do, {name} is up to date ({time.perf_counter() - started:.1f} s)"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with sigterm_as_exit(), warm_process() as where, _Snakemake(command, log, where) as snakemake:
-        seen = watch(snakemake.events())
+    with sigterm_as_exit(), Warm() as warm, _Snakemake(command, log, warm.variables) as snakemake:
+        display = watch(_warming(snakemake.events(), warm))
     seconds = f"{time.perf_counter() - started:.0f} s"
-    if seen.failed:
-        raise GridFailure(_failures(seen.failed, log), rules=(job.rule for job in seen.failed))
+    if display.failed:
+        raise GridFailure(_failures(display.failed, log), rules=(job.rule for job in display.failed))
     if snakemake.process.returncode:
         raise GridFailure(f"Snakemake could not run the grid: {explain(log)} (whole log: {log})")
     files.write_text(finished, whole_digest(grid, until=until))
-    return f"{seen.done} jobs done in {seconds}" if seen.done else f"nothing to do, {name} is up to date ({seconds})"
+    return (
+        f"{display.done} jobs done in {seconds}" if display.done else f"nothing to do, {name} is up to date ({seconds})"
+    )
 
 
 def dry_run_of(name: str, *, profile: str = "local", until: str = "book") -> str:
@@ -94,6 +97,14 @@ def dry_run_of(name: str, *, profile: str = "local", until: str = "book") -> str
 def unlock_grid(name: str, *, profile: str = "local") -> None:
     """Remove the lock that a killed run of a grid has left in ``runs/``."""
     _output(_command(name, profile, ["--unlock"]))
+
+
+def _warming(events: Iterator[Event | int | None], warm: Warm) -> Iterator[Event | int | None]:
+    """Yield the `events`, and start the warm process once they tell that there are jobs enough to pay for it."""
+    for event in events:
+        if isinstance(event, int) and event >= MANY_JOBS:
+            warm.start()
+        yield event
 
 
 class _Snakemake:

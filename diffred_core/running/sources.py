@@ -74,22 +74,34 @@ def imported_files(path: Path, *, package: Path = PACKAGE) -> set[Path]:
     A package that hands its names on lazily says in its stub which; whoever imports the package itself rests on all of
     them, whoever imports a module of it only passes by, and so do its own modules.
     """
+    return set(_imported_files(path, package, path.stat().st_mtime_ns, _listing(package)))
+
+
+@functools.cache
+def _imported_files(path: Path, package: Path, mtime_ns: int, listing: int) -> frozenset[Path]:
+    # Looked up once as long as neither the file nor the names of the files of the package change.
     if path.suffix == ".pyi":
-        return {file for file in _handed_on(path) if file.is_file()}
+        return frozenset(file for file in _handed_on(path) if file.is_file())
     files = {file for name in imported_names(path) for file in _files_of(name, package)}
-    return {file for file in files if file.suffix == ".py" or not path.is_relative_to(file.parent)}
+    return frozenset(file for file in files if file.suffix == ".py" or not path.is_relative_to(file.parent))
+
+
+def _listing(package: Path) -> int:
+    """Return what changes when a file of `package` appears or goes: a folder's time does."""
+    folders = (package, *(folder for folder in package.glob("**/") if folder.name != "__pycache__"))
+    return hash(tuple((folder, folder.stat().st_mtime_ns) for folder in folders))
 
 
 def closure(paths: Iterable[Path], *, package: Path = PACKAGE) -> set[Path]:
     """Return `paths` and every file of `package` that they import, directly or through one another."""
-    found: set[Path] = set()
-    waiting = list(paths)
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting.extend(imported_files(path, package=package))
-    return found
+    reached: set[Path] = set()
+    to_read, listing = list(paths), _listing(package)
+    while to_read:
+        path = to_read.pop()
+        if path not in reached:
+            reached.add(path)
+            to_read.extend(_imported_files(path, package, path.stat().st_mtime_ns, listing))
+    return reached
 
 
 def code_digest(paths: Iterable[Path], *, package: Path = PACKAGE) -> str:

@@ -1,7 +1,7 @@
 """A process that has imported what every job of a grid imports, and forks itself for each: imports are paid once.
 
 ``python -m diffred_core.running.warm MODULE ARGUMENTS`` runs MODULE as ``python -m`` does: in a fork of the process
-that `warm_process` started, where ``$DIFFRED_WARM`` leads to one and one thread is wanted, else in this process.
+that a `Warm` has started, where ``$DIFFRED_WARM`` leads to one and one thread is wanted, else in this process.
 Folder, environment, standard streams, signals and exit code are those of the command either way. Only libraries are
 imported beforehand, nothing of this package: a job runs the code that is on disk when it starts.
 """
@@ -21,7 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 ADDRESS = "DIFFRED_WARM"
 THREADS = "OMP_NUM_THREADS"  # read when torch is imported, so a fork has the number of the process that it is made from
 LIBRARIES = (
-    *("torch", "pandas", "pyarrow", "scipy.stats", "matplotlib.pyplot", "seaborn", "pandera.pandas"),
-    *("pandera.backends.pandas.register", "safetensors.torch", "torchvision", "timm"),
+    *("torch", "pandas", "pyarrow", "scipy.stats", "sklearn.datasets", "matplotlib.pyplot", "seaborn"),
+    *("pandera.pandas", "pandera.strategies.pandas_strategies", "safetensors.torch", "torchvision", "timm"),
     *("ipykernel.kernelapp", "matplotlib_inline.backend_inline", "papermill", "nbclient", "psutil", "typer"),
 )
 """What most jobs import; one that is not installed is left out."""
@@ -48,35 +48,35 @@ READ_AT_START = {
 """What Python and the libraries read but once, of the environment of every kernel (`_kernel.kernel_environment`)."""
 
 
-@contextlib.contextmanager
-def warm_process() -> Iterator[dict[str, str]]:
-    """Run a warm process for as long as the block runs, and give the variable by which commands find it.
+class Warm:
+    """A process that is started when it pays and ends with the block that holds this; `variables` lead commands to it.
 
-    Yields
-    ------
-    dict of str to str
-        Empty elsewhere than on Linux, where a fork of a process with these libraries may crash.
+    Empty elsewhere than on Linux, where a fork of a process with these libraries may crash.
     """
-    if sys.platform != "linux":
-        yield {}
-        return
-    with short_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(folder / "warm"))
-        listener.listen()
-        code = f"from diffred_core.running.warm import serve; serve({listener.fileno()})"
+
+    def __enter__(self) -> Warm:
+        self._stack = contextlib.ExitStack()
+        self._address = str(self._stack.enter_context(short_folder()) / "warm")
+        self.variables = {ADDRESS: self._address} if sys.platform == "linux" else {}
+        return self
+
+    def start(self) -> None:
+        """Start the process; commands find it as soon as it has imported the libraries."""
+        if not self.variables:
+            return
+        code = f"from diffred_core.running.warm import serve; serve({self._address!r}, {LIBRARIES!r})"
         # It ends when its standard input does, and so does not outlive this process, whatever kills that.
         process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             cwd=Path(__file__).parents[2],
             env={**os.environ, **thread_environment(1), **READ_AT_START},
-            pass_fds=[listener.fileno()],
         )
-        try:
-            yield {ADDRESS: str(folder / "warm")}
-        finally:
-            process.terminate()
-            process.communicate()
+        self._stack.callback(process.communicate)
+        self._stack.callback(process.terminate)
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
 
 
 @contextlib.contextmanager
@@ -92,15 +92,18 @@ def short_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def serve(listener: int) -> None:
-    """Import the libraries, then fork for every command that comes in at the socket, until standard input ends."""
+def serve(address: str, libraries: Iterable[str]) -> None:
+    """Import `libraries`, then fork for every command that comes in at `address`, until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption reaches the jobs through their commands
-    for library in LIBRARIES:
+    for library in libraries:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
     gc.collect()
     gc.freeze()  # else the first collection of every fork would copy all of these objects
-    _serve(socket.socket(fileno=listener))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        _serve(listener)
     for job in active_children():
         job.join()
     os._exit(0)  # to take so many libraries apart would take a second
@@ -166,12 +169,12 @@ class _Job:
 
 def _serve(listener: socket.socket) -> None:
     """Fork for every command, report how its job ended, and end the job of a command that is gone."""
-    waiting = selectors.DefaultSelector()
+    selector = selectors.DefaultSelector()
     for source in (sys.stdin, listener):
-        waiting.register(source, selectors.EVENT_READ)
+        selector.register(source, selectors.EVENT_READ)
     while True:
-        (key, _), *_ = waiting.select()
-        jobs = {key.data for key in waiting.get_map().values() if key.data}
+        (key, _), *_ = selector.select()
+        jobs = {key.data for key in selector.get_map().values() if key.data}
         if key.fileobj is sys.stdin:
             for job in jobs:
                 job.end()
@@ -179,14 +182,14 @@ def _serve(listener: socket.socket) -> None:
         if key.fileobj is listener:
             job = _forked(listener, [job.command for job in jobs])
             for source in (job.process.sentinel, job.command):
-                waiting.register(source, selectors.EVENT_READ, job)
+                selector.register(source, selectors.EVENT_READ, job)
             continue
-        waiting.unregister(key.fileobj)
+        selector.unregister(key.fileobj)
         if key.fileobj is key.data.command:
             key.data.end()
         else:
             with contextlib.suppress(KeyError):  # the command has gone before
-                waiting.unregister(key.data.command)
+                selector.unregister(key.data.command)
             key.data.report()
 
 

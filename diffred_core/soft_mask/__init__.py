@@ -9,12 +9,12 @@ X, y or episodes --class_statistics, episode_statistics, oracle_statistics--> Cl
 ClassStatistics --importance--> R (..., n_features) --mask--> weights (..., n_features), for one task or for thousands
 """
 
-from diffred_core.soft_mask._importance import ImportanceKind as ImportanceKind
-from diffred_core.soft_mask._importance import importance as importance
+from diffred_core.soft_mask._mask import ImportanceKind as ImportanceKind
 from diffred_core.soft_mask._mask import MaskKind as MaskKind
+from diffred_core.soft_mask._mask import importance as importance
 from diffred_core.soft_mask._mask import mask as mask
-from diffred_core.soft_mask._oracle import oracle_statistics as oracle_statistics
+from diffred_core.soft_mask._mask import simple_transform as simple_transform
 from diffred_core.soft_mask._statistics import ClassStatistics as ClassStatistics
 from diffred_core.soft_mask._statistics import class_statistics as class_statistics
 from diffred_core.soft_mask._statistics import episode_statistics as episode_statistics
-from diffred_core.soft_mask._transform import simple_transform as simple_transform
+from diffred_core.soft_mask._statistics import oracle_statistics as oracle_statistics

@@ -1,20 +1,76 @@
-"""Masks: one weight for each dimension from its importance, for one task or for thousands at once."""
+"""How well every dimension separates the classes, and masks that weigh it by that: one task or thousands at once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import reduce
 from typing import Literal, TypeVar, get_args
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from diffred_core import subsets
-from diffred_core.errors import InputError, near_names
+from diffred_core.checks import as_features, check_choice
+from diffred_core.errors import InputError
 from diffred_core.few_shot import optimal_mask
-from diffred_core.few_shot.ratio import safe_ratio
-from diffred_core.few_shot.rows import check_shots
+from diffred_core.few_shot.rows import check_shots, safe_ratio
+from diffred_core.soft_mask._statistics import ClassStatistics
 
 _Value = TypeVar("_Value")
+ImportanceKind = Literal["mean_pair", "max_pair", "min_pair", "fisher", "rank_mean"]
 MaskKind = Literal["importance", "sqrt", "scaled", "inverse_spread", "mmc", "theory", "hard"]
+_CHUNK_VALUES = 2**18  # of one class statistic held at once: the passes over pairs then stay in the cache
+_SHIFT = 1e-5  # of the released code of the simple transformation
+
+
+@torch.no_grad()
+def importance(statistics: ClassStatistics, *, kind: ImportanceKind = "mean_pair", shrinkage: float = 0.0) -> Tensor:
+    """Return how well each dimension separates the classes, ``(..., n_features)``, at least 0.
+
+    For a pair of classes ``r_i(a, b) = 2 |mean_ai - mean_bi| / (spread_ai + spread_bi)`` (Luo et al. 2022, oracle of
+    their released code; Luo et al. 2023, eq. 1). How the paper goes on to more than two classes is not known; here:
+
+    ==============  ====================================================================================
+    kind            over the pairs
+    ==============  ====================================================================================
+    ``mean_pair``   mean of r
+    ``max_pair``    largest r
+    ``min_pair``    smallest r
+    ``rank_mean``   mean rank of r among the dimensions, as a share of them (0 where r is 0)
+    ``fisher``      none: between-class over within-class variance, the F statistic
+    ==============  ====================================================================================
+
+    Multiplying a feature by a constant leaves its importance unchanged. Differences over no spread count 1e12.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+        ``class_statistics(X, y)``, ``episode_statistics(...)`` or ``oracle_statistics(...)``.
+    kind : {"mean_pair", "max_pair", "min_pair", "fisher", "rank_mean"}
+    shrinkage : float
+        Share l of the classes' mean variance in ``(1 - l) spread_c^2 + l mean_c(spread_c^2)``, from 0 to 1: steadies
+        spreads of few rows.
+
+    Raises
+    ------
+    InputError
+        Unknown `kind`, a `shrinkage` outside [0, 1], fewer than two classes.
+    """
+    check_choice(kind, get_args(ImportanceKind), "kind: expected one of {}")
+    if not 0 <= shrinkage <= 1:
+        raise InputError(f"shrinkage: expected a number in [0, 1], got {shrinkage}; pass 0 for each class's own spread")
+    *lead, n_classes, n_features = statistics.mean.shape
+    if n_classes < 2:
+        raise InputError(f"statistics: expected at least two classes, got {n_classes}; a lone class has no difference")
+    mean, spread = (value.reshape(-1, n_classes, n_features) for value in (statistics.mean, statistics.spread))
+    count, result = statistics.count.reshape(-1, n_classes), mean.new_empty(len(mean), n_features)
+    step = max(1, _CHUNK_VALUES // (n_classes * n_features))
+    for start in range(0, len(mean), step):
+        at = slice(start, start + step)
+        steady = _shrunk(spread[at], shrinkage)
+        result[at] = _fisher(mean[at], steady, count[at]) if kind == "fisher" else _over_pairs(mean[at], steady, kind)
+    return result.reshape(*lead, n_features)
 
 
 @torch.no_grad()
@@ -64,14 +120,82 @@ def mask(
         Unknown `kind`; a companion that is missing, misshapen, negative or not finite; an importance (or, debiased,
         what is left of it) that is negative, not finite or 0 everywhere in a task.
     """
-    known = get_args(MaskKind)
-    if kind not in known:
-        raise InputError(f"kind: expected one of {', '.join(known)}, got {kind!r}{near_names(str(kind), known)}")
+    check_choice(kind, get_args(MaskKind), "kind: expected one of {}")
     R = _checked(importance)
     if debiased:
         R = _debiased(R, kind, n_shot)
-    weight = _raw_mask(R, kind, spread, magnitude, n_shot, fraction)
+    weight = _raw_mask(R, kind, spread=spread, magnitude=magnitude, n_shot=n_shot, fraction=fraction)
     return weight / weight.amax(-1, keepdim=True)
+
+
+def simple_transform(X: Tensor | ArrayLike, *, power: float = 1.3) -> Tensor:
+    """Return ``sign(x) (g(|x| + 1e-5) - g(1e-5))`` with ``g(t) = 1 / ln^power(1/t + 1)``, feature by feature.
+
+    It lifts small features and compresses large ones. Luo et al. 2022 (arXiv 2206.08126), eq. 1 and 2, as the released
+    code extends it to negative features; for positive ones it differs from the paper by a constant. That code applies
+    it to raw features before a nearest-centroid classifier, and to L2-normalised rows before logistic regression.
+
+    Parameters
+    ----------
+    X : Tensor (n_samples, n_features)
+    power : float
+        Above 0; 1.3 in the released code for every backbone.
+
+    Raises
+    ------
+    InputError
+        `X` is no feature matrix, or `power` is not above 0.
+    """
+    if not power > 0:
+        raise InputError(f"power: expected a number above 0, got {power}; leave it out for the published 1.3")
+    X = as_features(X)
+    size = X.abs().add_(_SHIFT)
+    offset = torch.tensor(_SHIFT, dtype=X.dtype, device=X.device)
+    lifted, lifted_offset = (torch.log1p(1 / value).pow(-power) for value in (size, offset))
+    return X.sign() * (lifted - lifted_offset)
+
+
+def _shrunk(spread: Tensor, shrinkage: float) -> Tensor:
+    if not shrinkage:
+        return spread
+    variance = spread.square()
+    return ((1 - shrinkage) * variance + shrinkage * variance.mean(-2, keepdim=True)).sqrt()
+
+
+def _fisher(mean: Tensor, spread: Tensor, count: Tensor) -> Tensor:
+    weight, total = count[..., None], count.sum(-1, keepdim=True)
+    centre = (weight * mean).sum(-2, keepdim=True) / total[..., None]
+    within = (spread.square() * (weight - 1)).sum(-2)
+    # mean squares between over mean squares within
+    freedom = (total - mean.shape[-2]) / (mean.shape[-2] - 1)
+    return safe_ratio((weight * (mean - centre).square()).sum(-2) * freedom, within)
+
+
+def _over_pairs(mean: Tensor, spread: Tensor, kind: ImportanceKind) -> Tensor:
+    n_classes, pairs = mean.shape[-2], _pair_ratios(mean, spread)
+    if kind == "mean_pair":
+        return reduce(torch.add, (ratio.sum(-2) for ratio in pairs)).div_(n_classes * (n_classes - 1) / 2)
+    if kind == "rank_mean":
+        ranks = (_shares_below(ratio).sum(-2) for ratio in pairs)
+        return reduce(torch.add, ranks).div_(n_classes * (n_classes - 1) / 2)
+    extreme = torch.amax if kind == "max_pair" else torch.amin
+    return extreme(torch.stack([extreme(ratio, -2) for ratio in pairs], -2), -2)
+
+
+def _pair_ratios(mean: Tensor, spread: Tensor) -> Iterator[Tensor]:
+    """Yield r of class a with every later class, ``(m, n_classes - 1 - a, n_features)``, for a = 0, 1, ..."""
+    for a in range(mean.shape[-2] - 1):
+        gap = (mean[..., a + 1 :, :] - mean[..., a : a + 1, :]).abs_().mul_(2)
+        yield safe_ratio(gap, spread[..., a + 1 :, :] + spread[..., a : a + 1, :])
+
+
+def _shares_below(ratio: Tensor) -> Tensor:
+    """Return the rank of every dimension from 1 as a share of them, equal ones with the least of theirs; 0 where 0."""
+    ordered, at = ratio.sort(-1)
+    rank = torch.arange(1, ratio.shape[-1] + 1, device=ratio.device).expand(ratio.shape).clone()
+    rank[..., 1:][ordered[..., 1:] == ordered[..., :-1]] = 0
+    rank = rank.cummax(-1).values.masked_fill_(ordered == 0, 0)
+    return torch.empty_like(ratio).scatter_(-1, at, rank.to(ratio) / ratio.shape[-1])
 
 
 def _checked(R: Tensor, name: str = "importance") -> Tensor:
@@ -96,6 +220,7 @@ def _debiased(R: Tensor, kind: str, n_shot: int | None) -> Tensor:
 def _raw_mask(
     R: Tensor,
     kind: str,
+    *,
     spread: Tensor | None,
     magnitude: Tensor | None,
     n_shot: int | None,

@@ -5,9 +5,11 @@ from . import names as names
 from . import tables as tables
 from .pool import Pool as Pool
 from .pool import draw_pool as draw_pool
+from .pool import draw_views as draw_views
 from .pool import drawn_episodes as drawn_episodes
 from .pool import write_episodes as write_episodes
 from .reading import theory_errors as theory_errors
+from .reading import theory_rows as theory_rows
 from .setting import FRACTIONS as FRACTIONS
 from .sweep_episodes import episodes as episodes
 from .sweep_theory import theory as theory

@@ -12,9 +12,9 @@ from diffred_core import results
 from diffred_core.chapters.few_shots.claims import augmentations_differ, every
 from diffred_core.chapters.few_shots.figures_rows import dots_by_shots, gain_in_words
 from diffred_core.chapters.few_shots.names import BY_VIEWS, EUCLIDEAN, ORACLE, ORIGINAL, POOL, mask_method, plural
-from diffred_core.chapters.few_shots.reading import where
 from diffred_core.drawing import Figure, Table
 from diffred_core.drawing.style import axes_or_new, cell_names, require
+from diffred_core.results import where
 from diffred_core.results.claims import Claim, claim_rows
 
 KEYS = ["task", "model"]
@@ -39,12 +39,17 @@ def claims_by_cell(tables: pd.DataFrame, *, level: float = 0.95) -> Cells:
     return cells
 
 
+def extent(tables: pd.DataFrame) -> str:
+    """Return how many models, tasks and rows the `tables` hold."""
+    return f"{len(tables[KEYS].drop_duplicates())} pairs of model and task, {len(tables)} rows"
+
+
 def summary(tables: pd.DataFrame, cells: Cells) -> pd.DataFrame:
     """Return the results table of the summary: one row a claim of a model and task, its value the measurement."""
     widths, rows = tables.groupby("model")["n_features"].first(), []
-    for (task, model), found in cells.items():
+    for (task, model), claims in cells.items():
         cell = {"task": task, "model": model, "n_features": widths[model], "layer": "penultimate"}
-        rows += claim_rows(found, {"experiment": "few_shot_summary"} | cell)
+        rows += claim_rows(claims, {"experiment": "few_shot_summary"} | cell)
     return results.as_table(rows)
 
 
@@ -52,8 +57,8 @@ def in_full(cells: Cells) -> list[Claim]:
     """Return the claims of all cells, each with its cell in its name, to be shown."""
     return [
         replace(claim, name=f"{model} on {task}, {claim.name}")
-        for (task, model), found in cells.items()
-        for claim in found
+        for (task, model), claims in cells.items()
+        for claim in claims
     ]
 
 
@@ -73,18 +78,18 @@ def crop_gains(tables: pd.DataFrame, *, kind: str = "importance", level: float =
     return results.summarize(rows, [*KEYS, "recipe"], metric="gain", level=level)
 
 
-def crop_table(kind: str = "importance") -> Table:
-    """Return the table of the gains of one kind of mask by the recipe of the views; a sentence where none differ."""
+def crop_table(mask: str = "importance") -> Table:
+    """Return the table of the gains of one mask by the recipe of the views; a sentence where none differ."""
 
     def shown(tables: pd.DataFrame) -> pd.DataFrame:
-        gains = crop_gains(tables, kind=kind).drop(columns="level")
+        gains = crop_gains(tables, kind=mask).drop(columns="level")
         return gains.assign(**{name: 100 * gains[name].astype(float) for name in ("mean", "low", "high")})
 
     def caption(rows: pd.DataFrame) -> str:
         if rows.empty:
             return "No table compares augmentations: `other_crop_scales` of the few-shot notebook was left empty."
         return (
-            f"Gain of the mask '{kind}' over none (points of accuracy) by the crops that importance is estimated from."
+            f"Gain of the mask '{mask}' over none (points of accuracy) by the crops that importance is estimated from."
         )
 
     return Table(shown, caption, digits=1)

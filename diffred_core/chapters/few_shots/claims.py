@@ -1,21 +1,23 @@
-"""The claims of "Less is more" held against a table of one model and task, C1 to C9; C10 and the theory beside them."""
+"""The claims of "Less is more" held against a table of one model and task, C1 to C9; C10 over tasks; the theory."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Mapping
 
 import pandas as pd
 
 import diffred_core.chapters.few_shots.names as names
 from diffred_core import results, subsets
-from diffred_core.chapters.few_shots.claims_crops import Measurement, difference, judged, points
-from diffred_core.chapters.few_shots.claims_crops import augmentations_differ as augmentations_differ
 from diffred_core.chapters.few_shots.claims_theory import theory as theory
-from diffred_core.chapters.few_shots.names import mask_method, plural
-from diffred_core.chapters.few_shots.reading import all_shots, headline, n_way, where
+from diffred_core.chapters.few_shots.names import plural
+from diffred_core.chapters.few_shots.reading import all_shots, along, headline, n_way
 from diffred_core.errors import InputError
-from diffred_core.results.claims import Claim, percent
+from diffred_core.results import where
+from diffred_core.results.claims import Claim, Side, judge, percent
 
+Measurement = Mapping[str, float]  # mean, low, high, n, level
 LANDMARKS = (0.01, 0.02, 0.03, 0.05)  # "1-5 %" (second version, abstract)
-HARD = 0.05  # share at which hard selections are compared
 POINT = 0.01  # of accuracy: linear probe and centroid that differ by less are called equal
 
 
@@ -57,7 +59,7 @@ def top_percent_recovers(table: pd.DataFrame, *, fraction: float = 0.01, level: 
     rows = _oracle(table)
     gain = _row(rows, "gain", level, fraction=fraction)
     kept, full = (_row(rows, "accuracy", level, fraction=share)["mean"] for share in (fraction, 1.0))
-    return judged(
+    return _judged(
         "C1 top 1 % recovers",
         f"the {percent(fraction)} of dimensions that an oracle ranks first reach the accuracy of all dimensions "
         f"({_setting(table)}).",
@@ -74,12 +76,9 @@ def few_percent_improve(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     corrected = 1 - (1 - level) / len(LANDMARKS)
     gains = {fraction: _row(_oracle(table), "gain", corrected, fraction=fraction) for fraction in LANDMARKS}
     best = max(gains, key=lambda fraction: gains[fraction]["mean"])
-    return judged(
-        "C2 1 to 5 % improve",
-        f"1 to 5 % of the dimensions, by an oracle, are more accurate than all ({_setting(table)}).",
-        f"{_without_queries(table, best)} The best of {len(LANDMARKS)} shares is {percent(best)}",
-        gains[best],
-    )
+    statement = f"1 to 5 % of the dimensions, by an oracle, are more accurate than all ({_setting(table)})."
+    measured = f"{_without_queries(table, best)} The best of {len(LANDMARKS)} shares is {percent(best)}"
+    return _judged("C2 1 to 5 % improve", statement, measured, gains[best])
 
 
 def accuracy_peaks_inside(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
@@ -88,11 +87,11 @@ def accuracy_peaks_inside(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     The place of the peak was chosen on other episodes than those on which rise and fall are measured.
     """
     peak, rise = (_row(_oracle(table), metric, level) for metric in ("peak_gain", "peak_rise"))
-    return judged(
+    return _judged(
         "C3 rises, then falls",
         f"accuracy rises first with the number of dimensions kept, then falls ({_setting(table)}).",
         f"{_without_queries(table, peak['fraction'])} The peak is at {percent(peak['fraction'])} of the dimensions, "
-        f"{points(rise['mean'])} above the smallest share and {points(peak['mean'])} above all. The smaller step",
+        f"{_points(rise['mean'])} above the smallest share and {_points(peak['mean'])} above all. The smaller step",
         min(peak, rise, key=lambda step: step["low"]),
     )
 
@@ -112,12 +111,9 @@ def more_shots_need_more(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     fewest, most = min(best), max(best)
     gain = _row(by_shots[most], "gain", level, fraction=best[fewest])
     course = ", ".join(f"{percent(fraction)} at {n_shot}" for n_shot, fraction in best.items())
-    return judged(
-        "C4 more shots need more",
-        f"dimensions that are best dropped at {plural(fewest, 'shot')} are of use at {most}.",
-        f"The best share by shots is {course}; what all gain over the share that is best at {fewest}, at {most}",
-        {**gain, "mean": -gain["mean"], "low": -gain["high"], "high": -gain["low"]},
-    )
+    statement = f"dimensions that are best dropped at {plural(fewest, 'shot')} are of use at {most}."
+    measured = f"The best share by shots is {course}; what all gain over the share that is best at {fewest}, at {most}"
+    return _judged("C4 more shots need more", statement, measured, _negative(gain))
 
 
 def fades_with_ways(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
@@ -133,13 +129,10 @@ def fades_with_ways(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     by_ways = _at_least_two(_along(table, "n_way"), "n_way", "ways")
     peaks = {ways: _row(rows, "peak_gain", level) for ways, rows in by_ways.items()}
     fewest, most = min(peaks), max(peaks)
-    course = ", ".join(f"{points(peak['mean'])} with {ways}" for ways, peak in peaks.items())
-    return judged(
-        "C5 fades with ways",
-        "what dropping dimensions gains is smaller, the more classes there are.",
-        f"The gain by classes is {course}; {fewest} over {most} classes",
-        difference(peaks[fewest], peaks[most]),
-    )
+    course = ", ".join(f"{_points(peak['mean'])} with {ways}" for ways, peak in peaks.items())
+    statement = "what dropping dimensions gains is smaller, the more classes there are."
+    measured = f"The gain by classes is {course}; {fewest} over {most} classes"
+    return _judged("C5 fades with ways", statement, measured, _difference(peaks[fewest], peaks[most]))
 
 
 def confounders_harm(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
@@ -149,16 +142,18 @@ def confounders_harm(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     place = 1 + sum(gain["mean"] > gains[names.CONFOUNDERS]["mean"] for gain in gains.values())
     shares = headline(table, method="theory", metric="few_shot_share").set_index("label")["value"]
     ordinal = {1: "best", 2: "second best", 3: "third best"}.get(place, f"{place}th best")
-    return judged(
+    return _judged(
         "C6 confounders",
         f"dimensions of high spread and small distance between classes confound ({_setting(table)}).",
         f"By theory {100 * shares[names.CONFOUNDERS]:.0f} % of them do not help for want of shots, "
-        f"{100 * shares.mean():.0f} % of all; leaving them out is the {ordinal} of {len(gains)} cells to leave out",
+        f"{100 * shares.mean():.0f} % of all; leaving them out is the {ordinal} of {len(gains)} ninths to leave out",
         gains[names.CONFOUNDERS],
     )
 
 
-def selection_is_inaccurate(table: pd.DataFrame, *, fraction: float = HARD, level: float = 0.95) -> Claim:
+def selection_is_inaccurate(
+    table: pd.DataFrame, *, fraction: float = names.UPPER_FRACTION, level: float = 0.95
+) -> Claim:
     """Return C7: dimensions selected by importance estimated from few shots fall short of those of an oracle.
 
     Raises
@@ -174,12 +169,12 @@ def selection_is_inaccurate(table: pd.DataFrame, *, fraction: float = HARD, leve
     shared = _row(importance, "overlap", level, fraction=fraction)
     ranks = _row(importance, "rank_correlation", level)
     gain = _row(curve, "gain", level, fraction=fraction)
-    return judged(
+    return _judged(
         "C7 selection is inaccurate",
         f"the top {percent(fraction)} by importance estimated from {plural(n_shot, 'shot')} falls short of an oracle "
         "that does not see the queries.",
         f"The two share {100 * shared['mean']:.0f} % of these dimensions (rank correlation of all "
-        f"{ranks['mean']:.2f}), and the estimated ones gain {points(gain['mean'])} over all. The shortfall",
+        f"{ranks['mean']:.2f}), and the estimated ones gain {_points(gain['mean'])} over all. The shortfall",
         _row(curve, "shortfall", level, fraction=fraction),
     )
 
@@ -191,14 +186,14 @@ def mask_improves(
 
     Both have the prototypes of the plain images, so that what the views add to prototypes is no part of it.
     """
-    method = mask_method(kind, _estimate(table, n_shot) or names.BY_SHOTS)
+    method = names.mask_method(kind, _estimate(table, n_shot) or names.BY_SHOTS)
     rows = headline(table, n_shot=n_shot, method=method, probe=probe, label=names.ORIGINAL)
     wins, over = (_row(rows, metric, level) for metric in ("win_rate", "over_control"))
-    return judged(
+    return _judged(
         f"C8 soft mask, {names.CENTROIDS[probe]}, {plural(n_shot, 'shot')}",
         f"the soft mask '{kind}' is more accurate than none at {plural(n_shot, 'shot')} ({names.CENTROIDS[probe]}).",
         f"It wins {100 * wins['mean']:.0f} % of the episodes (ties count half) and gains "
-        f"{points(over['mean'])} over the control, one over the spread; over no mask",
+        f"{_points(over['mean'])} over the control, one over the spread; over no mask",
         _row(rows, "gain", level),
     )
 
@@ -207,15 +202,77 @@ def head_equals_centroid(
     table: pd.DataFrame, *, head: str = names.LOGISTIC, centroid: str = names.COSINE, level: float = 0.95
 ) -> Claim:
     """Return C9: at one shot linear probe and nearest centroid are equally accurate, within `POINT`."""
-    return judged(
+    return _judged(
         "C9 linear probe is centroid",
-        f"a {head} probe and the nearest centroid (cosine) are equally accurate at "
+        f"a {head} probe and the nearest centroid ({names.CENTROIDS[centroid]}) are equally accurate at "
         f"{plural(all_shots(table)[0], 'shot')}, within {100 * POINT:g} point.",
         "The lead of the probe",
         _row(headline(table, probe=head, label=centroid), "over_centroid", level),
         limit=POINT,
         side="within",
     )
+
+
+def augmentations_differ(gains: pd.DataFrame) -> Claim | None:
+    """Return C10, that the best augmentation is not the same for all tasks; None if fewer than two tasks compare some.
+
+    The lead of a task is what its best recipe gains on its next one. Judged is the smaller lead of two tasks with
+    different best recipes, of all such pairs the clearest; and where one recipe is best for all tasks, the least clear
+    lead, as evidence against. The intervals take gains of two recipes as independent, which is too wide for gains on
+    the same episodes.
+
+    Parameters
+    ----------
+    gains : DataFrame
+        From `across.crop_gains`, one model.
+    """
+    by_task = {task: rows.nlargest(2, "mean") for task, rows in gains.groupby("task") if len(rows) > 1}
+    if len(by_task) < 2:
+        return None
+    best = {task: rows.iloc[0] for task, rows in by_task.items()}
+    leads = {task: _difference(rows.iloc[0], rows.iloc[1]) for task, rows in by_task.items()}
+    course = "; ".join(
+        f"{row['recipe']} on {task} ({_points(row['mean'])}, {100 * leads[task]['mean']:+.1f} on the next)"
+        for task, row in best.items()
+    )
+    clear = sum(lead["low"] > 0 for lead in leads.values())
+    by_lead = sorted(leads, key=lambda task: leads[task]["low"], reverse=True)
+    other = next((task for task in by_lead if best[task]["recipe"] != best[by_lead[0]]["recipe"]), None)
+    if other is None:
+        which, lead = "One is best for all; their least clear lead, against the claim", _negative(leads[by_lead[-1]])
+    else:
+        which, lead = "The lead that decides", leads[other]
+    statement = "the augmentation that serves importance best differs by task."
+    measured = f"Best: {course}; clearly ahead in {clear} of {len(leads)} tasks. {which}"
+    return _judged("C10 best augmentation differs", statement, measured, lead)
+
+
+def _difference(a: Measurement, b: Measurement) -> Measurement:
+    """Return a - b of independent means with the interval of the root of both squared half-widths."""
+    reach = math.hypot(a["high"] - a["mean"], b["high"] - b["mean"])
+    mean, n = a["mean"] - b["mean"], min(a["n"], b["n"])
+    return {"mean": mean, "low": mean - reach, "high": mean + reach, "n": n, "level": a["level"]}
+
+
+def _negative(row: Measurement) -> Measurement:
+    return {**row, "mean": -row["mean"], "low": -row["high"], "high": -row["low"]}
+
+
+def _judged(
+    name: str, statement: str, measured: str, row: Measurement, *, limit: float = 0.0, side: Side = "above"
+) -> Claim:
+    """Return the claim about a mean over episodes; `measured` says what it is of."""
+    evidence = (
+        f"{measured}: {_points(row['mean'])}, {percent(row['level'])} interval {100 * row['low']:+.1f} to "
+        f"{100 * row['high']:+.1f} over {int(row['n']):,} episodes."
+    )
+    numbers = {"value": row["mean"], "low": row["low"], "high": row["high"], "limit": limit}
+    return judge(name=name, statement=statement, evidence=evidence, **numbers, side=side)
+
+
+def _points(share: float) -> str:
+    """Return a difference of accuracies in words."""
+    return f"{100 * share:+.1f} points"
 
 
 def _row(rows: pd.DataFrame, metric: str, level: float, *, fraction: float | None = None) -> Measurement:
@@ -237,9 +294,8 @@ def _oracle(table: pd.DataFrame, who: str = names.ORACLE) -> pd.DataFrame:
 
 
 def _along(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the rows of the published oracle on all images along n_shot or n_way, the other that of the headline."""
-    other = {"n_way": n_way(table)} if column == "n_shot" else {"n_shot": all_shots(table)[0]}
-    return where(table, split=names.ALL, method=names.ORACLE, **other)
+    """Return the rows of the published oracle on all images along n_shot or n_way."""
+    return along(table, column, split=names.ALL, method=names.ORACLE)
 
 
 def _at_least_two(rows: pd.DataFrame, column: str, option: str) -> dict[int, pd.DataFrame]:
@@ -261,7 +317,7 @@ def _estimate(table: pd.DataFrame, n_shot: int) -> str | None:
 def _without_queries(table: pd.DataFrame, fraction: float) -> str:
     """Say what an oracle gains that does not see the images that it is tested on."""
     fair = _row(_oracle(table, names.WITHOUT_QUERIES), "gain", 0.95, fraction=fraction)
-    return f"Without the queries an oracle gains {points(fair['mean'])}."
+    return f"Without the queries an oracle gains {_points(fair['mean'])}."
 
 
 def _setting(table: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""The figures of a model and task, each beside its words: here those along an axis."""
+"""The figures of a model and task, and of the theory, each beside its words: here those along an axis."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from functools import partial
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
 
 import diffred_core.chapters.few_shots.names as names
 from diffred_core import results
 from diffred_core.chapters.few_shots.figures_rows import agreement as agreement
 from diffred_core.chapters.few_shots.figures_rows import gain_in_words
 from diffred_core.chapters.few_shots.figures_rows import masks as masks
-from diffred_core.chapters.few_shots.figures_theory import theory as theory
-from diffred_core.chapters.few_shots.names import mask_method, plural
-from diffred_core.chapters.few_shots.reading import all_shots, at_first_recipe, headline, n_way, where
+from diffred_core.chapters.few_shots.names import plural
+from diffred_core.chapters.few_shots.reading import along, headline, theory_errors
 from diffred_core.drawing import Figure, Look, looks
 from diffred_core.drawing.style import (
+    COLOURS,
     GREY,
-    axes_or_new,
+    MARKERS,
+    begin,
     finish,
     interval_name,
     line,
+    number_axis,
     one_value,
     percent_axis,
     percent_ticks,
-    require,
 )
+from diffred_core.results import where
 
-SHARE = 0.05  # of the dimensions, that words speak of: the upper end of the published 1 to 5 %
 ORDERS = {
     names.ORACLE: Look(names.IMPORTANCES[names.ORACLE], "#000000", "o"),
     names.WITHOUT_QUERIES: Look(names.IMPORTANCES[names.WITHOUT_QUERIES], "#0072B2", "s"),
@@ -64,10 +64,10 @@ def _accuracy(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the accuracy of episodes against the share of dimensions kept, one line an order, the full layer dashed."""
-    require(summary, ("method", "fraction", "mean", "low", "high", "n"), what="figures.accuracy")
     for column in ("n_way", "n_shot"):
         one_value(summary, column, what="figures.accuracy")
-    ax = axes_or_new(ax, size=(5.8, 5.0))
+    columns = ("method", "fraction", "mean", "low", "high", "n")
+    ax = begin(ax, summary, columns, what="figures.accuracy", size=(5.8, 5.0))
     for method, look in looks(ORDERS, summary["method"]).items():
         line(ax, where(summary, method=method), x="fraction", look=look)
     full = where(summary, fraction=1.0)["mean"].iloc[0]
@@ -95,13 +95,12 @@ def _gains(table: pd.DataFrame, *, x: str) -> pd.DataFrame:
 
     The other number is that of the headline. Masks are by views where there are some, else by the shots alone.
     """
-    other = {"n_way": n_way(table)} if x == "n_shot" else {"n_shot": all_shots(table)[0]}
-    rows = where(at_first_recipe(table), probe=names.EUCLIDEAN, **other)
+    rows = along(table, x, probe=names.EUCLIDEAN)
     oracle = where(rows, method=names.ORACLE, split=names.ALL)
     parts = [results.summarize(oracle, ["method", x, "fraction"], metric="peak_gain")]
     plain = where(rows, split=names.POOL, label=names.ORIGINAL)
     for kind in names.ALONG:
-        by_estimate = (where(plain, method=mask_method(kind, who)) for who in names.ESTIMATES)
+        by_estimate = (where(plain, method=names.mask_method(kind, who)) for who in names.ESTIMATES)
         masked = next((part for part in by_estimate if len(part)), None)
         if masked is not None:
             parts.append(results.summarize(masked, [x], metric="gain").assign(method=kind))
@@ -110,15 +109,11 @@ def _gains(table: pd.DataFrame, *, x: str) -> pd.DataFrame:
 
 def _plot_gains(summary: pd.DataFrame, *, x: str, ax: Axes | None = None) -> Axes:
     """Draw gains against the number of shots or of classes: of the best share of dimensions, and of masks."""
-    require(summary, ("method", x, "mean", "low", "high", "n"), what=f"figures.gains along {x}")
-    ax = axes_or_new(ax)
+    ax = begin(ax, summary, ("method", x, "mean", "low", "high", "n"), what=f"figures.gains along {x}")
     for method, look in looks(GAINS, summary["method"]).items():
         line(ax, where(summary, method=method).astype({x: float}), x=x, look=look)
     ax.axhline(0, color=GREY, linewidth=1)
-    ax.set_xscale("log")
-    ax.set_xticks(sorted(summary[x].astype(float).unique()))
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_locator(NullLocator())
+    number_axis(ax, summary[x])
     percent_ticks(ax)
     title = f"bands: {interval_name(summary, over='episodes')}"
     return finish(ax, title=title, x=f"{AXES[x][0]} (log scale)", y="gain (points of accuracy)", columns=1)
@@ -147,8 +142,8 @@ def _bridge(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plot_bridge(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw accuracy relative to all dimensions: random subsets at full data beside chosen ones at few shots."""
-    require(summary, ("method", "n_shot", "fraction", "mean", "low", "high", "n"), what="figures.bridge")
-    ax = axes_or_new(ax, size=(5.8, 5.0))
+    columns = ("method", "n_shot", "fraction", "mean", "low", "high", "n")
+    ax = begin(ax, summary, columns, what="figures.bridge", size=(5.8, 5.0))
     places = {int(n_shot): place for place, n_shot in enumerate(sorted(summary["n_shot"].dropna().unique()), start=1)}
     named = {0: "all training rows"} | {place: plural(n_shot, "shot") for n_shot, place in places.items()}
     at = summary["n_shot"].map(places).fillna(0)
@@ -171,8 +166,46 @@ def _bridge_in_words(summary: pd.DataFrame) -> str:
     return f"Line chart of accuracy less that of all dimensions, in points, by the share kept: {'; '.join(parts)}."
 
 
+def _plot_theory(errors: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw simulated accuracy (points) and its approximation (lines) by the dimensions kept, one colour a shot number.
+
+    Drawn are the methods ``top`` and ``mask_theory`` of `theory_errors`.
+    """
+    columns = ("method", "n_selected", "n_shot", "simulated", "approximated")
+    ax = begin(ax, errors, columns, what="figures.theory", size=(5.8, 4.8))
+    kept = errors[errors["method"] == "top"]
+    for (n_shot, rows), colour, marker in zip(kept.groupby("n_shot"), COLOURS, MARKERS, strict=False):
+        rows = rows.sort_values("n_selected")
+        ax.plot(rows["n_selected"], 1 - rows["simulated"], marker, color=colour, label=plural(n_shot, "shot"))
+        ax.plot(rows["n_selected"], 1 - rows["approximated"], color=colour, linewidth=1.2)
+        mask = errors[(errors["method"] == "mask_theory") & (errors["n_shot"] == n_shot)]
+        ax.plot(mask["n_selected"] * 1.25, 1 - mask["simulated"], marker, color=colour, markerfacecolor="white")
+    ax.plot([], [], color=GREY, label="formula (6)")
+    ax.plot([], [], "o", color=GREY, markerfacecolor="white", label="all, mask (8)")
+    number_axis(ax, kept["n_selected"])
+    percent_ticks(ax)
+    title = "filled points: simulation"
+    return finish(ax, title=title, x="dimensions kept, best first (log scale)", y="accuracy (%)")
+
+
+def _theory_in_words(errors: pd.DataFrame) -> str:
+    parts = []
+    for n_shot, rows in errors[errors["method"] == "top"].groupby("n_shot"):
+        best, last = rows.loc[rows["simulated"].idxmin()], rows.loc[rows["n_selected"].idxmax()]
+        mask = errors[(errors["method"] == "mask_theory") & (errors["n_shot"] == n_shot)].iloc[0]
+        parts.append(
+            f"{plural(n_shot, 'shot')}: {_simulated(best)} with {best['n_selected']} dimensions, "
+            f"{_simulated(last)} with all {last['n_selected']}, {_simulated(mask)} with the mask"
+        )
+    return f"Line chart of the accuracy of two Gaussian classes by the dimensions kept. {'; '.join(parts)}."
+
+
+def _simulated(row: pd.Series) -> str:
+    return f"{100 * (1 - row['simulated']):.1f} %"
+
+
 def _nearest(rows: pd.DataFrame) -> pd.Series:
-    return rows.loc[(rows["fraction"] - SHARE).abs().idxmin()]
+    return rows.loc[(rows["fraction"] - names.UPPER_FRACTION).abs().idxmin()]
 
 
 def _percent(row: pd.Series) -> str:
@@ -190,3 +223,4 @@ def _along(x: str) -> Figure:
 accuracy = Figure(_accuracy, _plot_accuracy, _accuracy_in_words)
 gains_by_shots, gains_by_ways = _along("n_shot"), _along("n_way")
 bridge = Figure(_bridge, _plot_bridge, _bridge_in_words)
+theory = Figure(theory_errors, _plot_theory, _theory_in_words)

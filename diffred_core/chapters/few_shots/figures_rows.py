@@ -10,20 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from diffred_core import results
-from diffred_core.chapters.few_shots.names import (
-    EUCLIDEAN,
-    IMPORTANCES,
-    MASK_METHODS,
-    OF_VIEWS,
-    ORIGINAL,
-    SHRUNK,
-    plural,
-)
-from diffred_core.chapters.few_shots.reading import at_first_recipe, headline, where
-from diffred_core.drawing import Figure
+from diffred_core.chapters.few_shots.names import EUCLIDEAN, MASK_METHODS, OF_VIEWS, ORIGINAL, RANKINGS, plural
+from diffred_core.chapters.few_shots.reading import at_first_recipe, headline
+from diffred_core.drawing import Figure, Look
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS, axes_or_new, finish, interval_name, one_value, require
+from diffred_core.results import where
 
-PROTOTYPES = {ORIGINAL: ("plain prototypes", "#0072B2", "o"), OF_VIEWS: ("prototypes of views", "#D55E00", "s")}
+PROTOTYPES = {ORIGINAL: Look("plain prototypes", "#0072B2", "o"), OF_VIEWS: Look("prototypes of views", "#D55E00", "s")}
 
 
 def dots_by_shots(ax: Axes, rows: pd.DataFrame, names: Sequence[str], *, x: str, points: bool = False) -> Axes:
@@ -33,7 +26,7 @@ def dots_by_shots(ax: Axes, rows: pd.DataFrame, names: Sequence[str], *, x: str,
     for i, (n_shot, colour, marker) in enumerate(zip(shots, cycle(COLOURS), cycle(MARKERS), strict=False)):
         part = where(rows, n_shot=n_shot)
         at = part["name"].map(places) + 0.16 * (i - (len(shots) - 1) / 2)
-        _dots(ax, part, at, colour=colour, marker=marker, label=plural(n_shot, "shot"), size=6)
+        _dots(ax, part, at, look=Look(plural(n_shot, "shot"), colour, marker), size=6)
     _name_rows(ax, list(places))
     ax.set_ylim(len(names) - 0.5, -0.5)
     if points:
@@ -63,10 +56,10 @@ def _plot_masks(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     places = {method: place for place, method in enumerate(names)}
     ax = axes_or_new(ax, size=(6.4, 2.0 + 0.28 * len(names)))
     ax.axvline(0, color=GREY, linewidth=1)
-    for shift, (label, (words, colour, marker)) in zip((-0.14, 0.14), PROTOTYPES.items(), strict=True):
+    for shift, (label, look) in zip((-0.14, 0.14), PROTOTYPES.items(), strict=True):
         rows = where(summary, label=label)
         if len(rows):
-            _dots(ax, rows, rows["method"].map(places) + shift, colour=colour, marker=marker, label=words, size=5)
+            _dots(ax, rows, rows["method"].map(places) + shift, look=look, size=5)
     _name_rows(ax, list(names.values()))
     ax.invert_yaxis()
     _points_axis(ax)
@@ -90,7 +83,7 @@ def _agreement(table: pd.DataFrame) -> pd.DataFrame:
 def _plot_agreement(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the rank correlation of every importance with that of the oracle without queries, one row an importance."""
     require(summary, ("method", "n_shot", "mean", "low", "high", "n"), what="figures.agreement")
-    names = _named(IMPORTANCES | SHRUNK, summary["method"])
+    names = _named(RANKINGS, summary["method"])
     ax = axes_or_new(ax, size=(5.8, 1.9 + 0.36 * len(names)))
     rows = summary.assign(name=summary["method"].map(names))
     dots_by_shots(ax, rows, list(names.values()), x="rank correlation with the oracle")
@@ -99,7 +92,7 @@ def _plot_agreement(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def _agreement_in_words(summary: pd.DataFrame) -> str:
-    names = _named(IMPORTANCES | SHRUNK, summary["method"])
+    names = _named(RANKINGS, summary["method"])
     parts = [
         f"{names[method]} {rows['mean'].iloc[0]:.2f} ({plural(n_shot, 'shot')})"
         for (method, n_shot), rows in summary.groupby(["method", "n_shot"], sort=False)
@@ -113,9 +106,9 @@ def _named(words: Mapping[str, str], methods: Iterable[str]) -> dict[str, str]:
     return {m: words[m] for m in words if m in present} | {m: m.replace("_", " ") for m in sorted(present - set(words))}
 
 
-def _dots(ax: Axes, rows: pd.DataFrame, at: pd.Series, *, colour: str, marker: str, label: str, size: int) -> None:
+def _dots(ax: Axes, rows: pd.DataFrame, at: pd.Series, *, look: Look, size: int) -> None:
     bars = {"xerr": [rows["mean"] - rows["low"], rows["high"] - rows["mean"]], "capsize": 2, "markersize": size}
-    ax.errorbar(rows["mean"], at, fmt=marker, color=colour, label=label, **bars)
+    ax.errorbar(rows["mean"], at, fmt=look.marker, color=look.colour, label=look.words, **bars)
 
 
 def _name_rows(ax: Axes, names: Sequence[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from diffred_core.chapters.random_subsets.names import LOGISTIC, RANDOM, RIDGE
+
 POOL, ALL, FULL_DATA = "pool", "all", "test"  # splits: rows that episodes are drawn from, and the test rows of part I
 
 ORACLE = "oracle_all"  # the published oracle
@@ -10,7 +12,7 @@ DISJOINT = "oracle_disjoint"  # of other images of the same classes
 ORACLES = (ORACLE, WITHOUT_QUERIES, DISJOINT)
 BY_VIEWS, BY_SHOTS = "estimated_views", "estimated_shots"
 ESTIMATES = (BY_VIEWS, BY_SHOTS)
-RANDOM, BOTTOM, TOP_VARIANCE = "random", "bottom", "top_variance"
+BOTTOM, TOP_VARIANCE = "bottom", "top_variance"
 CONTROLS = (RANDOM, BOTTOM, TOP_VARIANCE)
 IMPORTANCES = {
     ORACLE: "oracle",
@@ -19,11 +21,14 @@ IMPORTANCES = {
     BY_VIEWS: "estimated, with views",
     BY_SHOTS: "estimated, shots alone",
 }
-SHRUNK = {f"{who}_shrunk": f"{IMPORTANCES[who]}, shrunk" for who in ESTIMATES}
+SHRUNK = {who: f"{who}_shrunk" for who in ESTIMATES}  # the same with steadier spreads
+RANKINGS = IMPORTANCES | {SHRUNK[who]: f"{IMPORTANCES[who]}, shrunk" for who in ESTIMATES}
 
 EUCLIDEAN, COSINE = "centroid_euclidean", "centroid_cosine"
 CENTROIDS = {EUCLIDEAN: "Euclidean", COSINE: "cosine"}
-HEADS = RIDGE, LOGISTIC = "ridge", "logistic"
+METRICS = {EUCLIDEAN: "euclidean", COSINE: "cosine"}  # of `few_shot.centroid_curve`
+HEADS = (RIDGE, LOGISTIC)
+UPPER_FRACTION = 0.05  # of the published 1 to 5 % of the dimensions
 
 CONTROL_MASK = "inverse_spread"
 MASKS = {
@@ -36,15 +41,19 @@ MASKS = {
     "hard": "top 5 % (hard)",
     CONTROL_MASK: "1 / spread (control)",
 }
+DEBIASED = {"theory_debiased": "theory"}  # masks whose importance is corrected, by the mask that they correct
 ALONG = ("importance", "scaled", CONTROL_MASK)  # masks that are followed over shots, ways and crops
 NO_MASK, TRANSFORM = "no_mask", "simple_transform"
 ORIGINAL, OF_VIEWS = "original", "views"  # what prototypes are the mean of
 _SUFFIX = {BY_VIEWS: "views", BY_SHOTS: "shots", ORACLE: "oracle"}
 _SUFFIX_WORDS = {BY_VIEWS: "views", BY_SHOTS: "shots alone", ORACLE: "oracle"}
 
-LEVELS = ("low", "middle", "high")
-CELLS = tuple(f"spread {spread}, distance {distance}" for spread in LEVELS for distance in LEVELS)
+THIRDS = ("low", "middle", "high")
+NINTHS = tuple(f"spread {spread}, distance {distance}" for spread in THIRDS for distance in THIRDS)
 CONFOUNDERS = "spread high, distance low"  # as the abstract describes them (Luo et al. 2023)
+
+SIMULATED, EXACT, APPROXIMATED = "simulated", "exact", "approximated"  # recipes of the error in the theory
+ERRORS = {SIMULATED: "simulated", EXACT: "by (5)", APPROXIMATED: "by (6)"}
 
 
 def mask_method(kind: str, who: str) -> str:

@@ -15,7 +15,7 @@ from diffred_core import few_shot, files
 from diffred_core.errors import InputError
 
 if TYPE_CHECKING:
-    from diffred_core.features import TaskFeatures
+    from diffred_core.features import Source, TaskFeatures
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Pool:
         return self._at(self.others)
 
     @property
-    def every(self) -> tuple[Tensor, Tensor]:
+    def whole(self) -> tuple[Tensor, Tensor]:
         """Features and labels of the pool and the other rows."""
         return self._at(torch.cat([self.rows, self.others]).sort().values)
 
@@ -56,22 +56,17 @@ class Pool:
         """Number of classes that the pool has rows of."""
         return len(self.data[1].unique())
 
-    @property
-    def smallest_class(self) -> int:
-        """Rows of the smallest class of the pool."""
-        return int(self.data[1].unique(return_counts=True)[1].min())
-
     def _at(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         X, y = self.features.together
         rows = rows.to(X.device)
         return X[rows], y[rows]
 
 
-def draw_pool(features: TaskFeatures, *, n_per_class: int = 40, least: int = 16, seed: int = 0) -> Pool:
+def draw_pool(features: TaskFeatures, *, n_per_class: int = 40, n_query: int = 15, split_seed: int = 0) -> Pool:
     """Return at most `n_per_class` rows of every class, so that what views of them cost is bounded.
 
     Rows come from all splits: nothing here is trained on any of them but the support of an episode, and the frozen
-    network saw none. Classes with fewer than `least` rows take no part.
+    network saw none. Classes without rows for one shot and `n_query` queries take no part.
 
     Parameters
     ----------
@@ -79,16 +74,17 @@ def draw_pool(features: TaskFeatures, *, n_per_class: int = 40, least: int = 16,
         Of one model and task.
     n_per_class : int, default=40
         Rows of a class, drawn without replacement. A class with fewer gives all of them.
-    least : int, default=16
-        Rows that a class must have: one shot and 15 queries.
-    seed : int
+    n_query : int, default=15
+        Queries of a class in an episode.
+    split_seed : int
         Of the draw.
 
     Raises
     ------
     InputError
-        If fewer than two classes have enough rows, or `n_per_class` is below `least`.
+        If fewer than two classes have enough rows, or `n_per_class` is less than one shot and the queries.
     """
+    least = n_query + 1
     if n_per_class < least:
         raise InputError(f"n_per_class must be at least {least}, shots and queries of a class, got {n_per_class}")
     _, y = features.together
@@ -100,13 +96,41 @@ def draw_pool(features: TaskFeatures, *, n_per_class: int = 40, least: int = 16,
             f"expected at least 2 classes with {least} rows each in task {features.task!r}, got {len(labels)} (largest "
             f"classes have {counts.sort(descending=True).values[:5].tolist()} rows); take fewer shots and queries"
         )
-    draw = torch.Generator().manual_seed(seed)
+    draw = torch.Generator().manual_seed(split_seed)
     chosen = torch.zeros_like(y, dtype=torch.bool)
     for label in labels:
         members = (y == label).nonzero().flatten()
         chosen[members[torch.randperm(len(members), generator=draw)[:n_per_class]]] = True
     others = torch.isin(y, torch.tensor(labels)) & ~chosen
     return Pool(features, chosen.nonzero().flatten(), others.nonzero().flatten())
+
+
+def draw_views(
+    source: Source,
+    pool: Pool,
+    *,
+    n_views: int = 10,
+    crop_scale: tuple[float, float] = (0.3, 1.0),
+    other_crop_scales: Sequence[tuple[float, float]] = (),
+) -> dict[str, Tensor]:
+    """Return features of augmented views of the pool, as `episodes` takes them, by the recipe of their crops.
+
+    Parameters
+    ----------
+    source : features.Source
+        That of the features of the pool.
+    pool : Pool
+    n_views : int
+        Views of every image; 0 for none, which is all that a file of embeddings has.
+    crop_scale : (float, float)
+        Smallest and largest share of the image in a view.
+    other_crop_scales : sequence of (float, float)
+        Further crops, to be compared.
+    """
+    if not n_views or str(source.task).startswith("embeddings:"):
+        return {}
+    crops = {f"crops {low:g} to {high:g}": (low, high) for low, high in (crop_scale, *other_crop_scales)}
+    return {name: source.views(pool.rows, n_views=n_views, crop_scale=scale) for name, scale in crops.items()}
 
 
 def drawn_episodes(
@@ -131,8 +155,8 @@ def drawn_episodes(
     y, rows = pool.data[1], []
     for n_shot in shots:
         numbers = {"n_way": n_way, "n_shot": n_shot, "n_query": n_query, "n_episodes": n_episodes}
-        drawn = few_shot.sample_episodes(y, **numbers, seed=seed)
-        parts = drawn.classes, pool.rows[drawn.support], pool.rows[drawn.query]
+        episodes = few_shot.sample_episodes(y, **numbers, seed=seed)
+        parts = episodes.classes, pool.rows[episodes.support], pool.rows[episodes.query]
         for i, (label, support, query) in enumerate(zip(*(p.flatten(0, 1).tolist() for p in parts), strict=True)):
             rows.append((n_shot, i // n_way, label, " ".join(map(str, support)), " ".join(map(str, query))))
     return pd.DataFrame(rows, columns=["n_shot", "episode", "label", "support", "query"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from diffred_core.chapters.few_shots.names import BY_VIEWS, ORACLE, POOL
+from diffred_core.chapters.few_shots.names import BY_VIEWS, EXACT, ORACLE, POOL, SIMULATED
 from diffred_core.errors import InputError
+from diffred_core.results import where
 
 
 def all_shots(table: pd.DataFrame) -> list[int]:
@@ -36,11 +37,16 @@ def headline(table: pd.DataFrame, *, n_shot: int | None = None, **values: str) -
     return where(at_first_recipe(table), split=POOL, n_way=n_way(table), n_shot=n_shot, **values)
 
 
-def where(table: pd.DataFrame, **values: object) -> pd.DataFrame:
-    """Return the rows whose columns have these values."""
-    for column, value in values.items():
-        table = table[table[column] == value]
-    return table
+def along(table: pd.DataFrame, column: str, **values: str) -> pd.DataFrame:
+    """Return the rows with these values along n_shot or n_way, the other number that of the headline."""
+    other = {"n_way": n_way(table)} if column == "n_shot" else {"n_shot": all_shots(table)[0]}
+    return where(at_first_recipe(table), **other, **values)
+
+
+def theory_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the errors of a table of the theory, one row each, with the standard error of those of draws."""
+    rows = where(table, metric="error")
+    return rows.assign(label=rows["label"].fillna(""), standard_error=rows["sd"] / rows["n"].astype(float) ** 0.5)
 
 
 def theory_errors(table: pd.DataFrame) -> pd.DataFrame:
@@ -49,18 +55,14 @@ def theory_errors(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns method, label, n_selected, n_shot, simulated, simulated_se, exact, exact_se, approximated, deviation
-        (of simulated from exact, in standard errors of the difference).
+        Columns method, label, n_selected, n_shot, simulated, exact, approximated, deviation (of simulated from exact,
+        in standard errors of the difference).
     """
-    keys = ["method", "label", "n_selected", "n_shot"]
-    rows = table[table["metric"].str.startswith("error_")]
-    rows = rows.assign(metric=rows["metric"].str.removeprefix("error_"), label=rows["label"].fillna(""))
-    rows["error"] = rows["sd"] / rows["n"].astype(float) ** 0.5
-    wide = rows.pivot(index=keys, columns="metric", values=["value", "error"])
-    errors = wide["value"].rename_axis(columns=None)
-    errors = errors.assign(**{f"{name}_se": wide["error", name] for name in ("simulated", "exact")})
-    spread = (errors["simulated_se"] ** 2 + errors["exact_se"] ** 2) ** 0.5
-    return errors.assign(deviation=(errors["simulated"] - errors["exact"]) / spread).reset_index()
+    keys, values = ["method", "label", "n_selected", "n_shot"], ["value", "standard_error"]
+    wide = theory_rows(table).pivot(index=keys, columns="recipe", values=values)
+    errors, spread = wide["value"].rename_axis(columns=None), wide["standard_error"]
+    spread = (spread[SIMULATED] ** 2 + spread[EXACT] ** 2) ** 0.5
+    return errors.assign(deviation=(errors[SIMULATED] - errors[EXACT]) / spread).reset_index()
 
 
 def _published(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,7 +12,6 @@ from torch import Tensor
 
 import diffred_core.chapters.few_shots.names as names
 from diffred_core import few_shot, soft_mask, subsets
-from diffred_core.chapters.few_shots.pool import Pool
 from diffred_core.few_shot import Episodes
 from diffred_core.results.rows import Row
 from diffred_core.soft_mask import ClassStatistics
@@ -21,39 +21,15 @@ FRACTIONS: tuple[float, ...] = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """Rows that episodes are drawn from.
+class EpisodeData:
+    """Rows that episodes are drawn from."""
 
-    Attributes
-    ----------
-    X, y : Tensor (n_rows, n_features), (n_rows,)
-    rest : (Tensor, Tensor)
-        Features and labels of other rows of the same classes; maybe none.
-    split : str
-        ``pool`` or ``all``: which rows these are, for tables.
-    views : Tensor (n_rows, n_views, n_features) or None
-        Features of augmented views of the rows.
-    recipe : str or None
-        How the views were made, for tables.
-    """
-
-    X: Tensor
-    y: Tensor
-    rest: tuple[Tensor, Tensor]
-    split: str
-    views: Tensor | None = None
-    recipe: str | None = None
-
-    @classmethod
-    def pool(cls, pool: Pool) -> Source:
-        """Return the pool."""
-        return cls(*pool.data, pool.rest, names.POOL)
-
-    @classmethod
-    def all(cls, pool: Pool) -> Source:
-        """Return all rows of the classes of the pool."""
-        X, y = pool.every
-        return cls(X, y, (X[:0], y[:0]), names.ALL)
+    X: Tensor  # (n_rows, n_features)
+    y: Tensor  # (n_rows,)
+    rest: tuple[Tensor, Tensor]  # features and labels of other rows of the same classes; maybe none
+    split: str  # "pool" or "all": which rows these are, for tables
+    views: Tensor | None = None  # (n_rows, n_views, n_features), features of augmented views of the rows
+    recipe: str | None = None  # how the views were made, for tables
 
     @property
     def has_rest(self) -> bool:
@@ -61,7 +37,7 @@ class Source:
         labels, counts = self.rest[1].unique(return_counts=True)
         return len(labels) == len(self.y.unique()) and int(counts.min()) >= 2
 
-    def normalised(self) -> Source:
+    def normalised(self) -> EpisodeData:
         """Return the same rows, each divided by its length."""
         views = None if self.views is None else _unit(self.views)
         return replace(self, X=_unit(self.X), rest=(_unit(self.rest[0]), self.rest[1]), views=views)
@@ -78,34 +54,23 @@ def _unit(X: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """Episodes of one number of classes and shots, and the sizes to keep; what is computed of them is kept.
+    """Episodes of one number of classes and shots, and the sizes to keep; what is computed of them is kept."""
 
-    Attributes
-    ----------
-    source : Source
-    episodes : Episodes
-        Of rows of the source.
-    fractions : tuple of float
-        Growing; the last is 1.
-    sizes : tuple of int
-        Features that each of them keeps.
-    """
-
-    source: Source
-    episodes: Episodes
-    fractions: tuple[float, ...]
-    sizes: tuple[int, ...]
+    data: EpisodeData
+    episodes: Episodes  # of rows of the data
+    fractions: tuple[float, ...]  # growing; the last is 1
+    sizes: tuple[int, ...]  # features that each of them keeps
     _statistics: dict[str, ClassStatistics] = field(default_factory=dict, repr=False)
     _importance: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def point(self) -> Row:
         """Columns that all rows of the setting share."""
-        return {"n_way": self.episodes.n_way, "n_shot": self.episodes.n_shot, "split": self.source.split}
+        return {"n_way": self.episodes.n_way, "n_shot": self.episodes.n_shot, "split": self.data.split}
 
     def point_of(self, who: str) -> Row:
         """Columns that the rows share which rest on what `who` knows: the recipe of the views, if on them."""
-        return self.point | ({"recipe": self.source.recipe} if who == names.BY_VIEWS else {})
+        return self.point | ({"recipe": self.data.recipe} if who == names.BY_VIEWS else {})
 
     def at(self, j: int) -> Row:
         """Columns of size number `j`."""
@@ -113,17 +78,17 @@ class Setting:
 
     def size(self, fraction: float) -> int:
         """Return how many features `fraction` of them is."""
-        return subsets.top_size(self.source.X.shape[1], fraction)
+        return subsets.top_size(self.data.X.shape[1], fraction)
 
     @cached_property
     def unit(self) -> Setting:
         """The same episodes of rows of length 1."""
-        return replace(self, source=self.source.normalised(), _statistics={}, _importance={})
+        return replace(self, data=self.data.normalised(), _statistics={}, _importance={})
 
     def first(self, n: int) -> Setting:
         """Return the setting of the first `n` episodes, with what is known of them already."""
-        every = self.episodes
-        episodes = Episodes(every.support[:n], every.query[:n], every.classes[:n], every.seed)
+        whole = self.episodes
+        episodes = Episodes(whole.support[:n], whole.query[:n], whole.classes[:n], whole.seed)
         known = {who: statistics.of(slice(n)) for who, statistics in self._statistics.items()}
         ranked = {who: R[:n] for who, R in self._importance.items()}
         return replace(self, episodes=episodes, _statistics=known, _importance=ranked)
@@ -131,13 +96,13 @@ class Setting:
     @property
     def estimates(self) -> tuple[str, ...]:
         """Who estimates from the support: with views where there are some, from the rows alone at two shots or more."""
-        there = (self.source.views is not None, self.episodes.n_shot > 1)
-        return tuple(name for name, is_there in zip(names.ESTIMATES, there, strict=True) if is_there)
+        possible = (self.data.views is not None, self.episodes.n_shot > 1)
+        return tuple(itertools.compress(names.ESTIMATES, possible))
 
     @property
     def knowing(self) -> tuple[str, ...]:
         """Who knows something of the classes of an episode: oracles, and estimates from the support."""
-        oracles = names.ORACLES if self.source.has_rest else (names.ORACLE, names.WITHOUT_QUERIES)
+        oracles = names.ORACLES if self.data.has_rest else (names.ORACLE, names.WITHOUT_QUERIES)
         return oracles + self.estimates
 
     def statistics(self, who: str) -> ClassStatistics:
@@ -160,42 +125,35 @@ class Setting:
         """
         if name == names.RANDOM:
             draw = torch.Generator().manual_seed(self.episodes.seed)
-            shape = len(self.episodes), self.source.X.shape[1]
+            shape = len(self.episodes), self.data.X.shape[1]
             return torch.rand(shape, generator=draw).argsort(dim=-1)
         if name == names.TOP_VARIANCE:
-            return self.source.X.double().var(0).argsort(descending=True, stable=True)
+            return self.data.X.double().var(0).argsort(descending=True, stable=True)
         if name == names.BOTTOM:
             return by_importance(self.importance(names.ORACLE)).flip(-1)
         return by_importance(self.importance(name))
 
     def _measured(self, who: str) -> ClassStatistics:
-        source, episodes = self.source, self.episodes
+        data, episodes = self.data, self.episodes
         if who == names.DISJOINT:
-            return soft_mask.oracle_statistics(*source.rest, episodes)
+            return soft_mask.oracle_statistics(*data.rest, episodes)
         if who in names.ORACLES:
             without = "queries" if who == names.WITHOUT_QUERIES else "nothing"
-            return soft_mask.oracle_statistics(source.X, source.y, episodes, without=without)
-        views = source.views if who == names.BY_VIEWS else None
-        return soft_mask.episode_statistics(source.X, episodes, views=views)
+            return soft_mask.oracle_statistics(data.X, data.y, episodes, without=without)
+        views = data.views if who == names.BY_VIEWS else None
+        return soft_mask.episode_statistics(data.X, episodes, views=views)
 
 
-@dataclass(frozen=True)
-class Draw:
-    """How episodes are drawn: everything but the number of classes and shots.
+def draw_setting(
+    data: EpisodeData, *, n_way: int, n_shot: int, n_query: int, n_episodes: int, seed: int, fractions: Sequence[float]
+) -> Setting:
+    """Return the setting of episodes drawn from `data`.
 
-    Episodes of one seed are nested over both numbers, so that what differs between settings is not the draw.
+    Those of one seed are nested over classes and shots, so that what differs between settings is not the draw.
     """
-
-    n_query: int
-    n_episodes: int
-    seed: int
-    fractions: Sequence[float]
-
-    def setting(self, source: Source, *, n_way: int, n_shot: int) -> Setting:
-        """Return the episodes of `n_way` classes and `n_shot` shots of `source`."""
-        numbers = {"n_way": n_way, "n_shot": n_shot, "n_query": self.n_query, "n_episodes": self.n_episodes}
-        episodes = few_shot.sample_episodes(source.y, **numbers, seed=self.seed)
-        return Setting(source, episodes, *_kept(source.X.shape[1], self.fractions))
+    numbers = {"n_way": n_way, "n_shot": n_shot, "n_query": n_query, "n_episodes": n_episodes}
+    episodes = few_shot.sample_episodes(data.y, **numbers, seed=seed)
+    return Setting(data, episodes, *_kept(data.X.shape[1], fractions))
 
 
 def by_importance(R: Tensor) -> Tensor:

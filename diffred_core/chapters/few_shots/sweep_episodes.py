@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 from torch import Tensor
 
 from diffred_core import results
-from diffred_core.chapters.few_shots.agreement import agreement_rows, kind_rows
-from diffred_core.chapters.few_shots.curves import curve_rows, oracle_rows
-from diffred_core.chapters.few_shots.harm import harm_rows, left_out_rows
-from diffred_core.chapters.few_shots.masks import estimate_rows, mask_rows, transform_rows
-from diffred_core.chapters.few_shots.names import ALONG, FULL_DATA, HEADS, MASKS, NO_MASK, RANDOM
+from diffred_core.chapters.few_shots.accuracy import curve_rows, estimate_rows, mask_rows, oracle_rows, transform_rows
+from diffred_core.chapters.few_shots.names import ALL, ALONG, FULL_DATA, HEADS, MASKS, NO_MASK, POOL, RANDOM
 from diffred_core.chapters.few_shots.pool import Pool
-from diffred_core.chapters.few_shots.setting import FRACTIONS, Draw, Source
+from diffred_core.chapters.few_shots.reasons import agreement_rows, harm_rows, kind_rows
+from diffred_core.chapters.few_shots.setting import FRACTIONS, EpisodeData, Setting, draw_setting
+from diffred_core.chapters.random_subsets.names import FULL
 from diffred_core.chapters.random_subsets.sweep_probes import probes
-from diffred_core.errors import InputError, near_names
+from diffred_core.checks import check_choice
+from diffred_core.errors import InputError
 from diffred_core.results.rows import Cell, Row
 
 MORE_SHOTS: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100)
@@ -96,8 +97,20 @@ def episodes(
     """
     views = views or {}
     _check(pool, views, shots, heads, n_episodes)
-    plan = _Plan(Source.pool(pool), views, Source.all(pool), Draw(n_query, n_episodes, seed, fractions), n_way, shots)
-    rows = [*plan.headline(masks, heads, n_head_episodes), *plan.along(more_shots, ways), *plan.other_recipes()]
+    draw = partial(draw_setting, n_query=n_query, n_episodes=n_episodes, seed=seed, fractions=fractions)
+    X, y = pool.whole
+    plain, whole = EpisodeData(*pool.data, pool.rest, POOL), EpisodeData(X, y, (X[:0], y[:0]), ALL)
+    data, *others = [replace(plain, views=part, recipe=recipe) for recipe, part in views.items()] or [plain]
+    rows: list[Row] = []
+    for n_shot in shots:
+        setting = draw(data, n_way=n_way, n_shot=n_shot)
+        rows += _headline_rows(setting, masks=masks, heads=heads, n_head_episodes=n_head_episodes)
+        rows += kind_rows(setting.first(n_head_episodes)) if n_shot == shots[0] else ()
+    numbers = [(n_way, n_shot) for n_shot in more_shots] + [(min(way, pool.n_classes), shots[0]) for way in ways]
+    rows += _rows_along(draw, data, whole, numbers=numbers, measured={(n_way, n_shot) for n_shot in shots})
+    for other in others:
+        masked = estimate_rows(draw(other, n_way=n_way, n_shot=shots[0]), kinds=ALONG)
+        rows += (row for row in masked if row["method"] != NO_MASK)
     cell = Cell.of(pool.features, experiment="few_shot", split="pool", layer=layer)
     return results.as_table(cell.rows([*rows, *full_data_rows(pool, n_subsets)]))
 
@@ -112,7 +125,7 @@ def full_data_rows(pool: Pool, n_subsets: int) -> Iterator[Row]:
     options = {"fractions": FULL_DATA_FRACTIONS, "logistic_fractions": (), "gap_fractions": (), "deltas": (0.9,)}
     table = probes(pool.features, methods=(RANDOM,), n_seeds=n_subsets, split=FULL_DATA, **options)
     table = table[table["metric"] == "accuracy"].drop(columns=["experiment", "layer"])
-    full = float(table.loc[table["method"] == "full", "value"].iloc[0])
+    full = float(table.loc[table["method"] == FULL, "value"].iloc[0])
     for record in table.to_dict("records"):
         row = {column: value for column, value in record.items() if pd.notna(value)}
         yield row
@@ -120,52 +133,31 @@ def full_data_rows(pool: Pool, n_subsets: int) -> Iterator[Row]:
             yield row | {"metric": "gain", "value": row["value"] - full}
 
 
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    plain: Source
-    views: Mapping[str, Tensor]
-    every: Source
-    draw: Draw
-    n_way: int
-    shots: Sequence[int]
+def _headline_rows(
+    setting: Setting, *, masks: Sequence[str], heads: Sequence[str], n_head_episodes: int
+) -> Iterator[Row]:
+    yield from curve_rows(setting, heads, n_head_episodes=n_head_episodes)
+    yield from mask_rows(setting, kinds=masks)
+    yield from transform_rows(setting)
+    yield from agreement_rows(setting)
+    yield from harm_rows(setting)
 
-    @property
-    def pool(self) -> Source:
-        """The pool with the views that serve everything, if there are any."""
-        return next((replace(self.plain, views=views, recipe=name) for name, views in self.views.items()), self.plain)
 
-    def headline(self, masks: Sequence[str], heads: Sequence[str], n_head_episodes: int) -> Iterator[Row]:
-        """Yield everything at the headline settings."""
-        for n_shot in self.shots:
-            setting = self.draw.setting(self.pool, n_way=self.n_way, n_shot=n_shot)
-            yield from curve_rows(setting, heads, n_head_episodes=n_head_episodes)
-            yield from mask_rows(setting, kinds=masks)
-            yield from transform_rows(setting)
-            yield from agreement_rows(setting)
-            yield from harm_rows(setting)
-            yield from left_out_rows(setting)
-            if n_shot == self.shots[0]:
-                yield from kind_rows(setting.first(n_head_episodes))
-
-    def along(self, more_shots: Sequence[int], ways: Sequence[int]) -> Iterator[Row]:
-        """Yield oracle curves and some masks against the number of shots and of classes."""
-        most = len(self.pool.y.unique())
-        numbers = [(self.n_way, n_shot) for n_shot in more_shots]
-        numbers += [(min(n_way, most), self.shots[0]) for n_way in ways]
-        for n_way, n_shot in dict.fromkeys(numbers):
-            need = {"n_way": n_way, "n_rows": n_shot + self.draw.n_query}
-            if self.every.holds(**need):
-                yield from oracle_rows(self.draw.setting(self.every, n_way=n_way, n_shot=n_shot))
-            seen = n_way == self.n_way and n_shot in self.shots
-            if self.pool.holds(**need) and not seen:
-                yield from estimate_rows(self.draw.setting(self.pool, n_way=n_way, n_shot=n_shot), kinds=ALONG)
-
-    def other_recipes(self) -> Iterator[Row]:
-        """Yield masks by views of the further recipes."""
-        for name, views in [*self.views.items()][1:]:
-            source = replace(self.plain, views=views, recipe=name)
-            setting = self.draw.setting(source, n_way=self.n_way, n_shot=self.shots[0])
-            yield from (row for row in estimate_rows(setting, kinds=ALONG) if row["method"] != NO_MASK)
+def _rows_along(
+    draw: partial[Setting],
+    data: EpisodeData,
+    whole: EpisodeData,
+    *,
+    numbers: Sequence[tuple[int, int]],
+    measured: Collection[tuple[int, int]],
+) -> Iterator[Row]:
+    """Yield oracle curves of all rows, and masks of the pool, at `numbers` of classes and shots not `measured` yet."""
+    for n_way, n_shot in dict.fromkeys(numbers):
+        needed = {"n_way": n_way, "n_rows": n_shot + draw.keywords["n_query"]}
+        if whole.holds(**needed):
+            yield from oracle_rows(draw(whole, n_way=n_way, n_shot=n_shot))
+        if data.holds(**needed) and (n_way, n_shot) not in measured:
+            yield from estimate_rows(draw(data, n_way=n_way, n_shot=n_shot), kinds=ALONG)
 
 
 def _check(
@@ -174,8 +166,7 @@ def _check(
     if not shots:
         raise InputError("shots must name at least one number of shots, got none; (1, 5) is usual")
     for head in heads:
-        if head not in HEADS:
-            raise InputError(f"heads must be among {', '.join(HEADS)}, got {head!r}{near_names(str(head), HEADS)}")
+        check_choice(head, HEADS, "heads must be among {}")
     if n_episodes < 4:
         raise InputError(f"n_episodes must be at least 4, since each half needs an interval, got {n_episodes}")
     shape = (len(pool.rows), pool.features.n_features)

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from diffred_core import few_shot, results
+from diffred_core.chapters.few_shots.names import APPROXIMATED, EXACT, SIMULATED
 from diffred_core.results.rows import Row
 
 PAIRS = ((0.2, 1.0), (0.2, 3.0), (1.0, 2.0))  # distance and spread of the second dimension; the first has 2 and 1
 FIRST = (2.0, 1.0)
 PAIR_SHOTS = (1, 5, 20, 100, 1000)
 WIDTH, STRONG = 256, 8
-KEPT = (3, 8, 26, 64, 128, 256)
+KEPT_SIZES = (3, 8, 26, 64, 128, 256)
 SHOTS = (1, 5, 20, 100)
 
 
@@ -38,8 +39,9 @@ def theory(*, n_trials: int = 40_000, seed: int = 0, shots: Sequence[int] = SHOT
     Returns
     -------
     DataFrame
-        A results table with metrics error_simulated, error_exact (the exact formula averaged over drawn prototypes),
-        each with sd and n of its draws; error_approximated; and helps, 1 where the criterion says so.
+        A results table with metric error, by column recipe: simulated, exact (the exact formula averaged over drawn
+        prototypes), both with sd and n of their draws, and approximated; and metric helps, 1 where the criterion says
+        so.
 
     Raises
     ------
@@ -59,8 +61,8 @@ def _pair_rows(n_trials: int, seed: int) -> Iterator[Row]:
         )
         for n_shot in PAIR_SHOTS:
             point = {"n_features": 2, "n_shot": n_shot, "label": f"distance {distance:g}, spread {spread:g}"}
-            names = [{"method": "first", "n_selected": 1}, {"method": "both", "n_selected": 2}]
-            yield from _error_rows(point, names, gaps, spreads, masks, n_shot, n_trials, seed)
+            points = [point | {"method": "first", "n_selected": 1}, point | {"method": "both", "n_selected": 2}]
+            yield from _error_rows(points, masks, gap=gaps, spread=spreads, n_trials=n_trials, seed=seed)
             helps = few_shot.helps(gaps, spreads, n_shot=n_shot)[1]
             yield point | {"method": "both", "metric": "helps", "value": float(helps)}
 
@@ -70,34 +72,30 @@ def _width_rows(n_trials: int, seed: int, shots: Sequence[int]) -> Iterator[Row]
     ratio = gap / spread
     ranks = ratio.argsort(descending=True).argsort()
     for n_shot in shots:
-        named = {("top", k): (ranks < k).double() for k in KEPT} | {
+        named = {("top", k): (ranks < k).double() for k in KEPT_SIZES} | {
             ("mask_theory", WIDTH): few_shot.optimal_mask(ratio, spread, n_shot=n_shot),
             ("mask_scaled", WIDTH): ratio / spread,
             ("mask_inverse_spread", WIDTH): 1 / spread,
         }
-        names = [{"method": method, "n_selected": k, "fraction": k / WIDTH} for method, k in named]
         point = {"n_features": WIDTH, "n_shot": n_shot}
-        yield from _error_rows(point, names, gap, spread, torch.stack(list(named.values())), n_shot, n_trials, seed)
+        points = [point | {"method": method, "n_selected": k, "fraction": k / WIDTH} for method, k in named]
+        masks = torch.stack(list(named.values()))
+        yield from _error_rows(points, masks, gap=gap, spread=spread, n_trials=n_trials, seed=seed)
 
 
 def _error_rows(
-    point: Row,
-    names: Sequence[Row],
-    gap: Tensor,
-    spread: Tensor,
-    masks: Tensor,
-    n_shot: int,
-    n_trials: int,
-    seed: int,
+    points: Sequence[Row], masks: Tensor, *, gap: Tensor, spread: Tensor, n_trials: int, seed: int
 ) -> Iterator[Row]:
+    """Yield the errors with every mask, which has the columns of its point; all points have one number of shots."""
+    n_shot = int(points[0]["n_shot"])
     options = {"n_shot": n_shot, "masks": masks}
     simulated = few_shot.simulated_errors(gap, spread, n_trials=n_trials, seed=seed, **options)
     # other draws, as the two must agree by more than having seen the same; fewer where each has many dimensions
     fewer = max(1, n_trials // (10 if len(gap) > 2 else 1))
     exact = few_shot.averaged_errors(gap, spread, n_trials=fewer, seed=seed + 1, **options)
     approximated = few_shot.approximate_error(masks * gap, masks * spread, n_shot=n_shot)
-    for i, name in enumerate(names):
-        for metric, (mean, error), n in (("error_simulated", simulated, n_trials), ("error_exact", exact, fewer)):
-            drawn = {"value": float(mean[i]), "sd": float(error[i]) * math.sqrt(n), "n": n}
-            yield point | name | {"metric": metric} | drawn
-        yield point | name | {"metric": "error_approximated", "value": float(approximated[i])}
+    for i, point in enumerate(points):
+        row = point | {"metric": "error"}
+        for recipe, (mean, error), n in ((SIMULATED, simulated, n_trials), (EXACT, exact, fewer)):
+            yield row | {"recipe": recipe, "value": float(mean[i]), "sd": float(error[i]) * math.sqrt(n), "n": n}
+        yield row | {"recipe": APPROXIMATED, "value": float(approximated[i])}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+import diffred_core.chapters.few_shots.names as names
 from diffred_core import results
-from diffred_core.chapters.few_shots.names import BY_VIEWS, EUCLIDEAN, NO_MASK, OF_VIEWS, ORIGINAL, mask_method, plural
-from diffred_core.chapters.few_shots.reading import all_shots, headline, n_way, theory_errors, where
+from diffred_core.chapters.few_shots.reading import all_shots, headline, n_way, theory_errors
 from diffred_core.drawing import Table
+from diffred_core.results import where
 
-KINDS = {"simulated": "simulated", "exact": "by (5)", "approximated": "by (6)"}  # of errors of the theory
-KEPT = {  # method and number of dimensions in the table of the theory
+MASKS_IN_THEORY = {  # method and number of dimensions in the table of the theory
     ("top", 8): "the 8 strong dimensions",
     ("top", 256): "all 256 dimensions",
     ("mask_inverse_spread", 256): "all, mask 1 / spread",
@@ -22,17 +22,20 @@ KEPT = {  # method and number of dimensions in the table of the theory
 def _left_out(table: pd.DataFrame) -> pd.DataFrame:
     gains = results.summarize(headline(table, method="left_out"), "label", metric="gain").set_index("label")
     theory = headline(table, method="theory").pivot(index="label", columns="metric", values="value")
-    cells = 100 * gains[["mean", "low", "high"]].join(theory[["few_shot_share", "metric_share"]])
-    cells.columns = ["gain (points)", "low", "high", "for want of shots (%)", "never (%)"]
-    cells = cells.rename_axis("cell").reset_index()
-    cells.attrs["setting"] = f"{n_way(table)} classes, {plural(all_shots(table)[0], 'shot')}"
-    return cells
+    ninths = 100 * gains[["mean", "low", "high"]].join(theory[["few_shot_share", "metric_share"]])
+    ninths.columns = ["gain (points)", "low", "high", "for want of shots (%)", "never (%)"]
+    ninths = ninths.rename_axis("ninth").reset_index()
+    ninths.attrs["setting"] = f"{n_way(table)} classes, {names.plural(all_shots(table)[0], 'shot')}"
+    return ninths
 
 
 def _mask_by_prototypes(table: pd.DataFrame, *, kind: str = "importance") -> pd.DataFrame:
     """Return what a mask and prototypes of views give apart and together, at most four rows, fewer without views."""
-    masks, prototypes = {NO_MASK: "none", mask_method(kind, BY_VIEWS): kind}, {ORIGINAL: "plain", OF_VIEWS: "of views"}
-    rows = headline(table, probe=EUCLIDEAN)
+    masks, prototypes = (
+        {names.NO_MASK: "none", names.mask_method(kind, names.BY_VIEWS): kind},
+        {names.ORIGINAL: "plain", names.OF_VIEWS: "of views"},
+    )
+    rows = headline(table, probe=names.EUCLIDEAN)
     rows = rows[rows["method"].isin(masks) & rows["metric"].isin(["accuracy", "gain"])]
     summary = results.summarize(rows, ["method", "label", "metric"])
     accuracy = where(summary, metric="accuracy").set_index(["method", "label"])[["mean"]]
@@ -46,9 +49,9 @@ def _mask_by_prototypes(table: pd.DataFrame, *, kind: str = "importance") -> pd.
 
 def _pairs(table: pd.DataFrame) -> pd.DataFrame:
     errors, helps = theory_errors(table), where(table, metric="helps").set_index(["label", "n_shot"])["value"]
-    wide = errors[errors["label"] != ""].pivot(index=["label", "n_shot"], columns="method", values=list(KINDS))
-    wide = wide.reindex(columns=[(kind, method) for kind in KINDS for method in ("first", "both")])
-    wide.columns = [f"{method}, {KINDS[kind]}" for kind, method in wide.columns]
+    wide = errors[errors["label"] != ""].pivot(index=["label", "n_shot"], columns="method", values=list(names.ERRORS))
+    wide = wide.reindex(columns=[(kind, method) for kind in names.ERRORS for method in ("first", "both")])
+    wide.columns = [f"{method}, {names.ERRORS[kind]}" for kind, method in wide.columns]
     wide["second, by (7)"] = helps.map({1.0: "helps", 0.0: "harms"})
     return wide.reset_index().rename(columns={"label": "second dimension", "n_shot": "shots"})
 
@@ -56,8 +59,8 @@ def _pairs(table: pd.DataFrame) -> pd.DataFrame:
 def _masks_in_theory(table: pd.DataFrame) -> pd.DataFrame:
     errors = theory_errors(table)
     errors = errors[errors["label"] == ""].pivot(index=["method", "n_selected"], columns="n_shot", values="exact")
-    wide = 100 * (1 - errors.reindex(list(KEPT))).rename(columns="shots: {}".format)
-    wide.insert(0, "kept", list(KEPT.values()))
+    wide = 100 * (1 - errors.reindex(list(MASKS_IN_THEORY))).rename(columns="shots: {}".format)
+    wide.insert(0, "kept", list(MASKS_IN_THEORY.values()))
     return wide.rename_axis(columns=None)
 
 

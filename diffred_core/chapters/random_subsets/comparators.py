@@ -14,7 +14,7 @@ from torch import Tensor
 
 from diffred_core import subsets
 from diffred_core.chapters.random_subsets import names
-from diffred_core.errors import InputError, near_names
+from diffred_core.checks import check_choice
 from diffred_core.moments import FeatureMoments
 
 
@@ -138,9 +138,7 @@ def draw(
     InputError
         If there is no such method.
     """
-    if method not in COMPARATORS:
-        known = ", ".join(COMPARATORS)
-        raise InputError(f"methods must be among {known}, got {method!r}{near_names(method, COMPARATORS)}")
+    check_choice(method, COMPARATORS, "methods must be among {}")
     comparator = COMPARATORS[method]
     if comparator.draws == "one":
         yield Selection(method, 0, None, *comparator.directions(moments))

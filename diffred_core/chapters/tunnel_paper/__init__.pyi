@@ -2,8 +2,8 @@ from . import claims as claims
 from . import figures as figures
 from . import names as names
 from . import tables as tables
-from .file import digest as digest
-from .file import is_published as is_published
 from .printed import replay as replay
 from .sweep_statistics import statistics as statistics
+from .table import digest as digest
+from .table import extent as extent
 from .table import read as read

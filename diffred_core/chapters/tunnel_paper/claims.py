@@ -6,10 +6,18 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, VARIANTS
-from diffred_core.chapters.tunnel_paper.names import LEVEL, MEASURES, QUANTITIES, READINGS, VERDICTS
+from diffred_core.chapters.tunnel_paper.comparisons import (
+    CNNS,
+    COMPARISONS,
+    RESOLUTION_STEPS,
+    VARIANTS,
+    VIT,
+    Comparison,
+)
+from diffred_core.chapters.tunnel_paper.names import DIGIT_VERDICTS, LEVEL, MEASURES, QUANTITIES, READINGS
 from diffred_core.chapters.tunnel_paper.printed import comparison_frame, replay
-from diffred_core.results.claims import Claim, judge, percent
+from diffred_core.results import where
+from diffred_core.results.claims import Claim, judge, judge_exact, percent
 
 ALPHA = 0.05
 MEASURE = "retained"
@@ -17,21 +25,21 @@ MEASURE = "retained"
 
 def every(table: pd.DataFrame) -> list[Claim]:
     """Return the claims about a table of `statistics`, in the order of the page."""
-    by_architecture = (resolution_helps(table, name, words) for name, words in (("cnns", "CNNs"), ("vit", "ViT")))
     return [
         numbers_follow(table),
         headings_are_exchanged(table),
         rows_pair_in_file_order(table),
         effects_hold_over_networks(table),
-        *by_architecture,
-        cells_held_out_are_explained(table),
+        resolution_helps(table, CNNS, "CNNs"),
+        resolution_helps(table, VIT, "ViT"),
+        held_out_is_explained(table),
     ]
 
 
 def numbers_follow(table: pd.DataFrame) -> Claim:
     """Return the claim that every printed number comes out again, those of mere alternatives left out."""
     numbers = replay(table).query("side != 'file_order'")
-    n = numbers["verdict"].value_counts().reindex(VERDICTS, fill_value=0)
+    n = numbers["verdict"].value_counts().reindex(DIGIT_VERDICTS, fill_value=0)
     kinds = numbers.loc[numbers["verdict"] == "differs", "quantity"].value_counts(sort=False)
     what = "; ".join(f"{QUANTITIES[str(kind)][1]}: {count}" for kind, count in kinds.items())
     evidence = (
@@ -39,7 +47,7 @@ def numbers_follow(table: pd.DataFrame) -> Claim:
         f"more within what the rounding of the table allows, and {n['differs']} differ{what and f' ({what})'}."
     )
     statement = "every printed number follows from the published table."
-    return _exact("printed numbers", statement, evidence, n["differs"], side="below")
+    return judge_exact(name="printed numbers", statement=statement, evidence=evidence, value=n["differs"], side="below")
 
 
 def headings_are_exchanged(table: pd.DataFrame) -> Claim:
@@ -52,12 +60,14 @@ def headings_are_exchanged(table: pd.DataFrame) -> Claim:
         f"largest residual is {_join(f'{worst[name]:.4f} with headings {words}' for name, words in others.items())}."
     )
     statement = "table 4 has the headings of two columns exchanged."
-    return _exact("headings of table 4", statement, evidence, worst[list(others)].min() - worst["exchanged"])
+    value = worst[list(others)].min() - worst["exchanged"]
+    return judge_exact(name="headings of table 4", statement=statement, evidence=evidence, value=value)
 
 
 def rows_pair_in_file_order(table: pd.DataFrame) -> Claim:
     """Return the claim that the printed p-values of resolution pair rows in the order of the file."""
-    p = replay(table).query("quantity == 'p_value' and subject.str.startswith('resolution')")
+    steps = tuple(comparison.name for comparison in RESOLUTION_STEPS)
+    p = where(replay(table), quantity="p_value", subject=steps)
     fits = p["verdict"].isin(("equal", "rounding")).groupby(p["side"]).sum()
     evidence = (
         f"Of the {(p['side'] == 'matched').sum()} printed p-values of resolution, {fits['file_order']} come out, "
@@ -65,7 +75,8 @@ def rows_pair_in_file_order(table: pd.DataFrame) -> Claim:
         "network is paired with itself. Means and Cliff's deltas are the same either way."
     )
     statement = "the test of resolution did not pair each network with itself."
-    return _exact("pairs of the test", statement, evidence, fits["file_order"] - fits["matched"])
+    value = fits["file_order"] - fits["matched"]
+    return judge_exact(name="pairs of the test", statement=statement, evidence=evidence, value=value)
 
 
 def effects_hold_over_networks(table: pd.DataFrame) -> Claim:
@@ -84,13 +95,15 @@ def effects_hold_over_networks(table: pd.DataFrame) -> Claim:
         named = _join(f"{row.title}: {_signed(row)}, p {row.p_value:.2g}" for row in cells_only.itertuples())
         evidence += f" It contains zero, while p over cells is below {ALPHA:g}, for {named}."
     statement = f"every effect with p below {ALPHA:g} over cells is clear over networks."
-    return _exact("networks as the unit", statement, evidence, len(cells_only), side="below")
+    return judge_exact(
+        name="networks as the unit", statement=statement, evidence=evidence, value=len(cells_only), side="below"
+    )
 
 
-def resolution_helps(table: pd.DataFrame, name: str, words: str) -> Claim:
-    """Return the claim that the networks of the variant ``resolution_32_224_<name>`` gain by a higher resolution."""
+def resolution_helps(table: pd.DataFrame, comparison: Comparison, words: str) -> Claim:
+    """Return the claim that the networks of a comparison of `VARIANTS`, in `words`, gain by a higher resolution."""
     rows = comparison_frame(table, VARIANTS).query("measure == @MEASURE").set_index("comparison")
-    row = rows.loc[f"resolution_32_224_{name}"]
+    row = rows.loc[comparison.name]
     return judge(
         name=f"resolution, {words}",
         statement=f"{MEASURES[MEASURE]} rises from 32 to 224 pixels.",
@@ -100,13 +113,13 @@ def resolution_helps(table: pd.DataFrame, name: str, words: str) -> Claim:
     )
 
 
-def cells_held_out_are_explained(table: pd.DataFrame) -> Claim:
+def held_out_is_explained(table: pd.DataFrame) -> Claim:
     """Return the claim that the regression explains networks that it was not fitted on as well as the others."""
     rows = table[table["method"] == "regression"].set_index(["metric", "label"])
-    explained, held_out, ceiling = (rows.loc[name] for name in ("r2", "r2_held_out", "r2_of_cell_means"))
+    explained, held_out, ceiling = (rows.loc[name] for name in ("r2", "r2_held_out", "r2_ceiling"))
     parts = (
-        f"{words} {explained.loc[m, 'value']:.2f} in-sample, {held_out.loc[m, 'value']:.2f} on cells held out (at most "
-        f"{ceiling.loc[m, 'value']:.2f} by cell means)"
+        f"{words} {explained.loc[m, 'value']:.2f} in-sample, {held_out.loc[m, 'value']:.2f} on combinations held out "
+        f"(at most {ceiling.loc[m, 'value']:.2f} by their means)"
         for m, words in MEASURES.items()
         if m in explained.index
     )
@@ -117,13 +130,8 @@ def cells_held_out_are_explained(table: pd.DataFrame) -> Claim:
         f"{100 * shares.loc['ood_sets', 'value']:.0f} % between OOD sets."
     )
     of_measure = held_out.loc[MEASURE, ["value", "low", "high"]].astype(float) - explained.loc[MEASURE, "value"]
-    statement = f"the design explains as much of {MEASURES[MEASURE]} in cells held out as in-sample."
+    statement = f"the predictors explain as much of {MEASURES[MEASURE]} in combinations held out as in-sample."
     return judge(name="explained variance", statement=statement, evidence=evidence, **of_measure.to_dict())
-
-
-def _exact(name: str, statement: str, evidence: str, value: float, *, side: str = "above") -> Claim:
-    """Return the claim about a number that has no error: it is its own interval."""
-    return judge(name=name, statement=statement, evidence=evidence, value=value, low=value, high=value, side=side)
 
 
 def _signed(row: tuple | pd.Series) -> str:

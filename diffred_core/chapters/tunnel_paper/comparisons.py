@@ -8,42 +8,37 @@ from itertools import combinations
 
 import pandas as pd
 
-from diffred_core.chapters.tunnel_paper.names import CROSSED, FULL, MEASURES, RESOLUTIONS
+from diffred_core.chapters.tunnel_paper.names import CROSSED, IMAGENET, MEASURES, RESOLUTIONS
 from diffred_core.errors import InputError
+from diffred_core.results import where
 
-Selection = Mapping[str, object]
-_EVERY_ARCHITECTURE = {"id_set": FULL, "resolution": (32, 224)}  # every architecture was trained at these two
-_VGG, _VGG_NO_POOLING = ("VGGm-11", "VGGm-17"), ("VGGm†-11", "VGGm†-17")
+RowFilter = Mapping[str, object]  # column to value or tuple of values, as `results.where` takes them
+_EVERY_ARCHITECTURE = {"id_set": IMAGENET, "resolution": (32, 224)}  # every architecture was trained at these two
+_VGG, _VGG_NO_POOLING, _RESNET = ("VGGm-11", "VGGm-17"), ("VGGm†-11", "VGGm†-17"), ("ResNet-18", "ResNet-34")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two selections of networks that differ in one factor, as far as the design allows.
+    """Two selections of networks that differ in one factor, as far as the paper has such networks."""
 
-    Attributes
-    ----------
-    name : str
-        Key in tables.
-    title : str
-        For readers.
-    before, after : mapping of column to value or tuple of values
-        Rows of the table on either side.
-    match : tuple of str
-        Columns that two networks of a pair share; together with the OOD set they name one row of each side.
-    """
-
-    name: str
-    title: str
-    before: Selection
-    after: Selection
-    match: tuple[str, ...]
+    name: str  # key in tables
+    title: str  # for readers
+    before: RowFilter  # rows of the table on either side
+    after: RowFilter
+    match: tuple[str, ...]  # columns that two networks of a pair share; with the OOD set they name one row of each side
 
 
-def _resolution(low: int, high: int, networks: tuple[str, ...] = CROSSED, suffix: str = "") -> Comparison:
-    sides = ({"network": networks, "id_set": FULL, "resolution": r} for r in (low, high))
-    title = f"resolution {low} → {high}{', ' + suffix if suffix else ''}"
-    name = f"resolution_{low}_{high}{'_' + suffix.split()[0].lower() if suffix else ''}"
+def _resolution(
+    low: int, high: int, networks: tuple[str, ...] = CROSSED, *, key: str = "", words: str = ""
+) -> Comparison:
+    sides = ({"network": networks, "id_set": IMAGENET, "resolution": r} for r in (low, high))
+    name, title = f"resolution_{low}_{high}{key}", f"resolution {low} → {high}{words}"
     return Comparison(name, title, *sides, ("network", "augmentation"))
+
+
+def _networks(name: str, title: str, before: str | tuple, after: str | tuple, *match: str) -> Comparison:
+    sides = ({"network": networks, **_EVERY_ARCHITECTURE} for networks in (before, after))
+    return Comparison(name, title, *sides, (*match, "resolution", "augmentation"))
 
 
 RESOLUTION_STEPS: tuple[Comparison, ...] = tuple(_resolution(*pair) for pair in combinations(RESOLUTIONS, 2))
@@ -65,57 +60,39 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         "spatial_reduction",
         "spatial reduction 0.5 → 1 (VGGm → VGGm†)",
-        {"network": _VGG, "id_set": (FULL, "CIFAR-100"), "resolution": 32},
+        {"network": _VGG, "id_set": (IMAGENET, "CIFAR-100"), "resolution": 32},
         {"network": _VGG_NO_POOLING},
         ("depth", "id_set", "augmentation"),
     ),
-    Comparison(
-        "stem",
-        "stem 3 → 7 (VGGm-11, -17 → ResNet-18, -34)",
-        {"network": _VGG, **_EVERY_ARCHITECTURE},
-        {"network": ("ResNet-18", "ResNet-34"), **_EVERY_ARCHITECTURE},
-        ("size", "resolution", "augmentation"),
+    _networks("stem", "stem 3 → 7 (VGGm-11, -17 → ResNet-18, -34)", _VGG, _RESNET, "size"),
+    _networks(
+        "depth", "depth 11 → 17 (VGGm, VGGm†)", ("VGGm-11", "VGGm†-11"), ("VGGm-17", "VGGm†-17"), "spatial_reduction"
     ),
-    Comparison(
-        "depth",
-        "depth 11 → 17 (VGGm, VGGm†)",
-        {"network": ("VGGm-11", "VGGm†-11"), **_EVERY_ARCHITECTURE},
-        {"network": ("VGGm-17", "VGGm†-17"), **_EVERY_ARCHITECTURE},
-        ("spatial_reduction", "resolution", "augmentation"),
-    ),
-    Comparison(
-        "over_parameterisation",
-        "over-parameterisation 74.7 → 168.4 (VGGm-11 → ResNet-34)",
-        {"network": "VGGm-11", **_EVERY_ARCHITECTURE},
-        {"network": "ResNet-34", **_EVERY_ARCHITECTURE},
-        ("resolution", "augmentation"),
+    _networks(
+        "over_parameterisation", "over-parameterisation 74.7 → 168.4 (VGGm-11 → ResNet-34)", "VGGm-11", "ResNet-34"
     ),
     *RESOLUTION_STEPS,
 )
+CNNS = _resolution(32, 224, ("VGGm-17", "ResNet-18"), key="_cnns", words=", CNNs alone")
+VIT = _resolution(32, 224, ("ViT-T+",), key="_vit", words=", ViT alone")
 # Not comparisons of the paper: other readings of its sentences, and parts of its selections.
 VARIANTS: tuple[Comparison, ...] = (
     Comparison(
         "spatial_reduction_imagenet",
         "spatial reduction 0.5 → 1, ImageNet-100 alone",
-        {"network": _VGG, "id_set": FULL, "resolution": 32},
-        {"network": _VGG_NO_POOLING, "id_set": FULL},
+        {"network": _VGG, "id_set": IMAGENET, "resolution": 32},
+        {"network": _VGG_NO_POOLING, "id_set": IMAGENET},
         ("depth", "augmentation"),
     ),
-    Comparison(
-        "stem_named",
-        "stem 3 → 7, VGGm-17 → ResNet-18 alone",
-        {"network": "VGGm-17", **_EVERY_ARCHITECTURE},
-        {"network": "ResNet-18", **_EVERY_ARCHITECTURE},
-        ("resolution", "augmentation"),
-    ),
-    _resolution(32, 224, ("VGGm-17", "ResNet-18"), "CNNs alone"),
-    _resolution(32, 224, ("ViT-T+",), "ViT alone"),
+    _networks("stem_named", "stem 3 → 7, VGGm-17 → ResNet-18 alone", "VGGm-17", "ResNet-18"),
+    CNNS,
+    VIT,
 )
 # Averages that the paper prints (table 12 and the text): name and selection.
-GROUPS: dict[str, Selection] = {
-    "VGGm": {"network": _VGG, "id_set": FULL},
-    "ResNet": {"network": ("ResNet-18", "ResNet-34"), "id_set": FULL},
-    "ViT": {"network": ("ViT-T", "ViT-T+"), "id_set": FULL},
+GROUPS: dict[str, RowFilter] = {
+    "VGGm": {"network": _VGG, "id_set": IMAGENET},
+    "ResNet": {"network": _RESNET, "id_set": IMAGENET},
+    "ViT": {"network": ("ViT-T", "ViT-T+"), "id_set": IMAGENET},
     "stem 8": {"family": "ViT", **_EVERY_ARCHITECTURE},
     "depth 12": {"network": "ViT-T", **_EVERY_ARCHITECTURE},
     "depth 18, ResNet": {"network": "ResNet-18", **_EVERY_ARCHITECTURE},
@@ -127,20 +104,12 @@ GROUPS: dict[str, Selection] = {
     "over-parameterisation 88.56": {"network": "ResNet-18", **_EVERY_ARCHITECTURE},
     "over-parameterisation 158.5": {"network": "VGGm-17", **_EVERY_ARCHITECTURE},
     "over-parameterisation 168.37": {"network": "ResNet-34", **_EVERY_ARCHITECTURE},
-    "ID ImageNet-100": {"network": "VGGm-11", "id_set": FULL, "resolution": 32},
+    "ID ImageNet-100": {"network": "VGGm-11", "id_set": IMAGENET, "resolution": 32},
     "ID CIFAR-10": {"network": "VGGm-11", "id_set": "CIFAR-10"},
     "ID CIFAR-100": {"network": "VGGm-11", "id_set": "CIFAR-100"},
-    **{f"ID {FULL} {s}": {"id_set": f"{FULL} {s}"} for s in ("10x1000", "50x200")},
-    **{f"ID {FULL} 100x{n}": {"id_set": f"{FULL} 100x{n}"} for n in (100, 200, 500, 700)},
+    **{f"ID {IMAGENET} {s}": {"id_set": f"{IMAGENET} {s}"} for s in ("10x1000", "50x200")},
+    **{f"ID {IMAGENET} 100x{n}": {"id_set": f"{IMAGENET} 100x{n}"} for n in (100, 200, 500, 700)},
 }
-
-
-def select(table: pd.DataFrame, selection: Selection) -> pd.DataFrame:
-    """Return the rows of `table` whose columns hold the values (or one of the values) of `selection`."""
-    for column, wanted in selection.items():
-        values = wanted if isinstance(wanted, tuple) else (wanted,)
-        table = table[table[column].isin(values)]
-    return table
 
 
 def pairs(table: pd.DataFrame, comparison: Comparison) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -151,7 +120,6 @@ def pairs(table: pd.DataFrame, comparison: Comparison) -> tuple[pd.DataFrame, pd
     table : DataFrame
         From `read`.
     comparison : Comparison
-        Which.
 
     Returns
     -------
@@ -165,7 +133,7 @@ def pairs(table: pd.DataFrame, comparison: Comparison) -> tuple[pd.DataFrame, pd
         If the two sides do not pair off.
     """
     sides = [
-        select(table, selection).set_index([*comparison.match, "position"])[["block", *MEASURES]].sort_index()
+        where(table, **selection).set_index([*comparison.match, "position"])[["block", *MEASURES]].sort_index()
         for selection in (comparison.before, comparison.after)
     ]
     before, after = sides

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
 
-from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, select
-from diffred_core.chapters.tunnel_paper.names import CROSSED, FULL, LEVEL, MEASURES, OOD_SETS, PREDICTORS, READINGS
-from diffred_core.chapters.tunnel_paper.networks import networks
+from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS
+from diffred_core.chapters.tunnel_paper.names import CROSSED, IMAGENET, LEVEL, MEASURES, OOD_SETS, PREDICTORS, READINGS
 from diffred_core.chapters.tunnel_paper.printed import comparison_frame, printed_numbers
+from diffred_core.chapters.tunnel_paper.table import networks
 from diffred_core.drawing import Figure, Look, looks
-from diffred_core.drawing.style import COLOURS, GREY, MARKERS, axes_or_new, finish, line, one_value, require
+from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, line, number_axis, one_value
+from diffred_core.results import where
 from diffred_core.results.claims import percent
 
 _LOOKS = tuple(zip(COLOURS, MARKERS, strict=True))
@@ -30,23 +30,15 @@ _TITLE_WIDTH = 30  # characters
 _LEAST = 1e-5  # smaller residuals are drawn here
 
 
-def summarize_effects(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what `plot_effects` draws: every comparison of the paper in % retained."""
+def _effects(table: pd.DataFrame) -> pd.DataFrame:
+    """Return every comparison of the paper in % retained."""
     return comparison_frame(table, COMPARISONS).query("measure == 'retained'")
 
 
-def plot_effects(effects: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the effect of every factor on one measure: mean difference, interval over pairs of networks, delta and p.
-
-    Raises
-    ------
-    InputError
-        If a column is missing, there is no row, or there are several measures.
-    """
-    require(effects, EFFECT_COLUMNS, what="plot_effects")
-    measure = one_value(effects, "measure", what="plot_effects")
-    rows = effects.reset_index(drop=True)
-    ax = axes_or_new(ax, size=(7.6, 1.9 + 0.5 * len(rows)))
+def _plot_effects(effects: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the effect of every factor on one measure: mean difference, interval over pairs of networks, delta and p."""
+    measure, rows = one_value(effects, "measure", what="figures.effects"), effects.reset_index(drop=True)
+    ax = begin(ax, rows, EFFECT_COLUMNS, what="figures.effects", size=(7.6, 1.9 + 0.5 * len(rows)))
     few, clear = rows["low"].isna(), (rows["low"] > 0) | (rows["high"] < 0)
     ax.axvline(0, color=GREY, linewidth=1)
     _bars(ax, rows[clear], ("low", "high"), Look("interval without zero", COLOURS[0], "o"))
@@ -60,8 +52,7 @@ def plot_effects(effects: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return finish(ax, title=title, x=f"change of {MEASURE_LOOKS[str(measure)].words}", y="", columns=3)
 
 
-def describe_effects(effects: pd.DataFrame) -> str:
-    """Return `plot_effects` in words."""
+def _effects_in_words(effects: pd.DataFrame) -> str:
     parts = [
         f"{row.title} {row.gain:+.3g} ({_range(row)}; Cliff's delta {row.delta:+.2f})" for row in effects.itertuples()
     ]
@@ -70,18 +61,18 @@ def describe_effects(effects: pd.DataFrame) -> str:
     return f"Dot chart of the change of {measure} by factor, with {level} intervals over networks: {'; '.join(parts)}."
 
 
-def summarize_slopes(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what `plot_slopes` draws: the normalised slopes beside the published ones, in the published order."""
+def _slopes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the normalised slopes beside the published ones, in the published order."""
     computed = table.loc[table["metric"] == "slope_share", ["label", "method", "value", "low", "high"]]
     computed = computed.set_axis(["measure", "predictor", "share", "low", "high"], axis=1)
     printed = printed_numbers().query("quantity == 'slope_share'").rename(columns={"subject": "predictor"})
     return printed[["measure", "predictor", "published"]].merge(computed, on=["measure", "predictor"])
 
 
-def plot_slopes(slopes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def _plot_slopes(slopes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the normalised SHAP slope of every predictor for each measure, published beside recomputed."""
-    require(slopes, ("measure", "predictor", "share", "low", "high", "published"), what="plot_slopes")
-    ax = axes_or_new(ax, size=(6.6, 5.6))
+    columns = ("measure", "predictor", "share", "low", "high", "published")
+    ax = begin(ax, slopes, columns, what="figures.slopes", size=(6.6, 5.6))
     place = {name: i for i, name in enumerate(slopes["predictor"].unique())}
     ax.axvline(0, color=GREY, linewidth=1)
     for i, (measure, look) in enumerate(looks(MEASURE_LOOKS, slopes["measure"]).items()):
@@ -96,8 +87,7 @@ def plot_slopes(slopes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return finish(ax, title="bars: range over seeds", x="SHAP slope, share of the sum of absolute slopes", y="")
 
 
-def describe_slopes(slopes: pd.DataFrame) -> str:
-    """Return `plot_slopes` in words."""
+def _slopes_in_words(slopes: pd.DataFrame) -> str:
     sentences = []
     for measure, rows in slopes.groupby("measure", sort=False):
         rows = rows.reindex(rows["share"].abs().sort_values(ascending=False).index)
@@ -106,33 +96,28 @@ def describe_slopes(slopes: pd.DataFrame) -> str:
     return f"Dot chart of normalised SHAP slopes by predictor. {'; '.join(sentences)}."
 
 
-def summarize_resolutions(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what `plot_resolutions` draws: the % retained of the networks that were trained at every resolution."""
+def _resolutions(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the % retained of the networks that were trained at every resolution."""
     means = table.loc[(table["metric"] == "mean") & (table["label"] == "retained"), ["method", "value"]]
-    crossed = select(networks(), {"network": CROSSED, "id_set": FULL})
+    crossed = where(networks(), network=CROSSED, id_set=IMAGENET)
     columns = ["network", "augmentation", "resolution", "name"]
     summary = crossed[columns].merge(means.set_axis(["name", "mean"], axis=1), on="name")
     return summary.drop(columns="name").assign(low=float("nan"), high=float("nan"))
 
 
-def plot_resolutions(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def _plot_resolutions(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the performance retained against the training resolution, a line a network, solid where it was augmented."""
-    require(summary, ("network", "augmentation", "resolution", "mean"), what="plot_resolutions")
-    ax = axes_or_new(ax)
+    ax = begin(ax, summary, ("network", "augmentation", "resolution", "mean"), what="figures.resolutions")
     for network, look in looks(NETWORK_LOOKS, summary["network"]).items():
         for augmentation, rows in summary[summary["network"] == network].groupby("augmentation"):
             label = f"{network}, {'augmented' if augmentation else 'not augmented'}"
             line(ax, rows, x="resolution", look=replace(look, dash="-" if augmentation else "--"), label=label)
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(sorted(summary["resolution"].unique()))
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_locator(NullLocator())
+    number_axis(ax, summary["resolution"], base=2)
     y = MEASURE_LOOKS["retained"].words
     return finish(ax, title="mean over eight OOD sets", x="training resolution (pixels, log scale)", y=y)
 
 
-def describe_resolutions(summary: pd.DataFrame) -> str:
-    """Return `plot_resolutions` in words."""
+def _resolutions_in_words(summary: pd.DataFrame) -> str:
     parts = []
     for (network, augmentation), rows in summary.groupby(["network", "augmentation"], sort=False):
         rows = rows.sort_values("resolution")
@@ -144,17 +129,17 @@ def describe_resolutions(summary: pd.DataFrame) -> str:
     return f"Line chart of OOD performance retained against training resolution: {'; '.join(parts)}."
 
 
-def summarize_label_residuals(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what `plot_label_residuals` draws: one residual a reading, network and OOD set."""
+def _label_residuals(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one residual a reading, network and OOD set."""
     rows = table[table["metric"] == "alignment_residual"]
     names = {"method": "reading", "task": "ood_set", "value": "residual"}
     return rows[list(names)].rename(columns=names).assign(position=rows["task"].map(OOD_SETS.index).astype(int))
 
 
-def plot_label_residuals(residuals: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def _plot_label_residuals(residuals: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw how far accuracy and alignment disagree in every cell, for three readings of two column headings."""
-    require(residuals, ("reading", "position", "ood_set", "residual"), what="plot_label_residuals")
-    ax = axes_or_new(ax, size=(5.8, 5.0))
+    columns = ("reading", "position", "ood_set", "residual")
+    ax = begin(ax, residuals, columns, what="figures.label_residuals", size=(5.8, 5.0))
     for i, (reading, look) in enumerate(looks(READING_LOOKS, residuals["reading"]).items()):
         rows = residuals[residuals["reading"] == reading]
         x = rows["position"] + 0.25 * (i - 1)
@@ -167,17 +152,16 @@ def plot_label_residuals(residuals: pd.DataFrame, *, ax: Axes | None = None) -> 
     return finish(ax, title="one point a network and OOD set", x="", y="|residual| (log scale)", columns=1)
 
 
-def describe_label_residuals(residuals: pd.DataFrame) -> str:
-    """Return `plot_label_residuals` in words."""
+def _label_residuals_in_words(residuals: pd.DataFrame) -> str:
     worst = residuals["residual"].abs().groupby(residuals["reading"]).max()
     parts = [f"{look.words} {worst[reading]:.4f}" for reading, look in looks(READING_LOOKS, worst.index).items()]
     return f"Scatter of residuals of the alignment by OOD set, logarithmic. Largest residual: {', '.join(parts)}."
 
 
-effects = Figure(summarize_effects, plot_effects, describe_effects)
-slopes = Figure(summarize_slopes, plot_slopes, describe_slopes)
-resolutions = Figure(summarize_resolutions, plot_resolutions, describe_resolutions)
-label_residuals = Figure(summarize_label_residuals, plot_label_residuals, describe_label_residuals)
+effects = Figure(_effects, _plot_effects, _effects_in_words)
+slopes = Figure(_slopes, _plot_slopes, _slopes_in_words)
+resolutions = Figure(_resolutions, _plot_resolutions, _resolutions_in_words)
+label_residuals = Figure(_label_residuals, _plot_label_residuals, _label_residuals_in_words)
 
 
 def _bars(ax: Axes, rows: pd.DataFrame, ends: tuple[str, str], look: Look) -> None:

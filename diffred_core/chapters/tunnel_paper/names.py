@@ -7,7 +7,7 @@ In the results table of the chapter a measure stands in the column ``label``, wh
 from __future__ import annotations
 
 LEVEL = 0.95  # of intervals over pairs of networks
-FULL = "ImageNet-100"
+IMAGENET = "ImageNet-100"
 CROSSED = ("VGGm-17", "ResNet-18", "ViT-T+")  # trained at all four resolutions
 RESOLUTIONS = (32, 64, 128, 224)
 MEASURES: dict[str, str] = {
@@ -45,7 +45,7 @@ READINGS: dict[str, str] = {
     "same_place": "as printed, matched by place",
     "same_name": "as printed, matched by name",
 }
-VERDICTS = ("equal", "rounding", "differs")
+DIGIT_VERDICTS = ("equal", "rounding", "differs")
 # What is printed: words for one number of it, and for several.
 QUANTITIES: dict[str, tuple[str, str]] = {
     "networks": ("networks", "networks by strength"),
@@ -57,7 +57,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "slope": ("slope", "slopes"),
     "slope_share": ("slope, normalised", "slopes, normalised"),
 }
-SIDES = {
+SIDE_WORDS = {
     "before": ", before",
     "after": ", after",
     "matched": ", pairs matched",

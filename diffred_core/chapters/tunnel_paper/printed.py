@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from diffred_core.chapters.tunnel_paper.comparisons import Comparison
-from diffred_core.chapters.tunnel_paper.names import MEASURES, QUANTITIES, VERDICTS
+from diffred_core.chapters.tunnel_paper.names import DIGIT_VERDICTS, MEASURES, QUANTITIES
 from diffred_core.results import published
 
-KEYS = ["quantity", "subject", "side", "measure"]
+NUMBER_KEYS = ["quantity", "subject", "side", "measure"]
 _ROUNDED = ("mean", "delta", "p_value")  # their low and high are what rounding allows; those of a slope are over seeds
 _FLOAT = 1e-9  # a mean that ends in 5 may have been printed either way, whatever its last bit
 
@@ -39,13 +39,13 @@ def replay(table: pd.DataFrame) -> pd.DataFrame:
     statistics = table[table["metric"].isin(QUANTITIES)]
     names = {"metric": "quantity", "method": "subject", "split": "side", "label": "measure", "value": "recomputed"}
     computed = statistics.rename(columns=names)[[*names.values(), "low", "high"]]
-    computed[KEYS] = computed[KEYS].astype(object).fillna("")
+    computed[NUMBER_KEYS] = computed[NUMBER_KEYS].astype(object).fillna("")
     computed.loc[computed["quantity"] == "r2", "subject"] = ""
     computed.loc[~computed["quantity"].isin(_ROUNDED), ["low", "high"]] = float("nan")
-    numbers = printed_numbers().merge(_without_sign(computed), on=KEYS, validate="one_to_one")
+    numbers = printed_numbers().merge(_without_sign(computed), on=NUMBER_KEYS, validate="one_to_one")
     numbers["difference"] = numbers["recomputed"] - numbers["published"]
     numbers["verdict"] = verdicts(numbers)
-    return numbers[[*KEYS, "published", "recomputed", "digits", "verdict", "difference", "source"]]
+    return numbers[[*NUMBER_KEYS, "published", "recomputed", "digits", "verdict", "difference", "source"]]
 
 
 def verdicts(numbers: pd.DataFrame) -> np.ndarray:
@@ -54,23 +54,14 @@ def verdicts(numbers: pd.DataFrame) -> np.ndarray:
     equal = (numbers["recomputed"] - numbers["published"]).abs() <= printing
     low, high = numbers["low"].fillna(numbers["recomputed"]), numbers["high"].fillna(numbers["recomputed"])
     possible = numbers["published"].between(low - printing, high + printing)
-    return np.select([equal, possible], VERDICTS[:2], VERDICTS[2])
+    return np.select([equal, possible], DIGIT_VERDICTS[:2], DIGIT_VERDICTS[2])
 
 
 def comparison_frame(table: pd.DataFrame, comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """Return one row a comparison and measure.
+    """Return one row a comparison and measure of a table of `statistics`.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `statistics`.
-    comparisons : sequence of Comparison
-
-    Returns
-    -------
-    DataFrame
-        Columns comparison, title, measure; n_cells, n_pairs, gain, low, high, least, most (of one pair), positive
-        (pairs that gain), delta, p_value; published_delta (without sign) and published_p, missing where none was seen.
+    Columns comparison, title, measure; n_cells, n_pairs, gain, low, high, least, most (of one pair), positive
+    (pairs that gain), delta, p_value; published_delta (without sign) and published_p, missing where none was seen.
     """
     titles = {comparison.name: comparison.title for comparison in comparisons}
     index = pd.MultiIndex.from_product([titles, MEASURES], names=["comparison", "measure"])

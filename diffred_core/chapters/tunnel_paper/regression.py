@@ -1,8 +1,11 @@
-"""The regression of the paper: gradient boosting of a measure on the design, its R2 and its slopes."""
+"""The regression of the paper: gradient boosting of a measure on the predictors, its R2 and its slopes.
+
+Every `table` is that of `read`, every measure one of `names.MEASURES`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -14,17 +17,12 @@ from diffred_core.chapters.tunnel_paper.names import MEASURES, PREDICTORS
 from diffred_core.chapters.tunnel_paper.shapley import shapley_values
 from diffred_core.results.rows import Row
 
-ARCHITECTURES = ("CNN", "Transformer")
+ONE_HOT = ("CNN", "Transformer")
 RANKED = tuple(name for name in PREDICTORS if name != "architecture")
 
 
-def design(table: pd.DataFrame) -> pd.DataFrame:
+def encoded_predictors(table: pd.DataFrame) -> pd.DataFrame:
     """Return what the regression sees of a network: ranks of the numeric predictors, architecture one-hot.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `read`.
 
     Returns
     -------
@@ -33,82 +31,53 @@ def design(table: pd.DataFrame) -> pd.DataFrame:
         of the released script, which matters where two predictors split the rows alike.
     """
     ranks = {name: pd.factorize(table[name], sort=True)[0] for name in RANKED}
-    one_hot = {name: table["architecture"] == name for name in ARCHITECTURES}
+    one_hot = {name: table["architecture"] == name for name in ONE_HOT}
     return pd.DataFrame({**ranks, **one_hot}, index=table.index).astype(float)
 
 
 def fit(table: pd.DataFrame, *, measure: str, seed: int = 0) -> GradientBoostingRegressor:
-    """Return the regression of a measure on the design (appendix A.9): Huber loss, scikit-learn's defaults otherwise.
+    """Return the regression of a measure on the predictors (appendix A.9): Huber loss, else scikit-learn's defaults.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `read`.
-    measure : str
-        One of `names.MEASURES`.
-    seed : int, default=0
-        Breaks ties between splits; the published one is 0.
+    The seed breaks ties between splits; the published one is 0.
     """
-    return _regressor(seed).fit(design(table).to_numpy(), _target(table, measure))
+    return _regressor(seed).fit(encoded_predictors(table).to_numpy(), _target(table, measure))
 
 
 def explained_rows(
-    table: pd.DataFrame,
-    *,
-    measures: Sequence[str] = tuple(MEASURES),
-    n_splits: int = 3,
-    n_folds: int = 8,
-    seed: int = 0,
+    table: pd.DataFrame, *, measures: Iterable[str] = MEASURES, n_splits: int = 3, n_folds: int = 8, seed: int = 0
 ) -> Iterator[Row]:
-    """Yield the share of variance that the design explains: in the rows it was fitted on, and in others.
+    """Yield the share of variance that the predictors explain: in the rows it was fitted on, and in others.
 
-    Rows with equal predictors (62 cells of the design, of 8 or 16 rows) are never on both sides of a split.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `read`.
-    measures : sequence of str
-    n_splits : int, default=3
-        Random divisions of the cells into folds.
-    n_folds : int, default=8
-        Folds of each.
-    seed : int, default=0
-        Of the first division.
+    Rows with equal predictors (62 combinations, of 8 or 16 rows) are never on both sides of a split. Options as
+    in `statistics`; `seed` is that of the first division.
 
     Yields
     ------
     dict
         Method ``regression``, label: the measure. Metric r2 (in-sample, the published number), r2_held_out (mean,
-        least and greatest over divisions; R2 over all rows, each predicted without its cell) and r2_of_cell_means: no
-        function of the design can explain more in-sample; n: the cells.
+        least and greatest over divisions; R2 over all rows, each predicted without its combination) and r2_ceiling, by
+        the means of combinations: no function of the predictors can explain more in-sample; n: the combinations.
     """
-    cell = table.groupby(list(PREDICTORS)).ngroup().to_numpy()
+    combination = table.groupby(list(PREDICTORS)).ngroup().to_numpy()
     for measure in measures:
         y = _target(table, measure)
-        held_out = [_held_out(table, y, cell, n_folds, s) for s in range(seed, seed + n_splits)]
+        held_out = [_held_out(table, y, combination, n_folds, s) for s in range(seed, seed + n_splits)]
         over_splits = {"low": min(held_out), "high": max(held_out), "n": n_splits, "recipe": f"{n_folds} folds"}
-        fitted = fit(table, measure=measure).predict(design(table).to_numpy())
-        means = pd.Series(y).groupby(cell).transform("mean")
+        fitted = fit(table, measure=measure).predict(encoded_predictors(table).to_numpy())
+        means = pd.Series(y).groupby(combination).transform("mean")
         for row in (
             {"metric": "r2", "value": r2_score(y, fitted)},
             {"metric": "r2_held_out", "value": np.mean(held_out), **over_splits},
-            {"metric": "r2_of_cell_means", "value": r2_score(y, means), "n": len(np.unique(cell))},
+            {"metric": "r2_ceiling", "value": r2_score(y, means), "n": len(np.unique(combination))},
         ):
             yield {"method": "regression", "label": measure} | row
 
 
-def slope_rows(table: pd.DataFrame, *, measures: Sequence[str] = tuple(MEASURES), n_seeds: int = 3) -> Iterator[Row]:
+def slope_rows(table: pd.DataFrame, *, measures: Iterable[str] = MEASURES, n_seeds: int = 3) -> Iterator[Row]:
     """Yield the SHAP slope of every predictor (appendix A.9): Shapley values regressed on the predictor's ranks.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `read`.
-    measures : sequence of str
-    n_seeds : int, default=3
-        Seeds 0, 1, ... of the regressions. The published numbers are of seed 0; the others show how far slopes of
-        predictors that split alike depend on how ties are broken.
+    The seeds of the regressions are 0, 1, ... The published numbers are of seed 0; the others show how far slopes of
+    predictors that split alike depend on how ties are broken.
 
     Yields
     ------
@@ -131,11 +100,7 @@ def slope_rows(table: pd.DataFrame, *, measures: Sequence[str] = tuple(MEASURES)
 def variance_rows(table: pd.DataFrame, *, measure: str = "retained") -> Iterator[Row]:
     """Yield the shares of the variance of a measure that lie between networks, between OOD sets, and in neither.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of `read`; every network with the same OOD sets.
-    measure : str
+    Every network of the table has the same OOD sets.
 
     Yields
     ------
@@ -152,9 +117,9 @@ def variance_rows(table: pd.DataFrame, *, measure: str = "retained") -> Iterator
 
 
 def _slopes(table: pd.DataFrame, measure: str, seed: int) -> pd.Series:
-    X = design(table)
+    X = encoded_predictors(table)
     values = pd.DataFrame(shapley_values(fit(table, measure=measure, seed=seed), X), columns=X.columns)
-    values["architecture"] = values[list(ARCHITECTURES)].sum(axis=1)
+    values["architecture"] = values[list(ONE_HOT)].sum(axis=1)
     ranks = X.assign(architecture=X["Transformer"])
     return pd.Series({name: _slope(ranks[name] / ranks[name].max(), values[name]) for name in PREDICTORS})
 
@@ -172,8 +137,8 @@ def _target(table: pd.DataFrame, measure: str) -> np.ndarray:
     return table[measure].to_numpy() / (100 if measure == "retained" else 1)
 
 
-def _held_out(table: pd.DataFrame, y: np.ndarray, cell: np.ndarray, n_folds: int, seed: int) -> float:
-    X, predicted = design(table).to_numpy(), np.empty_like(y)
-    for train, test in GroupKFold(n_folds, shuffle=True, random_state=seed).split(X, y, cell):
+def _held_out(table: pd.DataFrame, y: np.ndarray, combination: np.ndarray, n_folds: int, seed: int) -> float:
+    X, predicted = encoded_predictors(table).to_numpy(), np.empty_like(y)
+    for train, test in GroupKFold(n_folds, shuffle=True, random_state=seed).split(X, y, combination):
         predicted[test] = _regressor(0).fit(X[train], y[train]).predict(X[test])
     return r2_score(y, predicted)

@@ -17,7 +17,6 @@ left, and values of all rows and leaves come from one array expression.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,15 +29,8 @@ if TYPE_CHECKING:
     from sklearn.tree._tree import Tree
 
 _NO_CHILD = -1
-
-
-@dataclass(frozen=True)
-class _Leaf:
-    """A leaf's value, and for every feature on its path the interval that leads there and the share of rows."""
-
-    value: float
-    bounds: dict[int, tuple[float, float]]
-    shares: dict[int, float]
+# a leaf's value, and for every feature on its path the interval that leads there and the share of rows
+Leaf = tuple[float, dict[int, tuple[float, float]], dict[int, float]]
 
 
 def shapley_values(model: GradientBoostingRegressor, X: ArrayLike) -> np.ndarray:
@@ -73,12 +65,12 @@ def shapley_values(model: GradientBoostingRegressor, X: ArrayLike) -> np.ndarray
     return model.learning_rate * _of_leaves(leaves, rows)[row_of.ravel()]
 
 
-def _leaves(tree: Tree) -> Iterator[_Leaf]:
+def _leaves(tree: Tree) -> Iterator[Leaf]:
     waiting = [(0, {}, {})]
     while waiting:
         node, bounds, shares = waiting.pop()
         if tree.children_left[node] == _NO_CHILD:
-            yield _Leaf(float(tree.value[node].item()), bounds, shares)
+            yield float(tree.value[node].item()), bounds, shares
             continue
         j, cut = int(tree.feature[node]), float(tree.threshold[node])
         low, high = bounds.get(j, (-np.inf, np.inf))
@@ -91,23 +83,23 @@ def _leaves(tree: Tree) -> Iterator[_Leaf]:
             waiting.append((int(child), bounds | {j: interval}, shares | {j: shares.get(j, 1.0) * share}))
 
 
-def _of_leaves(leaves: list[_Leaf], X: np.ndarray) -> np.ndarray:
+def _of_leaves(leaves: list[Leaf], X: np.ndarray) -> np.ndarray:
     """Return the sum over leaves of their games' Shapley values, (n_rows, n_features)."""
-    n_slots = max(len(leaf.bounds) for leaf in leaves)
+    n_slots = max(len(bounds) for _, bounds, _ in leaves)
     # Shorter paths are filled with features that always go along (a = f = 1) and so get nothing.
     feature = np.zeros((len(leaves), n_slots), int)
     low, high = np.full(feature.shape, -np.inf), np.full(feature.shape, np.inf)
-    share, value = np.ones(feature.shape), np.array([leaf.value for leaf in leaves])
-    for i, leaf in enumerate(leaves):
-        for slot, (j, interval) in enumerate(leaf.bounds.items()):
-            feature[i, slot], (low[i, slot], high[i, slot]), share[i, slot] = j, interval, leaf.shares[j]
+    share, value = np.ones(feature.shape), np.array([weight for weight, _, _ in leaves])
+    for i, (_, bounds, shares) in enumerate(leaves):
+        for slot, (j, interval) in enumerate(bounds.items()):
+            feature[i, slot], (low[i, slot], high[i, slot]), share[i, slot] = j, interval, shares[j]
     along = (X[:, feature] > low) & (X[:, feature] <= high)  # (n_rows, n_leaves, n_slots)
-    found = np.zeros((X.shape[1], len(X)))
+    values = np.zeros((X.shape[1], len(X)))
     for slot in range(n_slots):
         others = np.arange(n_slots) != slot
         gain = value * (along[..., slot] - share[:, slot]) * _integral(along[..., others], share[:, others])
-        np.add.at(found, feature[:, slot], gain.T)
-    return found.T
+        np.add.at(values, feature[:, slot], gain.T)
+    return values.T
 
 
 def _integral(along: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -1,20 +1,21 @@
-"""Every statistic of the paper computed again from its table, one row a statistic."""
+"""Every statistic of the paper computed again from its table, one row a statistic; and the headings of table 4."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
+import numpy as np
 import pandas as pd
 
 from diffred_core import results, tunnel
-from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, GROUPS, VARIANTS, select
-from diffred_core.chapters.tunnel_paper.effects import effect_rows
-from diffred_core.chapters.tunnel_paper.headings import residual_rows
-from diffred_core.chapters.tunnel_paper.names import FULL, MEASURES, N_OOD
+from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, GROUPS, VARIANTS
+from diffred_core.chapters.tunnel_paper.effects import effect_rows, half_units
+from diffred_core.chapters.tunnel_paper.names import IMAGENET, MEASURES, N_OOD, OOD_CLASSES, OOD_SETS, READINGS
 from diffred_core.chapters.tunnel_paper.printed import replay
 from diffred_core.chapters.tunnel_paper.regression import explained_rows, slope_rows, variance_rows
-from diffred_core.chapters.tunnel_paper.rounding import half_units
-from diffred_core.results import published
+from diffred_core.errors import InputError
+from diffred_core.results import published, where
 from diffred_core.results.rows import Row
 
 _POOLED = {
@@ -23,6 +24,7 @@ _POOLED = {
     "model": "networks of Harun et al. 2024",
     "layer": "penultimate",
 }
+_SIXTH, _SEVENTH = OOD_SETS.index("CIFAR"), OOD_SETS.index("Pets")
 
 
 def statistics(
@@ -41,7 +43,7 @@ def statistics(
     table : DataFrame
         From `read`.
     n_splits, n_folds : int
-        Random divisions of the design in the cross-validation, and the folds of each.
+        Random divisions of the combinations of predictors in the cross-validation, and the folds of each.
     n_seeds : int
         Seeds of the regression whose slopes are compared.
     n_boot : int
@@ -61,7 +63,7 @@ def statistics(
         *residual_rows(table, published.tunnel_accuracies()),
         *explained_rows(table, n_splits=n_splits, n_folds=n_folds, seed=seed),
         *slope_rows(table, n_seeds=n_seeds),
-        *variance_rows(select(table, {"id_set": FULL, "resolution": (32, 224)})),
+        *variance_rows(where(table, id_set=IMAGENET, resolution=(32, 224))),
         *average_rows(table),
     ]
     recomputed = as_results(measured)
@@ -83,7 +85,7 @@ def average_rows(table: pd.DataFrame) -> Iterator[Row]:
     metric networks: how many have a tunnel of the strength in method.
     """
     for name, selection in GROUPS.items():
-        rows = select(table, selection)
+        rows = where(table, **selection)
         for measure, mean in rows[list(MEASURES)].mean().items():
             half = half_units(rows, str(measure)).mean()
             limits = {"low": mean - half, "high": mean + half, "n": len(rows)}
@@ -95,3 +97,57 @@ def average_rows(table: pd.DataFrame) -> Iterator[Row]:
     strengths = by_network["retained"].map(tunnel.strength).value_counts()
     for strength in tunnel.STRENGTHS:
         yield {"method": strength, "metric": "networks", "label": "retained", "value": strengths.get(strength, 0)}
+
+
+def residual_rows(table: pd.DataFrame, accuracies: pd.DataFrame) -> list[Row]:
+    """Return how far the printed accuracies are from the alignments of the table, by reading of two column headings.
+
+    Alignment is ``(a_id - 1/C_id)(a_ood - 1/C_ood)``, so the eight alignments of a network are one number, fitted here
+    by least squares, times its accuracies above chance. Only rounding may be left: half a unit of the third decimal
+    of the alignment, and little from the accuracy.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `read`.
+    accuracies : DataFrame
+        Penultimate OOD accuracies in per cent as printed in table 4: network, augmentation, resolution, and eight
+        columns in the printed order (`published.tunnel_accuracies`).
+
+    Returns
+    -------
+    list of dict
+        Metric alignment_residual; method: the reading (of `names.READINGS`), model: the network, task: the OOD set as
+        tables 5 to 7 have it.
+
+    Raises
+    ------
+    InputError
+        If a network of `accuracies` is not one of the table's networks trained on ImageNet-100.
+    """
+    keys = ["network", "augmentation", "resolution"]
+    aligned = where(table, id_set=IMAGENET).pivot(index=[*keys, "name"], columns="position", values="alignment")
+    aligned, printed = aligned.reset_index("name"), accuracies.set_index(keys)
+    if missing := list(printed.index.difference(aligned.index)):
+        raise InputError(f"expected networks of the table in accuracies, got {missing[0]}; name them as the table does")
+    models, aligned = aligned.loc[printed.index, "name"], aligned.loc[printed.index].drop(columns="name").to_numpy()
+    shared = {"metric": "alignment_residual", "label": "alignment"}
+    rows = []
+    for reading in READINGS:
+        accuracy, n_classes = _read_as(reading, printed.to_numpy() / 100)
+        above = accuracy - 1 / n_classes
+        above_id = (aligned * above).sum(1, keepdims=True) / (above**2).sum(1, keepdims=True)
+        residuals = aligned - above_id * above
+        for (model, task), value in zip(product(models, OOD_SETS), residuals.ravel().tolist(), strict=True):
+            rows.append(shared | {"method": reading, "model": model, "task": task, "value": value})
+    return rows
+
+
+def _read_as(reading: str, printed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return accuracies in the order of the table's columns, and the numbers of classes that go with them."""
+    classes = np.array(list(OOD_CLASSES.values()))
+    order = np.arange(len(classes))
+    order[[_SIXTH, _SEVENTH]] = _SEVENTH, _SIXTH
+    if reading == "exchanged":
+        return printed, classes
+    return (printed, classes[order]) if reading == "same_place" else (printed[:, order], classes)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
+from pandas.api.typing import SeriesGroupBy
 
 from diffred_core import tunnel
 from diffred_core.chapters.tunnel_paper.comparisons import COMPARISONS, RESOLUTION_STEPS, VARIANTS, Comparison
-from diffred_core.chapters.tunnel_paper.names import LEVEL, MEASURES, QUANTITIES, SIDES, VERDICTS
-from diffred_core.chapters.tunnel_paper.networks import networks
+from diffred_core.chapters.tunnel_paper.names import DIGIT_VERDICTS, LEVEL, MEASURES, QUANTITIES, SIDE_WORDS
 from diffred_core.chapters.tunnel_paper.printed import comparison_frame, replay
+from diffred_core.chapters.tunnel_paper.table import networks
 from diffred_core.drawing import Table
 from diffred_core.results.claims import percent
 
@@ -32,19 +34,22 @@ def _strengths(table: pd.DataFrame) -> pd.DataFrame:
     whole = table["split"].isna()  # not a side of a comparison
     means = table[(table["metric"] == "mean") & (table["label"] == "retained") & whole].set_index("method")["value"]
     named = networks().assign(strength=lambda n: n["name"].map(means).map(tunnel.strength))
-    counts = named.groupby(["id_set", "network"], sort=False)["strength"].value_counts().unstack(fill_value=0)
-    counts = counts.reindex(columns=list(tunnel.STRENGTHS), fill_value=0)
-    return counts.rename_axis(columns=None, index=["ID set", "network"]).reset_index()
+    counts = _counted(named.groupby(["id_set", "network"], sort=False)["strength"], tunnel.STRENGTHS)
+    return counts.rename_axis(index=["ID set", "network"]).reset_index()
 
 
 def _counts(table: pd.DataFrame) -> pd.DataFrame:
     """Return how many numbers of each kind have each verdict; p-values of resolution count once a way to pair rows."""
     numbers = replay(table)
-    kinds = numbers["quantity"].map({name: several for name, (_, several) in QUANTITIES.items()})
-    sides = numbers["side"].where(numbers["quantity"] == "p_value").map(SIDES).fillna("")
-    counts = numbers.assign(kind=kinds + sides).groupby("kind", sort=False)["verdict"].value_counts()
-    counts = counts.unstack(fill_value=0).reindex(columns=list(VERDICTS), fill_value=0)
-    return counts.rename_axis(columns=None, index="quantity").reset_index()
+    kinds = numbers["quantity"].map({name: plural for name, (_, plural) in QUANTITIES.items()})
+    sides = numbers["side"].where(numbers["quantity"] == "p_value").map(SIDE_WORDS).fillna("")
+    counts = _counted(numbers.assign(kind=kinds + sides).groupby("kind", sort=False)["verdict"], DIGIT_VERDICTS)
+    return counts.rename_axis(index="quantity").reset_index()
+
+
+def _counted(groups: SeriesGroupBy, values: Sequence[str]) -> pd.DataFrame:
+    counts = groups.value_counts().unstack(fill_value=0)
+    return counts.reindex(columns=list(values), fill_value=0).rename_axis(columns=None)
 
 
 def _numbers(table: pd.DataFrame) -> pd.DataFrame:
@@ -53,9 +58,11 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     titles = {comparison.name: comparison.title for comparison in COMPARISONS}
     plain = numbers["subject"].str.replace("_", " ")
     # A slope has a predictor for its subject; some comparisons bear the same names.
-    subject = plain.where(numbers["quantity"].str.startswith("slope"), numbers["subject"].map(titles).fillna(plain))
-    kind = numbers["quantity"].map({name: one for name, (one, _) in QUANTITIES.items()})
-    kind += numbers["side"].map(SIDES).fillna("")
+    subject = plain.where(
+        numbers["quantity"].isin(("slope", "slope_share")), numbers["subject"].map(titles).fillna(plain)
+    )
+    kind = numbers["quantity"].map({name: singular for name, (singular, _) in QUANTITIES.items()})
+    kind += numbers["side"].map(SIDE_WORDS).fillna("")
     return pd.DataFrame(
         {
             "number": kind.where(subject == "", kind + ": " + subject),
@@ -69,10 +76,6 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
             "where": numbers["source"],
         }
     )
-
-
-def _open_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    return _numbers(table).query("verdict != 'equal'")
 
 
 def _pairings(table: pd.DataFrame) -> pd.DataFrame:
@@ -98,17 +101,13 @@ def _effects(table: pd.DataFrame, comparisons: Sequence[Comparison] = COMPARISON
     return frame.replace({"measure": MEASURES})[list(_EFFECT_COLUMNS)].rename(columns=_EFFECT_COLUMNS)
 
 
-def _variants(table: pd.DataFrame) -> pd.DataFrame:
-    return _effects(table, VARIANTS)
-
-
 def _explained(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table["method"] == "regression"].set_index(["metric", "label"])
     held_out = rows.loc["r2_held_out"]
     columns = {
         "R² in-sample": rows.loc["r2", "value"],
         **{"R² held out": held_out["value"], "lowest": held_out["low"], "highest": held_out["high"]},
-        "R² of cell means": rows.loc["r2_of_cell_means", "value"],
+        "R² at most": rows.loc["r2_ceiling", "value"],
         "divisions": held_out["n"].astype(str) + " into " + held_out["recipe"],
     }
     frame = pd.DataFrame(columns).reindex(list(MEASURES)).rename(index=MEASURES)
@@ -119,13 +118,20 @@ strengths = Table(
     _strengths, "Networks by the strength of their tunnel, from the performance retained on average over OOD sets."
 )
 counts = Table(_counts, "Printed numbers by kind. Each printed p of resolution is held against two ways to pair rows.")
-open_numbers = Table(_open_numbers, "The numbers that are not equal to the last printed digit.")
+open_numbers = Table(
+    lambda table: _numbers(table).query("verdict != 'equal'"),
+    "The numbers that are not equal to the last printed digit.",
+)
 numbers = Table(_numbers, "All numbers.")
 pairings = Table(_pairings, "Wilcoxon's signed-rank test over 48 cells, six blocks at each resolution.", digits=4)
 effects = Table(
     _effects, f"Change with its {percent(LEVEL)} interval over pairs; Cliff's delta and p over cells, all metrics."
 )
-variants = Table(_variants, "Other selections of networks, and parts of the selections above.")
+variants = Table(
+    partial(_effects, comparisons=VARIANTS), "Other selections of networks, and parts of the selections above."
+)
 explained = Table(
-    _explained, "Gradient boosting; held out: mean, lowest, highest over random divisions of the design into folds."
+    _explained,
+    "Gradient boosting; held out: mean, lowest, highest over random divisions of the combinations of predictors into "
+    "folds; at most: what any function of the predictors can reach in-sample.",
 )

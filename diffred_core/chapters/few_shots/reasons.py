@@ -1,0 +1,143 @@
+"""What explains the accuracies: how near estimated importance is to that of an oracle, and what stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from diffred_core import few_shot, soft_mask
+from diffred_core.chapters.few_shots.accuracy import by_mask
+from diffred_core.chapters.few_shots.names import EUCLIDEAN, NINTHS, SHRUNK, UPPER_FRACTION, WITHOUT_QUERIES
+from diffred_core.chapters.few_shots.setting import Setting, by_importance, episode_row
+from diffred_core.results.rows import Row
+from diffred_core.soft_mask import ImportanceKind
+
+OVERLAPS = (0.01, 0.05, 0.2)  # shares of the dimensions at which the best of both are compared
+SHRINKAGE = 0.5
+IDLE = 1e-3  # the dimensions of least variance that hold this share of it together take no part
+
+
+def agreement_rows(setting: Setting) -> Iterator[Row]:
+    """Yield rank correlation and overlap of every importance with the oracle that does not see the queries.
+
+    A chance order has correlation 0 and an overlap of the share itself.
+    """
+    ranked = {(who, who): setting.importance(who) for who in setting.knowing if who != WITHOUT_QUERIES}
+    for who in setting.estimates:
+        ranked[who, SHRUNK[who]] = soft_mask.importance(setting.statistics(who), shrinkage=SHRINKAGE)
+    reference = setting.importance(WITHOUT_QUERIES)
+    ranks = centred_ranks(reference)
+    for (who, name), R in ranked.items():
+        point = setting.point_of(who) | {"method": name}
+        yield episode_row(point, "rank_correlation", correlation(centred_ranks(R), ranks))
+        for fraction in OVERLAPS:
+            size = setting.size(fraction)
+            here = point | {"fraction": fraction, "n_selected": size}
+            yield episode_row(here, "overlap", overlap(R, reference, size))
+
+
+def kind_rows(setting: Setting) -> Iterator[Row]:
+    """Yield, for every way to go from pairs to many classes, its agreement with the mean and the gain of its top."""
+    known = setting.statistics(WITHOUT_QUERIES)
+    by_kind = {kind: soft_mask.importance(known, kind=kind) for kind in get_args(ImportanceKind)}
+    width, size = setting.sizes[-1], setting.size(UPPER_FRACTION)
+    ranks = centred_ranks(by_kind["mean_pair"])
+    for kind, R in by_kind.items():
+        point = setting.point | {"method": f"kind_{kind}", "probe": EUCLIDEAN}
+        yield episode_row(point, "rank_correlation", correlation(centred_ranks(R), ranks))
+        accuracy = few_shot.centroid_curve(setting.data.X, setting.episodes, by_importance(R), [size, width])
+        here = point | {"fraction": UPPER_FRACTION, "n_selected": size}
+        yield episode_row(here, "gain", accuracy[:, 0] - accuracy[:, 1])
+
+
+def harm_rows(setting: Setting) -> Iterator[Row]:
+    """Yield which dimensions stand in the way: shares of them by theory, and the gain of leaving some out.
+
+    By ninths of the dimensions: a third by spread, and of those a third by the distance of the class means. Dimensions
+    that hardly vary (`IDLE`), such as units that a task never wakes, neither help nor harm a distance and are in no
+    ninth.
+    """
+    classes, active = soft_mask.class_statistics(setting.data.X, setting.data.y), _active(setting.data.X)
+    pairs = list(combinations(range(len(classes.mean)), 2))
+    gaps = [(classes.mean[a] - classes.mean[b]).abs() for a, b in pairs]
+    spreads = (_common(classes.spread[list(pair)]) for pair in pairs)
+    yield from _share_rows(setting, zip(gaps, spreads, strict=True), active)
+    yield from _left_out_rows(setting, _ninths(_common(classes.spread), torch.stack(gaps).mean(0), active))
+
+
+def overlap(a: Tensor, b: Tensor, size: int) -> Tensor:
+    """Return the share of the `size` largest of `a` that are among those of `b`, over the last dimension."""
+    among = torch.zeros(b.shape, dtype=torch.bool, device=b.device)
+    among.scatter_(-1, b.topk(size).indices, True)
+    return among.gather(-1, a.topk(size).indices).double().mean(-1)
+
+
+def correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Return the correlation of centred rows over the last dimension; of `centred_ranks` it is Spearman's."""
+    length = (a.square().sum(-1) * b.square().sum(-1)).sqrt()
+    return torch.where(length > 0, (a * b).sum(-1) / length.clamp_min(torch.finfo(length.dtype).tiny), 0.0)
+
+
+def centred_ranks(values: Tensor) -> Tensor:
+    """Return the ranks of the last dimension less their mean, of float64; ties have their mean rank."""
+    ordered, places = values.sort(dim=-1)
+    new = torch.ones_like(ordered, dtype=torch.bool)
+    new[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
+    group = new.cumsum(-1) - 1
+    position = torch.arange(values.shape[-1], dtype=torch.float64, device=values.device).expand(values.shape)
+    total = torch.zeros_like(position).scatter_add(-1, group, position)
+    count = torch.zeros_like(position).scatter_add(-1, group, torch.ones_like(position))
+    ranks = torch.empty_like(position).scatter(-1, places, (total / count.clamp_min(1)).gather(-1, group))
+    return ranks - ranks.mean(-1, keepdim=True)
+
+
+def _share_rows(setting: Setting, pairs: Iterable[tuple[Tensor, Tensor]], active: Tensor) -> Iterator[Row]:
+    """Yield the share of dimensions of a ninth that do not help a pair of classes: for want of shots, or never.
+
+    By the criterion of `few_shot.helps`, each dimension given all others, with the means and spreads of all rows;
+    ninths by the two classes; mean, deviation and number are over pairs of classes.
+    """
+    shares: dict[tuple[str, str], list[Tensor]] = {}
+    for gap, spread in pairs:
+        roles = few_shot.harm(gap, spread, n_shot=setting.episodes.n_shot)
+        for ninth, members in _ninths(spread, gap, active).items():
+            for role in ("few_shot", "metric"):
+                shares.setdefault((ninth, role), []).append(roles[role][members].double().mean())
+    for (ninth, role), values in shares.items():
+        point = setting.point | {"method": "theory", "label": ninth}
+        yield episode_row(point, f"{role}_share", torch.stack(values))
+
+
+def _left_out_rows(setting: Setting, ninths: dict[str, Tensor]) -> Iterator[Row]:
+    """Yield the gain of leaving the dimensions of a ninth out, over episodes; ninths by the means over classes."""
+    X, width = setting.data.X, setting.data.X.shape[1]
+    masks = torch.ones(len(ninths) + 1, width, dtype=X.dtype, device=X.device)
+    for mask, members in zip(masks[1:], ninths.values(), strict=True):
+        mask[members] = 0
+    plain, *others = by_mask(setting, masks[:, None].expand(-1, len(setting.episodes), -1))
+    for (ninth, members), values in zip(ninths.items(), others, strict=True):
+        left = width - len(members)
+        point = setting.point | {"method": "left_out", "probe": EUCLIDEAN, "label": ninth, "n_selected": left}
+        yield episode_row(point, "gain", values - plain)
+
+
+def _common(spread: Tensor) -> Tensor:
+    """Return the root of the mean variance over classes, (n_features,)."""
+    return spread.square().mean(0).sqrt()
+
+
+def _active(X: Tensor) -> Tensor:
+    """Return the dimensions that vary, growing."""
+    variance, order = X.double().var(0).sort()
+    return order[variance.cumsum(0) > IDLE * variance.sum()].sort().values
+
+
+def _ninths(spread: Tensor, gap: Tensor, active: Tensor) -> dict[str, Tensor]:
+    """Return the dimensions of every ninth of `NINTHS`, equally many up to one."""
+    thirds = active[spread[active].argsort(stable=True)].tensor_split(3)
+    parts = (part for third in thirds for part in third[gap[third].argsort(stable=True)].tensor_split(3))
+    return dict(zip(NINTHS, parts, strict=True))
