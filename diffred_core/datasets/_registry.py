@@ -41,7 +41,7 @@ def load(task: str, *, seed: int = 0, image_size: int | None = None) -> Dataset:
     Raises
     ------
     InputError
-        If the task is unknown, cannot be had, or does not hold what it must.
+        If the task is unknown, cannot be found, read or downloaded, or does not hold what it must.
     """
     parts = split_corruption(task)
     if parts is not None:

@@ -142,7 +142,7 @@ def percent_ticks(ax: Axes, which: str = "y") -> None:
 
 def line(ax: Axes, rows: pd.DataFrame, *, x: str, look: Look, label: str | None = None, band: bool = True) -> None:
     """Draw the means of `rows` along column `x`, with their interval as a band where there is one."""
-    # seaborn rings markers in white, which takes small ones their shape
+    # seaborn rings markers in white, which hides the shape of small ones
     edge = {"markersize": 4.5, "markeredgecolor": look.colour}
     options = {"color": look.colour, "marker": look.marker or None, "linestyle": look.dash} | edge
     label = look.words if label is None else label

@@ -245,7 +245,7 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
                 row[column].plot(rows["place"], rows["mean"], ":", color=look.colour, linewidth=1.6)
         _panel(row[column], title=f"{model}, {names.POOLING[pooling]}", y="" if column else "test accuracy (%)")
         style.percent_ticks(row[column])
-    panels[0][0].set_ylim(top=1.01)  # of all panels: an interval of few networks may reach beyond an accuracy's most
+    panels[0][0].set_ylim(top=1.01)  # of all panels: an interval of few networks may exceed 100 %
     dotted = "; dotted: before training" if names.UNTRAINED in set(summary["recipe"]) else ""
     _legend(panels, f"bands: {interval_name(summary, over='networks')}{dotted}")
     return panels[0][0]
