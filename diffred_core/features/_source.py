@@ -1,4 +1,4 @@
-"""Where features come from, said once: model, task, weights, splits, device; and what can be asked for."""
+"""The source of features: model, task, weights, splits and device, named once, and methods for what it gives."""
 
 from __future__ import annotations
 
