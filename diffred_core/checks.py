@@ -1,4 +1,4 @@
-"""What every array function asks of its arguments, each said once."""
+"""Checks of arguments that the array functions share."""
 
 from __future__ import annotations
 

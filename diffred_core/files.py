@@ -48,7 +48,7 @@ def write_json(path: Path | str, value: object) -> Path:
 
 
 def remembered(path: Path | str, make: Callable[[], object]) -> Any:
-    """Return the JSON value kept at `path`; where there is none that is whole, that of `make`, now kept."""
+    """Return the JSON value at `path`; if it is missing or cut short, call `make`, keep its value and return that."""
     path = Path(path)
     if path.is_file():
         with contextlib.suppress(ValueError):

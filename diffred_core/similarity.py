@@ -1,4 +1,4 @@
-"""Similarities other than linear CKA, to see whether a finding hangs on the measure."""
+"""Similarities other than linear CKA, to see whether a finding depends on the measure."""
 
 from __future__ import annotations
 

@@ -70,6 +70,7 @@ PURE = {  # by the start of a file's name in a chapter: what it may not load, ho
     "figures": ("torch", "timm"),
 }
 MODULES = sorted(path for path in sources.PACKAGE.rglob("*.py") if path != sources.PACKAGE / "__init__.py")
+MOST_ROOMS, MOST_ARROWS = 27, 100
 SHOWN = "timm matplotlib pandas torch papermill"
 
 
@@ -217,3 +218,34 @@ def test_no_room_reaches_for_the_private_names_of_another():
                 if private and parts[: len(own)] != own:
                     reached.append(f"{path.name}: {node.module}")
     assert reached == []
+
+
+def arrows_of(modules: list[Path], package: Path = sources.PACKAGE) -> set[tuple[str, str]]:
+    """Return which room imports which; all chapters together are one room here, for they keep one rule."""
+    pairs = {
+        (of.relative_to(package).parts[0].removesuffix(".py"), to.relative_to(package).parts[0].removesuffix(".py"))
+        for of in modules
+        for to in sources.imported_files(of, package=package) - {package / "__init__.py"}
+    }
+    return {(of, to) for of, to in pairs if of != to}
+
+
+def test_rooms_and_the_arrows_between_them_are_few():
+    rooms = {path.relative_to(sources.PACKAGE).parts[0] for path in MODULES}
+    arrows = arrows_of(MODULES)
+    print(f"{len(rooms)} rooms, {len(arrows)} arrows")
+    assert len(rooms) <= MOST_ROOMS
+    assert len(arrows) <= MOST_ARROWS
+
+
+def test_an_arrow_is_counted_once_and_never_within_a_room(tmp_path):
+    package = tmp_path / "diffred_core"
+    contents = {"cka/a.py": "from diffred_core import moments", "cka/b.py": "from diffred_core.cka import a"}
+    contents |= {"chapters/one/a.py": "from diffred_core.chapters.two import b", "chapters/two/b.py": ""}
+    contents |= {"cka/c.py": "import diffred_core.moments", "errors.py": ""}
+    for name in ("__init__.py", *(f"{room}/__init__.py" for room in ("cka", "moments", "chapters"))):
+        contents[name] = ""
+    for name, text in contents.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    assert arrows_of(list(package.rglob("*.py")), package) == {("cka", "moments")}

@@ -1,12 +1,15 @@
-"""The templates run as papermill runs them, on features from a file, and keep the rules of a template."""
+"""The templates run as papermill and JupyterLab run them, on features from a file, and keep the rules of a template."""
 
 from __future__ import annotations
 
 import ast
 import json
+import platform
 import re
 from pathlib import Path
 
+import nbclient
+import nbformat
 import numpy as np
 import papermill
 import pytest
@@ -15,13 +18,12 @@ from synthetic_task import make_task
 
 from diffred_core import results
 from diffred_core.chapters import few_shots
-from diffred_core.running import notebook_parameters
+from diffred_core.running import notebook_parameters, sources
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-EXECUTED = ("subset_probes", "subset_similarity", "summary", "few_shot", "few_shot_theory", "few_shot_summary")
+ALL = "few_shot_theory"  # the quickest: what "Run all" does, the others run as papermill does
+EXECUTED = ("subset_probes", "subset_similarity", "summary", "few_shot", ALL, "few_shot_summary")
 TEMPLATES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-ALONE = ("summary", "few_shot_theory", "few_shot_summary", "tunnel_statistics")  # read no features
-TRAINED = ("tunnel_small_networks",)  # nothing to load: the notebook trains its networks
 MOST_CELLS = 14
 QUICK = {"n_seeds": 2, "fractions": [0.1, 0.2, 0.5], "model": "synthetic"}
 
@@ -96,10 +98,23 @@ def test_the_smoke_grid_runs_every_template():
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_the_first_code_cell_holds_the_parameters_with_help(name):
     path = NOTEBOOKS / f"{name}.ipynb"
-    found = notebook_parameters.read_parameters(path)
-    assert all(parameter.help for parameter in found.values())
-    needed = {"model", "task", "seed"} | (set() if name in TRAINED else {"checkpoint"})
-    assert name in ALONE or needed <= set(found)
+    parameters = notebook_parameters.read_parameters(path)
+    assert all(parameter.help for parameter in parameters.values())
+    assert missing(set(parameters), sources.imported_names(path)) == set()
+
+
+def missing(parameters, imports):
+    """Return the parameters that a template lacks: what reads features takes any model, task and weights."""
+    reads = "diffred_core.features" in imports
+    of_model = reads or bool({"model", "task"} & parameters)
+    needed = {"model", "task", "seed"} if of_model else set()
+    return (needed | ({"checkpoint"} if reads else set())) - parameters
+
+
+def test_a_missing_parameter_is_seen():
+    assert missing({"n_trials"}, {"diffred_core.results"}) == set()
+    assert missing({"model", "task"}, {"diffred_core.results"}) == {"seed"}
+    assert missing({"n_trials"}, {"diffred_core.features"}) == {"model", "task", "seed", "checkpoint"}
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -115,6 +130,15 @@ def test_the_last_cell_writes_the_table(name):
     assert ".write(" in text_of(cells(NOTEBOOKS / f"{name}.ipynb", "code")[-1])
 
 
+def run_all(template, output):
+    """Execute a template as JupyterLab does: by nbclient, in the folder of the notebook, with its own defaults."""
+    notebook = nbformat.read(template, as_version=4)
+    place = {"metadata": {"path": str(template.parent)}}
+    nbclient.NotebookClient(notebook, kernel_name="python3", resources=place).execute()
+    nbformat.write(notebook, output)
+    return output
+
+
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
     """Run the templates on an array of embeddings, the summaries on the tables of the others."""
@@ -125,10 +149,12 @@ def executed(tmp_path_factory):
     probes = QUICK | {"logistic_fractions": [0.2], "task": task}
     few_shot = {"model": "synthetic", "task": task, "n_way": 3, "n_episodes": 40, "n_head_episodes": 10, "ways": [2, 4]}
     chosen = {"subset_probes": probes, "subset_similarity": QUICK | {"task": task}, "summary": {}}
-    chosen |= {"few_shot": few_shot, "few_shot_theory": {"n_trials": 2000}, "few_shot_summary": {}}
+    chosen |= {"few_shot": few_shot, "few_shot_summary": {}}
     outputs = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFRED_RUNS", str(folder / "runs"))
+        patch.setenv("PYTHONPATH", str(NOTEBOOKS.parent))  # this checkout, wherever an installed package comes from
+        outputs[ALL] = run_all(NOTEBOOKS / f"{ALL}.ipynb", folder / f"{ALL}.ipynb")
         for name, parameters in chosen.items():
             outputs[name] = folder / f"{name}.ipynb"
             papermill.execute_notebook(
@@ -181,6 +207,15 @@ def test_every_table_has_a_caption(name, executed):
     tables = [html for html in shown(executed[0][name]) if "<table" in html]
     assert tables
     assert all(re.search("<caption>.+</caption>", html) for html in tables)
+
+
+def test_run_all_takes_the_defaults_and_this_python(executed):
+    outputs, tables = executed
+    defaults = notebook_parameters.read_parameters(NOTEBOOKS / f"{ALL}.ipynb")
+    said = results.read_provenance(tables / "summary" / "summary" / f"{ALL}.csv")
+    assert said["parameters"] == {name: parameter.default for name, parameter in defaults.items()}
+    kernel = json.loads(outputs[ALL].read_text())["metadata"]["language_info"]["version"]
+    assert kernel == platform.python_version() == said["versions"]["python"]
 
 
 def test_tables_are_written_with_their_provenance(executed):

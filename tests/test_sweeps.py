@@ -141,7 +141,8 @@ def test_gap_is_full_minus_mean_of_draws(probes):
     assert gap.value == pytest.approx(full - mean)
     assert 0 < gap.low < gap.value < gap.high
     methods = set(rows(probes, metric="accuracy_gap")["method"])
-    assert methods == {"random", "pca", "top_variance"}  # of a projection there are too few draws
+    assert {"random", "pca", "top_variance"} <= methods
+    assert not [name for name in methods if name.startswith("random_projection")]  # there are too few draws of them
 
 
 def test_sizes_are_the_published_ones():
@@ -346,12 +347,14 @@ def golden_tables():
 
 @pytest.mark.parametrize("name", ["subset_probes", "subset_similarity"])
 def test_tables_equal_the_golden_ones(name):
-    """Hold a tiny sweep to ``tests/golden``.
+    """Hold a tiny sweep to ``tests/golden``, method by method: another comparator changes none of these rows.
 
     Made again, after a change that is meant, by
     ``python -c "import sys; sys.path.insert(0, 'tests'); import test_sweeps as t; t.write_golden()"``.
     """
-    pd.testing.assert_frame_equal(golden_tables()[name], results.read(GOLDEN / f"{name}.csv"), rtol=1e-5, atol=1e-7)
+    golden, table = results.read(GOLDEN / f"{name}.csv"), golden_tables()[name]
+    table = table[table["method"].isin(golden["method"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(table, golden, rtol=1e-5, atol=1e-7)
 
 
 def write_golden():

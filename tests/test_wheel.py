@@ -43,6 +43,14 @@ def diffred(installed, tmp_path):
     return run
 
 
+def test_what_is_not_python_comes_with_it(installed):
+    package = PROJECT / "diffred_core"
+    needed = {package / "py.typed", *package.rglob("*.pyi"), *(package / "results" / "data").iterdir()}
+    assert len(needed) > 5
+    assert [path for path in needed if not (installed / path.relative_to(PROJECT)).is_file()] == []
+    assert not (installed / "tests").exists()  # the control: not everything is taken
+
+
 def test_notebooks_and_their_parameters_are_listed(diffred):
     assert diffred("notebooks").stdout.split() == sorted(path.stem for path in (PROJECT / "notebooks").glob("*.ipynb"))
     assert "n_seeds: int = 5" in diffred("parameters", "subset_probes").stdout

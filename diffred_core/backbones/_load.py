@@ -57,7 +57,7 @@ def load(
     Raises
     ------
     InputError
-        If the name is unknown, or the weights cannot be had or do not fit.
+        If the name is unknown, or the weights cannot be found, read or downloaded, or do not fit.
     """
     options = dict(model_args or {})
     module = _create(model, pretrained=checkpoint is None and model not in PACKAGES, options=options)
@@ -106,8 +106,8 @@ def _create(name: str, *, pretrained: bool, options: dict[str, Any]) -> nn.Modul
         if name.startswith(LOCAL):
             place, remedy = "a folder in timm's format", "save them there by timm.models.save_for_hf"
         raise InputError(
-            f"expected the weights of {name!r} from {place}, but they cannot be had ({type(error).__name__}); {remedy}"
-            f", give a checkpoint file, or choose one of {', '.join(PACKAGES)}"
+            f"expected the weights of {name!r} from {place}, but they cannot be found, read or downloaded "
+            f"({type(error).__name__}); {remedy}, give a checkpoint file, or choose one of {', '.join(PACKAGES)}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Confidence limits of subset CKA over rows, without anything n x n: a jackknife over blocks of rows."""
+"""Confidence limits of subset CKA over rows, without n x n matrices: a jackknife over blocks of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CKA of any subsets of features, hard or soft, as a bilinear form in one d x d matrix; and what it would be by chance.
+"""CKA of any subsets of features, hard or soft, as a bilinear form in one d x d matrix; its null.
 
 Keeping the features of a mask m gives the kernel K_m = sum_j m_j^2 x_j x_j', x_j the centred columns. So every
 similarity <K_m, K_q> is sum_jk m_j^2 q_k^2 U_jk with U_jk the similarity of the single features j and k:

@@ -1,4 +1,4 @@
-"""What a task is: images read one at a time, labels, names, splits, and digests of it wherever it lies."""
+"""A task: images read one at a time, labels, names and splits, and digests of its content, wherever it is stored."""
 
 from __future__ import annotations
 

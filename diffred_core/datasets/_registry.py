@@ -41,7 +41,7 @@ def load(task: str, *, seed: int = 0, image_size: int | None = None) -> Dataset:
     Raises
     ------
     InputError
-        If the task is unknown, cannot be had, or does not hold what it must.
+        If the task is unknown, cannot be found, read or downloaded, or does not hold what it must.
     """
     if image_size is not None and image_size < 1:
         raise InputError(f"expected image_size of at least 1 pixel, got {image_size}; leave it out for the task's own")

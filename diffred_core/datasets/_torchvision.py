@@ -87,7 +87,7 @@ def _open(set_name: str, options: dict[str, Any]) -> Any:
 def _attempt(make: Any, root: Path, options: dict[str, Any], set_name: str) -> Any:
     try:
         return make(root, **options)
-    # torchvision raises RuntimeError, urllib its OSError, gdown-like helpers ValueError: all mean "not to be had".
+    # torchvision raises RuntimeError, urllib its OSError, gdown-like helpers ValueError: all mean that there is none.
     except (RuntimeError, OSError, ValueError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(

@@ -1,4 +1,4 @@
-"""The figure `speed`: seconds of ours, of the peers and of the floor, claim by claim."""
+"""The figure `speed`: seconds of this package, of its peers and of the floor, the step nobody can skip, by claim."""
 
 from __future__ import annotations
 

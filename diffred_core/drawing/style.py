@@ -163,7 +163,7 @@ def line(ax: Axes, rows: pd.DataFrame, *, x: str, look: Look, label: str | None 
     numbers = rows.sort_values(x).melt(x, ["mean", *limits])
     bars = (lambda values: values.iloc[1:]) if limits else None
     interval = {"estimator": lambda values: values.iloc[0], "errorbar": bars}
-    # seaborn rings markers in white, which takes small ones their shape
+    # seaborn rings markers in white, which hides the shape of small ones
     marks = {"marker": look.marker or None, "markersize": 4.5, "markeredgecolor": look.colour}
     options = {"color": look.colour, "linestyle": look.dash, "linewidth": 1.6} | marks
     options |= {"label": look.words if label is None else label, "legend": False, "ax": ax}

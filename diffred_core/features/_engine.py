@@ -46,7 +46,7 @@ def build_engine(
     Raises
     ------
     InputError
-        If a layer, the pooling or the engine is not to be had.
+        If a layer or a way of pooling is unknown, or the engine is not installed or cannot run on the device.
     """
     network = LayerFeatures(backbone, layers, pool=pool).eval()
     if choose(engine, device) == "openvino":

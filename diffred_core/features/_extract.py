@@ -1,4 +1,4 @@
-"""From images to a feature store, all layers in one pass, going on where it was interrupted."""
+"""From images to a feature store, all layers in one pass, continuing where it was interrupted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What features depend on: change one thing, and the key is another."""
+"""What features depend on: if any of it changes, the key changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features of images that another task has had extracted: found by the content of the image, copied row by row."""
+"""Features of images that were extracted for another task: found by the content of the image, copied row by row."""
 
 from __future__ import annotations
 

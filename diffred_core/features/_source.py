@@ -1,4 +1,4 @@
-"""Where features come from, said once: model, task, weights, splits, device; and what can be asked for."""
+"""The source of features: model, task, weights, splits and device, named once, and methods for what it gives."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Source:
         Raises
         ------
         InputError
-            If the model, the task or the file cannot be had, or does not hold what it must.
+            If the model, the task or the file cannot be found, read or downloaded, or does not hold what it must.
         """
         if self._embeddings is None:
             return self._task_features((layer,), AVERAGE, None)[layer]
@@ -183,7 +183,7 @@ class Source:
         Raises
         ------
         InputError
-            If the task has no images, an option is out of range, or the features cannot be had.
+            If the task has no images, an option is out of range, or as `load`.
         """
         self._refuse_embeddings(
             "expected a task of images, got {!r}: embeddings hold no images to crop; leave views out and take at "

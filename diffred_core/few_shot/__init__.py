@@ -3,7 +3,7 @@
 y --sample_episodes--> Episodes                              row indices, drawn once, shared by all that is compared
 X, episodes, order, sizes --centroid_curve, linear_head_curve--> accuracy (n_episodes, n_sizes), in one pass
 gap, spread, n_shot --error_given_prototypes, approximate_error, helps, harm, optimal_mask--> what to expect
-gap, spread, n_shot, seed --simulated_errors, averaged_errors--> what comes out
+gap, spread, n_shot, seed --simulated_errors, averaged_errors--> what draws give
 """
 
 from diffred_core.few_shot._centroid import centroid_curve as centroid_curve

@@ -4,8 +4,8 @@ Class a has mean ``mu_a``, class b ``mu_b``, both have standard deviations ``spr
 prototype is the mean of `n_shot` rows. The first statement generalises theorem 5.1 of Luo et al. 2023
 (arXiv 2310.03843) to any number of features; the rest is our own derivation, with explicit constants in place of the
 paper's O(sqrt(log n / n)). A diagonal mask m multiplies `gap` and `spread`. Every function broadcasts over leading
-dimensions and takes ``n_shot=math.inf`` for prototypes that are known. Seeded draws of such classes, and their
-Monte-Carlo errors, stand beside the formulas to hold them against.
+dimensions and takes ``n_shot=math.inf`` for prototypes that are known. Seeded draws of such classes, with their
+Monte-Carlo errors, check the formulas.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What few-shot curves and masks both ask of rows and numbers, each said once."""
+"""Checks of rows and numbers that few-shot curves and masks share."""
 
 from __future__ import annotations
 

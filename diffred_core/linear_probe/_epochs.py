@@ -1,4 +1,4 @@
-"""Probes on every layer by the published recipe, epoch by epoch: what choosing the epoch on test rows buys."""
+"""Probes on every layer by the published recipe, epoch by epoch: what choosing the epoch on test rows adds."""
 
 from __future__ import annotations
 

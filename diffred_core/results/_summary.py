@@ -1,4 +1,4 @@
-"""The rows of a results table that are meant, and mean, interval and number of repeats of its groups."""
+"""Selecting rows of a results table; mean, interval and number of repeats of its groups."""
 
 from __future__ import annotations
 

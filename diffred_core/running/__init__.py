@@ -1,6 +1,6 @@
 """Running notebooks and grids of them: parameters, records, the runner, the grid.
 
-What it hands on stands in ``__init__.pyi`` and is imported when it is first used: most commands need little of it.
+Its public names are those of ``__init__.pyi``; each is imported when it is first used: most commands need few of them.
 """
 
 import lazy_loader

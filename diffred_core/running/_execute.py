@@ -36,7 +36,7 @@ def execute(
 ) -> str | None:
     """Execute `notebook` into the file `part` and return None, or why it failed.
 
-    papermill's own metadata is no witness: after a dead kernel or a timeout it calls every cell completed. So
+    papermill's own metadata cannot be trusted: after a dead kernel or a timeout it calls every cell completed. So
     a run is good only if papermill returned normally, and every code cell was executed, and none put out an error.
 
     Raises

@@ -1,4 +1,4 @@
-"""One private kernel: this Python, its own sockets and settings, and no way to outlive its run."""
+"""One private kernel: this Python, its own sockets and settings, killed when its run ends."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The same schema serves the runner (which refuses what does not fit before it starts), the command line (which
 reads ``-p name=value`` by it) and the book (which prints it). The form is the one that ``papermill --help-notebook``
-reads (that reader passes over ``A | None``); here a line that does not have it is an error, not a silence.
+reads (that reader passes over ``A | None``); here a line that does not have it is an error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tunnel of a network: where depth stops to help, and what it costs on other data.
+"""The tunnel of a network: from which layer on depth no longer helps, and what it costs on other data.
 
 Accuracies of probes on every layer, in execution order, last = penultimate (the classifier itself is left out):
 

@@ -1,6 +1,6 @@
 """IV. Depth: every layer in and out of distribution, and networks trained here (Harun et al. 2024).
 
-What the chapter hands on stands in ``__init__.pyi``; it is imported when it is first used.
+Its public names are those of ``__init__.pyi``; each is imported when it is first used.
 """
 
 import lazy_loader

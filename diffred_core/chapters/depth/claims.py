@@ -1,8 +1,8 @@
 """Claims about depth, held against a table of `layers` or of `small_networks`: each with its numbers and a verdict.
 
 Of small networks, compared in pairs of one seed, three claims are those of Harun et al. (2024): keeping the resolution
-(no early pooling) keeps OOD performance, depth loses it, and what is lost is lost on other data and not on the task
-that the network was trained on. The fourth is what their name for it, a tunnel that training digs, would have: that the
+(no early pooling) retains OOD performance, a deeper network retains less of it, and the last layers lose more on other
+data than on the task that the network was trained on. The fourth tests whether training makes the tunnel: whether the
 same network retained more before it was trained.
 """
 

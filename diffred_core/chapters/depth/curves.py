@@ -1,4 +1,4 @@
-"""Accuracy by layer, in one of three designs and as published, and the rows that say what is read off it."""
+"""Accuracy by layer, in one of three designs and as published, and the rows computed from it."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
         y = "test accuracy (%)" if ax in panels.axes[:, 0] else ""
         _panel(ax, title=f"{model}, {names.network_words(pooling)}", y=y)
         style.percent_ticks(ax)
-    panels.set(ylim=(None, 1.01))  # of all panels: an interval of few networks may reach beyond an accuracy's most
+    panels.set(ylim=(None, 1.01))  # of all panels: an interval of few networks may exceed 100 %
     dotted = "; dotted: before training" if names.UNTRAINED in set(summary["recipe"]) else ""
     return _with_legend(panels, f"bands: {interval_name(summary, over='networks')}{dotted}")
 

@@ -1,4 +1,4 @@
-"""The shape of every layer, its likeness to the last one, and how redundant it is."""
+"""The shape of every layer, its similarity to the last one, and how redundant it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tunnel made and unmade: small networks with and without early pooling, every convolution swept like any layer."""
+"""Tunnels in small networks trained here, with and without early pooling; every convolution is swept like any layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of the chapter for readers: what is retained, where the tunnel begins, and what the networks tell right."""
+"""Tables of the chapter for readers: what is retained, where the tunnel begins, and the accuracy of classifiers."""
 
 from __future__ import annotations
 
@@ -76,6 +76,6 @@ network_retained = Table(
 )
 classifiers = Table(
     _classifiers,
-    "Test images that the networks' own classifiers tell right, in percent, 95 % interval over networks.",
+    "Accuracy of the networks' own classifiers on test images, in percent, 95 % interval over networks.",
     1,
 )

@@ -1,6 +1,6 @@
 """III. Few shots: which dimensions to keep with few labelled images (Luo et al. 2023).
 
-What the chapter hands on stands in ``__init__.pyi``; it is imported when it is first used.
+Its public names are those of ``__init__.pyi``; each is imported when it is first used.
 """
 
 import lazy_loader

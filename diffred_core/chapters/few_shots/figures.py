@@ -1,4 +1,4 @@
-"""The figures of a model and task, and of the theory, each beside its words: here those along an axis."""
+"""The figures of a model and task, and of the theory, each beside its words: in this file those along an axis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Few shots, one row a method: what every mask gains, and how near importances are to each other."""
+"""Few shots, one row a method: what every mask gains, and how well importances agree."""
 
 from __future__ import annotations
 

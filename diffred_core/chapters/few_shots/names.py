@@ -1,4 +1,4 @@
-"""Who ranks the dimensions, which masks there are, what classifies: spelled once, with words for readers."""
+"""Importances, masks and classifiers of the chapter: each name spelled once, with words for readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What explains the accuracies: how near estimated importance is to that of an oracle, and what stands in the way."""
+"""What explains the accuracies: how well estimated importance agrees with an oracle's, and which dimensions do harm."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """I. Diffused redundancy: random parts of a layer, and what else keeps as many numbers (Nanda et al. 2023).
 
-What the chapter hands on stands in ``__init__.pyi``; it is imported when it is first used.
+Its public names are those of ``__init__.pyi``; each is imported when it is first used.
 """
 
 import lazy_loader

@@ -1,6 +1,6 @@
 """IV. The published statistics of the tunnel, computed again from the published table (Harun et al. 2024).
 
-What the chapter hands on stands in ``__init__.pyi``; it is imported when it is first used.
+Its public names are those of ``__init__.pyi``; each is imported when it is first used.
 """
 
 import lazy_loader

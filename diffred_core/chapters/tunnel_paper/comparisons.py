@@ -1,4 +1,4 @@
-"""Which networks are held against which: every comparison of the paper as two selections and what pairs them."""
+"""Which networks are compared: every comparison of the paper as two selections of rows and what pairs them."""
 
 from __future__ import annotations
 
