@@ -194,9 +194,10 @@ class SoftMask(TransformerMixin, BaseEstimator):
         check_classification_targets(y)
         rows = _rows(X)
         codes = torch.from_numpy(np.unique(y, return_inverse=True)[1])
-        known = soft_mask.class_statistics(rows, codes)
-        R = soft_mask.importance(known, kind=self.pair)
-        mask = soft_mask.mask(R, kind=self.kind, spread=known.spread, magnitude=known.magnitude, fraction=self.fraction)
+        statistics = soft_mask.class_statistics(rows, codes)
+        R = soft_mask.importance(statistics, kind=self.pair)
+        options = {"kind": self.kind, "fraction": self.fraction}
+        mask = soft_mask.mask(R, spread=statistics.spread, magnitude=statistics.magnitude, **options)
         self.importance_, self.mask_ = R.numpy(), mask.numpy()
         return self
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from diffred_core.errors import InputError
 
@@ -61,10 +61,20 @@ def t_interval(estimate: float, error: float, *, degrees: int, level: float = 0.
         Degrees of freedom of the standard error.
     level : float
         Confidence level in (0, 1).
+
+    Raises
+    ------
+    InputError
+        If the level is out of range. Without a degree of freedom the limits are NaN.
     """
-    check_level(level)
-    reach = float(stats.t.ppf(0.5 + level / 2, degrees)) * error
+    reach = t_quantile(level, degrees=degrees) * error
     return Interval(estimate, estimate - reach, estimate + reach)
+
+
+def t_quantile(level: float, *, degrees: int) -> float:
+    """Return how many standard errors the symmetric interval of Student's t reaches; arguments of `t_interval`."""
+    check_level(level)
+    return float(special.stdtrit(degrees, 0.5 + level / 2))
 
 
 def jackknife_error(leave_one_out: ArrayLike) -> np.ndarray:

@@ -12,13 +12,13 @@ PACKAGES = ("diffred-core", "torch", "numpy", "pandas", "scipy", "timm", "torchv
 
 def versions() -> dict[str, str]:
     """Return the version of Python and of each installed package of `PACKAGES`."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def commit() -> tuple[str | None, bool | None]:

@@ -1,4 +1,4 @@
-"""How redundant a layer is for a task, and how unevenly its classes pay for a smaller subset."""
+"""How redundant a layer is for a task, how unevenly its classes pay, and what a loss of accuracy is called."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffred_core.errors import InputError
+
+# Of a tunnel (`tunnel.strength`). They stand here because figures, which load no torch, name them too.
+STRENGTHS: dict[str, float] = {"negligible": 95.0, "weak": 90.0, "medium": 80.0, "strong": 0.0}
+"""The least percentage retained of every strength (Harun et al. 2024): [95, 100], [90, 95), [80, 90), [0, 80)."""
 
 
 def diffused_redundancy(
@@ -46,6 +50,30 @@ def diffused_redundancy(
     if estimator == "nearest":
         return float(1 - fraction[np.abs(ratio - delta).argmin()])
     raise InputError(f"expected estimator 'first' or 'nearest', got {estimator!r}; 'first' is the definition")
+
+
+def strength(percent: float) -> str:
+    """Return the strength of a tunnel from the percentage of OOD performance retained (Harun et al. 2024).
+
+    Parameters
+    ----------
+    percent : float
+        From `percent_retained`; the published bins are for its mean over OOD sets.
+
+    Returns
+    -------
+    str
+        A key of `STRENGTHS`.
+
+    Raises
+    ------
+    InputError
+        A percentage outside [0, 100].
+    """
+    percent = float(percent)
+    if not 0 <= percent <= 100:
+        raise InputError(f"expected percent in [0, 100], got {percent:g}; pass a value of tunnel.percent_retained")
+    return next(name for name, least in STRENGTHS.items() if percent >= least)
 
 
 def _checked_curve(

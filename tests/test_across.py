@@ -84,7 +84,7 @@ def test_summary_holds_every_claim_for_every_cell_and_is_a_results_table(tables,
 
 def test_verdicts_are_counted_and_every_claim_names_its_cell(tables):
     counts = random_subsets.across.verdict_counts(random_subsets.across.summary_table(*tables)).set_index("claim")
-    claims = random_subsets.across.every(*tables)
+    claims = random_subsets.across.all_claims(*tables)
     assert counts.sum(axis=1).tolist() == [2] * 4
     for verdict in ("holds", "undecided", "fails"):
         assert counts[verdict].sum() == sum(claim.verdict == verdict for claim in claims)

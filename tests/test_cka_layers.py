@@ -123,7 +123,8 @@ def test_what_has_no_value_is_refused():
         (lambda: linear_cka(X, torch.full((10, 2), 0.1)), "got none in layer 1"),
         (lambda: linear_cka(X[:, :1] * 0 + 7, X, debiased=False), "got none in layer 0"),
         (lambda: linear_cka(torch.eye(4), torch.eye(4)), "CKA is 0/0"),  # all rows equally far apart
-        (lambda: linear_cka(X * float("nan"), X), "layer 0"),
+        (lambda: linear_cka(X * float("nan"), X), r"expected finite values in layers\[0\], got NaN .* in 10 rows"),
+        (lambda: linear_cka(X, X / 0), r"expected finite values in other_layers\[0\]"),
         (lambda: layer_cka([]), "at least one layer"),
         (lambda: layer_cka([X], []), "at least one layer"),
         (lambda: linear_cka(X[:, 0], X), r"layers\[0\] of shape"),
@@ -146,6 +147,8 @@ def test_kernel_cka_refuses_what_is_no_kernel():
         for pair in ((K, bad), (bad, K)):
             with pytest.raises(InputError, match="to be a symmetric matrix"):
                 kernel_cka(*pair)
+    with pytest.raises(InputError, match="expected finite values in L, got NaN or infinity in 5 rows"):
+        kernel_cka(K, K * float("nan"))
 
 
 def test_many_rows_make_nothing_of_size_n_by_n():

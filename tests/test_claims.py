@@ -76,7 +76,7 @@ def test_every_claim_of_a_sweep_is_made_and_a_table_of_two_sweeps_is_refused():
     accuracy = [*drawn("random", "accuracy", (0.6, 0.61), 0.1), *drawn("pca", "accuracy", (0.9,), 0.1)]
     gap = {"method": "random", "metric": "accuracy_gap", "fraction": 0.2, "value": 0.1, "low": 0.09, "high": 0.11}
     probes = table(*accuracy, *gini, gap).assign(experiment="subset_probes")
-    found = {claim.name: claim.verdict for claim in random_subsets.claims.every(probes)}
+    found = {claim.name: claim.verdict for claim in random_subsets.claims.all_claims(probes)}
     assert found == {
         "accuracy kept": "fails",
         "PCA beats random": "holds",
@@ -85,9 +85,9 @@ def test_every_claim_of_a_sweep_is_made_and_a_table_of_two_sweeps_is_refused():
     }
     alike = [*drawn("subset_whole", "cka_debiased", (0.5, 0.51)), *drawn("diagonal_null", "cka", (0.2, 0.2))]
     similarity = table(*alike).assign(experiment="subset_similarity")
-    assert [claim.name for claim in random_subsets.claims.every(similarity)] == ["similar beyond inclusion"]
+    assert [claim.name for claim in random_subsets.claims.all_claims(similarity)] == ["similar beyond inclusion"]
     with pytest.raises(InputError, match="table must be of one of subset_probes, subset_similarity, got subset_probes"):
-        random_subsets.claims.every(pd.concat([probes, similarity]))
+        random_subsets.claims.all_claims(pd.concat([probes, similarity]))
 
 
 def test_a_fraction_that_was_not_measured_is_refused():

@@ -204,7 +204,7 @@ def test_folder_errors_name_what_is_wrong(tmp_path: Path) -> None:
         datasets.load(f"folder:{tmp_path / 'empty'}")
     write_images(tmp_path / "one", classes=("cat", "dog"), n=4)
     write_images(tmp_path / "one", classes=("fish",), n=1)
-    with pytest.raises(InputError, match=r"expected at least 3 images in every class.*got 1 in class 'fish'"):
+    with pytest.raises(InputError, match=r"expected at least 3 samples in every class.*got 1 in class 'fish'"):
         datasets.load(f"folder:{tmp_path / 'one'}")
     (tmp_path / "one/bird").mkdir()
     with pytest.raises(InputError, match=r"found none in '.*bird'"):
@@ -236,8 +236,15 @@ def test_dataset_of_parts_that_do_not_fit_is_refused() -> None:
         replace(digits, y=digits.y[:-1])
     with pytest.raises(InputError, match="expected disjoint splits"):
         replace(digits, splits={**digits.splits, "test": digits.splits["train"]})
-    with pytest.raises(InputError, match="expected split indices within"):
-        replace(digits, splits={**digits.splits, "test": torch.tensor([5000])})
+    for bad in (5000, -3):
+        with pytest.raises(InputError, match=rf"expected split indices within 0..1796 .*, got {bad};"):
+            replace(digits, splits={**digits.splits, "test": torch.tensor([bad])})
+
+
+def test_a_bad_image_size_is_refused_before_anything_is_loaded(monkeypatch) -> None:
+    monkeypatch.setattr("diffred_core.datasets._registry.load_torchvision", lambda *_, **__: pytest.fail("loaded"))
+    with pytest.raises(InputError, match="expected image_size of at least 1 pixel, got 0"):
+        datasets.load("torchvision:CIFAR10", image_size=0)
 
 
 def test_importing_datasets_loads_neither_timm_nor_pandas() -> None:

@@ -60,7 +60,8 @@ def test_retention_is_judged_against_the_published_bin(limits, verdict):
 
 
 @pytest.mark.parametrize(
-    ("limits", "verdict"), [((-9.0, -1.0), "holds"), ((-9.0, 1.0), "undecided"), ((1.0, 4.0), "fails")]
+    ("limits", "verdict"),
+    [((-9.0, -1.0), "holds"), ((-9.0, 1.0), "undecided"), ((1.0, 4.0), "fails"), ((0.0, 0.0), "fails")],
 )
 def test_a_tunnel_costs_other_data_more(limits, verdict):
     table = measured("transfer", "away", retained_beyond_id=(-3.0, *limits))
@@ -100,18 +101,18 @@ def test_every_claim_of_a_sweep_is_made():
     quick = {"n_boot": 200, "n_subsets": 0}
     away = make_layers((0.2, 2.0, 1.0, 0.3), task="away", seed=4)
     table = depth.layers(make_layers(), transfer=[away], shifted=[away], published_layers=1, **quick)
-    claims = depth.claims.every(table)
+    claims = depth.claims.all_claims(table)
     assert len(claims) == 1 + 4 + 4 + 1
     by_name = {claim.name: claim.verdict for claim in claims if "with probes of its own" in claim.statement}
     assert by_name["last layer is not best"] == "holds"  # the tasks were made so
     assert by_name["performance is retained"] == "fails"
     assert by_name["loss is of other data"] == "holds"
-    assert len(depth.claims.every(depth.layers(make_layers(), published_layers=0, **quick))) == 1
+    assert len(depth.claims.all_claims(depth.layers(make_layers(), published_layers=0, **quick))) == 1
 
 
 def test_an_accuracy_without_variation_makes_no_claim_of_correlation():
     flat = make_layers((0.0, 0.0, 0.0, 0.0), task="away", seed=4)
     table = depth.layers(make_layers(), transfer=[flat], n_boot=50, n_subsets=0, published_layers=0)
-    names = [claim.name for claim in depth.claims.every(table[table["metric"] != "id_ood_correlation"])]
+    names = [claim.name for claim in depth.claims.all_claims(table[table["metric"] != "id_ood_correlation"])]
     assert "other data follow" not in names
     assert "performance is retained" in names

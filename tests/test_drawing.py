@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
 from diffred_core import drawing
+from diffred_core.chapters import random_subsets
 from diffred_core.drawing import style
+from diffred_core.drawing.speed import speed
 from diffred_core.errors import InputError
 from diffred_core.results import claims
 
@@ -46,6 +50,13 @@ def test_a_line_runs_along_x_with_the_interval_as_its_band():
     heights = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (0.0, 0.3)
     assert plot_points(POINTS.assign(low=None, high=None)).collections[:] == []
+
+
+def test_a_figure_of_nothing_says_so_where_that_may_be_and_is_refused_elsewhere():
+    nothing = drawing.Figure(FIGURE.summary, random_subsets.figures.plot_accuracy, FIGURE.words, empty="No <run>.")
+    assert drawing.show(nothing, POINTS.iloc[:0]).data == "<p>No &lt;run&gt;.</p>"
+    with pytest.raises(InputError, match="needs at least one row"):
+        drawing.show(replace(nothing, empty=""), POINTS.assign(method="a", fraction=1, n=1).iloc[:0])
 
 
 def test_a_table_has_a_caption_and_a_dash_for_what_is_missing():
@@ -96,3 +107,41 @@ def test_a_name_that_nobody_knows_gets_the_next_colour_and_is_drawn():
 
 def test_more_names_than_colours_still_all_have_a_look():
     assert len(drawing.looks({}, [f"way{i}" for i in range(20)])) == 20
+
+
+def test_names_that_nobody_knows_differ_from_all_known_ones_and_from_one_another():
+    known = random_subsets.figures.METHODS
+    for present in (list(known), ["random"], []):
+        chosen = drawing.looks(known, [*present, "new_a", "new_b", "new_c"])
+        assert list(chosen) == [*present, "new_a", "new_b", "new_c"]
+        others = [look for name, look in known.items() if name not in chosen]
+        drawn = [(look.colour, look.marker, look.dash) for look in (*chosen.values(), *others)]
+        assert len(set(drawn)) == len(drawn)
+    assert drawing.looks({}, ["a"])["a"].colour == known["random"].colour  # the control: of nobody, a look is free
+
+
+def test_looks_repeat_only_when_all_are_used_up():
+    looks = drawing.looks({}, [f"way{i:03d}" for i in range(250)]).values()
+    drawn = [(look.colour, look.marker, look.dash) for look in looks]
+    assert len(set(drawn[:196])) == 196
+    assert drawn[196:] == drawn[:54]
+
+
+def test_lines_draw_what_no_look_is_known_of_and_keep_a_mean_outside_of_its_interval():
+    rows = pd.concat([POINTS.assign(kind="old"), POINTS.assign(kind="new_kind", mean=0.9)])
+    ax = style.axes_or_new(None)
+    style.lines(ax, rows, {"old": drawing.Look("old", "#0072B2")}, by="kind", x="x")
+    assert {line.get_label(): line.get_ydata().tolist() for line in ax.lines} == {
+        "old": [0.1, 0.2],
+        "new kind": [0.9, 0.9],
+    }
+    bands = [band.get_paths()[0].vertices[:, 1] for band in ax.collections]
+    assert [(band.min(), band.max()) for band in bands] == [(0.0, 0.3)] * 2
+
+
+def test_a_benchmark_without_what_is_said_of_it_is_refused():
+    rows = pd.DataFrame({"claim": "c", "side": ["a", "b"], "role": ["ours", "peer"], "seconds": [1.0, 3.0]})
+    rows = rows.assign(low=rows["seconds"], high=rows["seconds"], unit="s")
+    with pytest.raises(InputError, match="plot_speed needs the column 'times_ours'"):
+        drawing.show(speed, rows)
+    assert "3.0 times as fast as b" in drawing.show(speed, rows.assign(times_ours=[1, 3])).data

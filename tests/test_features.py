@@ -203,3 +203,15 @@ def test_checkpoint_weights_decide_the_features(pets: Dataset, tmp_path: Path) -
     save_file(state, tmp_path / "v.safetensors")
     other = backbones.load(MODEL, checkpoint=tmp_path / "v.safetensors", image_size=32)
     assert not torch.allclose(extract(other, pets, split="test").read(), first)
+
+
+def test_a_corruption_alone_is_one_of_the_own_task():
+    source = features.Source("some_model", "digits", split_seed=3)
+    noisy = source.of_task("+noise:3")
+    assert (noisy.task, noisy.split_seed) == ("digits+noise:3", 3)
+    assert source.of_task("mnist5k+noise:3").task == "mnist5k+noise:3"
+    at_hand = replace(source, task=datasets.load("digits"))
+    with pytest.raises(
+        InputError, match=r"expected a task by name to corrupt by '\+noise:3', got the dataset 'digits'"
+    ):
+        at_hand.of_task("+noise:3")

@@ -174,7 +174,7 @@ def whole(task="t", recipes=None):
 
 
 def test_every_claim_is_there_once_and_those_that_need_more_are_left_out():
-    claims = few_shots.claims.every(whole())
+    claims = few_shots.claims.all_claims(whole())
     assert [claim.name[:2] for claim in claims] == ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C8"]
     assert [claim.verdict for claim in claims if claim.name.startswith("C8")] == ["holds", "fails"]
 
@@ -188,8 +188,8 @@ def test_every_claim_is_there_once_and_those_that_need_more_are_left_out():
     ],
 )
 def test_a_claim_is_left_out_where_there_is_nothing_to_compare(change, missing):
-    names = {claim.name[:2] for claim in few_shots.claims.every(whole())}
-    assert {claim.name[:2] for claim in few_shots.claims.every(change(whole()))} == names - missing
+    names = {claim.name[:2] for claim in few_shots.claims.all_claims(whole())}
+    assert {claim.name[:2] for claim in few_shots.claims.all_claims(change(whole()))} == names - missing
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_shots_alone_stand_in_where_there_are_no_views():
 )
 def test_a_table_without_the_rows_is_refused(change, message):
     with pytest.raises(InputError, match=message):
-        few_shots.claims.every(change(whole()))
+        few_shots.claims.all_claims(change(whole()))
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_the_summary_holds_every_claim_of_every_task_with_its_interval():
     cells = few_shots.across.claims_by_cell(both)
     summary = few_shots.across.summary(both, cells)
     assert len(summary) == 2 * 9 + 1
-    first = few_shots.claims.every(whole("a"))[0]
+    first = few_shots.claims.all_claims(whole("a"))[0]
     row = summary[(summary["task"] == "a") & (summary["method"] == "C1 top 1 % recovers")].iloc[0]
     assert (row["metric"], row["label"]) == ("claim", first.verdict)
     assert row["low"] == pytest.approx(first.low)

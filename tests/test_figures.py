@@ -162,6 +162,15 @@ def test_a_method_that_no_style_knows_is_drawn_in_a_colour_of_its_own(name, tabl
         assert "bottom pca" not in FIGURES[name].words(FIGURES[name].summary(probes))
 
 
+def test_a_similarity_that_no_style_knows_is_drawn_and_said(tables):
+    added = tables["similarity"].query("method == 'subset_whole' and metric == 'cka_debiased'").assign(metric="cka_new")
+    figure = random_subsets.figures.similarity
+    summary = figure.summary(pd.concat([tables["similarity"], added]))
+    assert "subset whole, cka new" in [line.get_label() for line in figure.plot(summary).lines]
+    assert "subset whole, cka new 0." in figure.words(summary)
+    assert "cka new" not in figure.words(figure.summary(tables["similarity"]))
+
+
 def test_bands_of_redundancy_are_those_of_single_draws(tables, summaries):
     rows = tables["probes"].query("probe == 'ridge' and method == 'random' and delta == 0.9")
     rows = rows[rows["metric"] == "diffused_redundancy_first"]

@@ -10,8 +10,7 @@ from diffred_core import files, results
 from diffred_core.chapters import random_subsets
 from diffred_core.running import Entry
 from diffred_core.staging import find_runs
-from diffred_core.staging._finding import finding, sentence
-from diffred_core.staging._pictures import draw
+from diffred_core.staging._figures import draw, finding, sentence
 
 
 def table(*, model, accuracies, full=0.9, gap=(0.09, 0.05, 0.12)):

@@ -1,5 +1,6 @@
 """Intervals: equal to textbook formulas, and holding the truth as often as they say."""
 
+import itertools
 import math
 
 import numpy as np
@@ -8,7 +9,14 @@ from reference import bootstrap_by_indexing
 from scipy import stats
 
 from diffred_core.errors import InputError
-from diffred_core.intervals import cluster_bootstrap, jackknife_error, mean_interval, paired_bootstrap
+from diffred_core.intervals import (
+    cluster_bootstrap,
+    jackknife_error,
+    mean_interval,
+    paired_bootstrap,
+    t_interval,
+    t_quantile,
+)
 
 
 def test_mean_interval_equals_scipy():
@@ -19,7 +27,13 @@ def test_mean_interval_equals_scipy():
     assert (low, high) == pytest.approx((want.low, want.high))
 
 
+def test_the_quantile_of_t_is_that_of_scipy_to_the_last_bit():
+    for degrees, level in itertools.product((1, 2, 4, 19, 300), (0.5, 0.9, 0.95)):
+        assert t_quantile(level, degrees=degrees) == stats.t.ppf(0.5 + level / 2, degrees)
+
+
 def test_one_repeat_has_no_interval():
+    assert math.isnan(t_interval(0.5, 0.1, degrees=0).low)
     mean, low, high = mean_interval([0.5])
     assert mean == 0.5
     assert math.isnan(low)
@@ -131,6 +145,7 @@ def test_bad_input_is_refused():
         (lambda: cluster_bootstrap([]), "values to be not empty and finite"),
         (lambda: cluster_bootstrap(good, n_boot=0), "n_boot of at least 1, got 0"),
         (lambda: cluster_bootstrap(good, level=1), r"level in \(0, 1\), got 1"),
+        (lambda: t_interval(0.5, 0.1, degrees=3, level=0), r"level in \(0, 1\), got 0"),
         (lambda: jackknife_error([1.0]), "at least 2 blocks"),
     ):
         with pytest.raises(InputError, match=sentence):

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.text import Text
 from synthetic_layers import NAMES, make_layers
 
-from diffred_core import tunnel
+from diffred_core import drawing
 from diffred_core.chapters import depth
 from diffred_core.errors import InputError
 
@@ -145,5 +145,23 @@ def test_tables_show_what_the_sweep_measured(table):
     assert pd.isna(shown["95 % from"])  # the original rule reads the reference task alone
 
 
-def test_the_published_names_of_a_tunnel_are_those_of_the_arrays():
-    assert depth.names.STRENGTHS == tunnel.STRENGTHS
+@pytest.mark.parametrize("name", ["rank", "collapse", "redundancy"])
+def test_a_measure_that_no_style_knows_is_drawn_and_said(name, summaries):
+    added = summaries[name].assign(metric="new_measure")
+    summary = pd.concat([summaries[name], added.drop_duplicates(["place", "recipe"])])
+    assert any("new measure" in line.get_label() for line in PLOTS[name].plot(summary).lines)
+    assert "new measure" in PLOTS[name].words(summary)
+    assert "new measure" not in PLOTS[name].words(summaries[name])
+
+
+def test_bands_are_named_where_there_are_some_alone(summaries):
+    summary = summaries["accuracy"]
+    assert "95 % bootstrap over test images" in PLOTS["accuracy"].plot(summary).get_title(loc="left")
+    without = PLOTS["accuracy"].plot(summary.assign(low=np.nan, high=np.nan))
+    assert without.get_title(loc="left") == "no interval"
+
+
+def test_without_probes_as_published_their_figure_says_so(table):
+    without = table[table["metric"] != "optimism"]
+    assert drawing.show(PLOTS["optimism"], without).data == "<p>No probe as published was asked for.</p>"
+    assert "<img" in drawing.show(PLOTS["optimism"], table).data

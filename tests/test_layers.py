@@ -120,7 +120,7 @@ def test_a_module_imports_only_what_its_room_may(module):
         ("cka/_planted.py", "from sklearn import linear_model", ["sklearn"]),
         ("cka/_planted.py", "def f():\n    import papermill as pm", ["papermill"]),
         ("features/_planted.py", "from diffred_core.chapters import depth", ["chapters.depth"]),
-        ("chapters/depth/planted.py", "from diffred_core.chapters.random_subsets.sizes import SizeGrid", []),
+        ("chapters/depth/planted.py", "from diffred_core.chapters.random_subsets.sizes import Sizes", []),
         ("chapters/depth/planted.py", "from diffred_core.chapters import few_shots", ["chapters.few_shots"]),
         ("chapters/depth/planted.py", "from diffred_core import running", ["running"]),
         ("cka/_planted.py", "from ..features import Source", ["features"]),

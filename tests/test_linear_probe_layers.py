@@ -251,6 +251,7 @@ def spoiled(data, kind, name, split, value):
             ("targets", "task", "train", torch.zeros(80).long()),
             "at least two classes in targets\\['task'\\]\\['train'\\]",
         ),
+        (("targets", "task", "train", torch.full((80,), 3)), "at least two classes in targets"),
         (
             ("targets", "task", "validation", torch.zeros(9).long()),
             "targets\\['task'\\]\\['validation'\\] of shape \\(50,\\)",

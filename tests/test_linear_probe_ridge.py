@@ -168,6 +168,8 @@ def test_one_class_is_refused(task, n_classes):
     X, y = task[0], torch.zeros_like(task[1])
     with pytest.raises(InputError, match="at least two classes, got one class; add rows of another class"):
         linear_probe.fit_ridge(moments.from_features(X, y, n_classes=n_classes), l2=1e-2)
+    with pytest.raises(InputError, match="at least two classes in y, got one; add rows of another class"):
+        linear_probe.fit_ridge_rows(X, y + n_classes - 1, n_classes=n_classes, l2=1e-2)
 
 
 @pytest.mark.parametrize("X", ["features.npz", [[1.0], ["a"]], [[1.0, 2.0], [3.0]]])

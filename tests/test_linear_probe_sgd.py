@@ -81,3 +81,15 @@ def test_published_recipes_are_those_of_the_released_scripts():
 def test_bad_input_is_named(task, options, message):
     with pytest.raises(InputError, match=message):
         linear_probe.fit_sgd(*task, **({"recipe": SHORT} | options))
+
+
+@pytest.mark.parametrize("n_classes", [3, 5])
+def test_one_class_is_refused(task, n_classes):
+    with pytest.raises(InputError, match="at least two classes in y, got one; add rows of another class"):
+        linear_probe.fit_sgd(task[0], torch.full_like(task[1], 2), recipe=SHORT, seed=0, n_classes=n_classes)
+
+
+def test_a_class_without_rows_is_predicted_nowhere(task):
+    X, y = task
+    probe = linear_probe.fit_sgd(X, y, recipe=SHORT, seed=0, n_classes=4)
+    assert set(probe.predict(X).tolist()) == {0, 1, 2}

@@ -44,8 +44,18 @@ def test_a_template_is_short_and_holds_no_function(name):
 def broken_rules(code):
     """Return which rules of a template its code cells break."""
     defined = {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}
-    nodes = [type(node) for cell in code for node in ast.walk(ast.parse(text_of(cell)))]
+    chosen = {ast.If, ast.IfExp, ast.Match}
+    parsed = [node for cell in code for node in ast.walk(ast.parse(text_of(cell)))]
+    nodes, shown = [type(node) for node in parsed], [text for text in map(text_of, code) if text.startswith("show(")]
+    parameters = {node.target.id for node in parsed if isinstance(node, ast.AnnAssign)}
+    keywords = [node for node in parsed if isinstance(node, ast.keyword) and isinstance(node.value, ast.Name)]
     rules = {
+        "claims not shown first": any("claims" in text for text in shown)
+        and not re.search("claims|verdicts", shown[0]),
+        "a choice": bool(chosen & set(nodes)) or any(getattr(node, "ifs", None) for node in parsed),
+        "HTML by hand": any(isinstance(node, ast.Attribute) and node.attr == "data" for node in parsed)
+        or any("HTML(" in text_of(cell) for cell in code),
+        "a parameter that is retyped": any(node.arg == node.value.id in parameters for node in keywords),
         f"more than {MOST_CELLS} code cells": len(code) > MOST_CELLS,
         "a function or class": bool(defined & set(nodes)),
         "no parameters first": code[0]["metadata"].get("tags") != ["parameters"],
@@ -61,6 +71,16 @@ def broken_rules(code):
         (lambda code: [code[0], {"source": "def f(): ..."}, code[1]], "a function or class"),
         (lambda code: [code[1], *code], "no parameters first"),
         (lambda code: code[:1], "no table written last"),
+        (
+            lambda code: [*code, {"source": "show(figure)"}, {"source": "show(c.claims.all_claims(t))"}],
+            "claims not shown first",
+        ),
+        (lambda code: [*code, {"source": "show(a) if a else 'nothing'"}], "a choice"),
+        (lambda code: [*code, {"source": "if a:\n    show(a)"}], "a choice"),
+        (lambda code: [*code, {"source": "x = [a for a in b if a]"}], "a choice"),
+        (lambda code: [*code, {"source": "show(figure).data"}], "HTML by hand"),
+        (lambda code: [*code, {"source": "HTML('<p>')"}], "HTML by hand"),
+        (lambda code: [*code, {"source": "sweep(n=n)"}], "a parameter that is retyped"),
     ],
 )
 def test_a_broken_rule_is_seen(change, rule):
@@ -226,7 +246,7 @@ def test_the_few_shot_verdicts_on_the_page_are_those_of_the_table(executed):
     outputs, tables = executed
     table = results.read_all(tables, analysis="few_shot")
     page = outputs["few_shot"].read_text()
-    claims = few_shots.claims.every(table)
+    claims = few_shots.claims.all_claims(table)
     assert len(claims) >= 9  # no views: C7 and C8 at 5 shots only
     for claim in claims:
         assert claim.evidence in page

@@ -17,12 +17,12 @@ from diffred_core.backbones import normalised
 from diffred_core.errors import InputError
 from diffred_core.features._engine import torch_engine
 from diffred_core.features._layers import LayerFeatures
-from diffred_core.small_networks import Design, Images, Recipe
+from diffred_core.small_networks import Architecture, Images, TrainingRecipe
 from diffred_core.small_networks._images import to_pixels
 from diffred_core.small_networks._train import augmented, channel_statistics
 
-TINY = Design(depth=11, width=2)
-QUICK = Recipe(epochs=1, batch_size=32)
+TINY = Architecture(depth=11, width=2)
+QUICK = TrainingRecipe(epochs=1, batch_size=32)
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,8 @@ def equal_states(a, b) -> bool:
 @pytest.mark.parametrize(("depth", "n_convolutions"), [(11, 10), (17, 16)])
 @pytest.mark.parametrize("early_pooling", [True, False])
 def test_depth_counts_convolutions_and_the_classifier(depth, n_convolutions, early_pooling):
-    design = Design(depth, 2, early_pooling)
-    module = small_networks.VGG(design, 5, seed=0)
+    architecture = Architecture(depth, 2, early_pooling)
+    module = small_networks.VGG(architecture, 5, seed=0)
     found = [m for m in module.modules() if isinstance(m, torch.nn.Conv2d)]
     assert len(found) == n_convolutions
     assert [m.out_channels for m in found][:2] == [2, 2]
@@ -63,7 +63,7 @@ def test_depth_counts_convolutions_and_the_classifier(depth, n_convolutions, ear
 
 
 def test_the_published_network_has_the_published_number_of_parameters():
-    module = small_networks.VGG(Design(11, 64), 100, seed=0)
+    module = small_networks.VGG(Architecture(11, 64), 100, seed=0)
     millions = sum(p.numel() for p in module.parameters()) / 1e6
     assert millions == pytest.approx(9.46, abs=0.01)  # Harun et al. 2024, table 11: VGGm-11
 
@@ -88,8 +88,8 @@ def test_sides_of_the_maps_by_convolution(early_pooling, size, sides):
 
 def test_pooling_alone_does_not_change_the_first_weights_but_the_seed_does():
     first, late, other = (
-        small_networks.VGG(design, 3, seed=seed).state_dict()
-        for design, seed in ((TINY, 1), (replace(TINY, early_pooling=False), 1), (TINY, 2))
+        small_networks.VGG(architecture, 3, seed=seed).state_dict()
+        for architecture, seed in ((TINY, 1), (replace(TINY, early_pooling=False), 1), (TINY, 2))
     )
     assert equal_states(first, late)
     assert not equal_states(first, other)
@@ -106,13 +106,13 @@ def test_making_a_network_leaves_the_random_state_of_the_process_alone():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Design(depth=13), r"expected depth to be one of 11, 17, got 13"),
-        (lambda: Design(width=0), r"expected width of at least 1 channel, got 0"),
+        (lambda: Architecture(depth=13), r"expected depth to be one of 11, 17, got 13"),
+        (lambda: Architecture(width=0), r"expected width of at least 1 channel, got 0"),
         (lambda: small_networks.VGG(TINY, 1, seed=0), r"expected n_classes of at least 2, got 1"),
-        (lambda: Recipe(lr=0), r"expected recipe.lr above 0, got 0"),
-        (lambda: Recipe(epochs=-1), r"expected recipe.epochs of at least 0, got -1"),
-        (lambda: Recipe(shift=-1), r"expected recipe.shift of at least 0, got -1"),
-        (lambda: Recipe(label_smoothing=1.0), r"expected recipe.label_smoothing in \[0, 1\), got 1.0"),
+        (lambda: TrainingRecipe(learning_rate=0), r"expected recipe.learning_rate above 0, got 0"),
+        (lambda: TrainingRecipe(epochs=-1), r"expected recipe.epochs of at least 0, got -1"),
+        (lambda: TrainingRecipe(shift=-1), r"expected recipe.shift of at least 0, got -1"),
+        (lambda: TrainingRecipe(label_smoothing=1.0), r"expected recipe.label_smoothing in \[0, 1\), got 1.0"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_a_sentence(make, message):
@@ -201,8 +201,8 @@ def test_channel_statistics_are_those_of_all_pixels():
 def test_augmentation_moves_within_its_limits_and_repeats_the_edge():
     generator = torch.Generator().manual_seed(0)
     pixels = torch.arange(40, dtype=torch.uint8).view(1, 1, 5, 8).expand(200, 3, 5, 8)
-    assert augmented(pixels, Recipe(), generator) is pixels
-    moved = augmented(pixels, Recipe(shift=1), generator)
+    assert augmented(pixels, TrainingRecipe(), generator) is pixels
+    moved = augmented(pixels, TrainingRecipe(shift=1), generator)
     possible = {
         F.pad(pixels[:1].float(), (1, 1, 1, 1), mode="replicate")[0, 0, y : y + 5, x : x + 8].byte().numpy().tobytes()
         for y in range(3)
@@ -210,7 +210,7 @@ def test_augmentation_moves_within_its_limits_and_repeats_the_edge():
     }
     found = {image[0].numpy().tobytes() for image in moved}
     assert found == possible  # all nine, and nothing else
-    flipped = augmented(pixels, Recipe(flip=True), generator)
+    flipped = augmented(pixels, TrainingRecipe(flip=True), generator)
     assert {image[0].numpy().tobytes() for image in flipped} == {
         pixels[0, 0].numpy().tobytes(),
         pixels[0, 0].flip(1).numpy().tobytes(),
@@ -218,13 +218,13 @@ def test_augmentation_moves_within_its_limits_and_repeats_the_edge():
 
 
 def test_the_learning_rate_rises_to_its_greatest_and_falls_to_nearly_nothing():
-    recipe = Recipe(lr=0.5, warmup=0.2)
+    recipe = TrainingRecipe(learning_rate=0.5, warmup=0.2)
     rates = [recipe.rate(step, 50) for step in range(50)]
     assert rates[:10] == pytest.approx([0.05 * (i + 1) for i in range(10)])
     assert rates[10] == 0.5
     assert rates[9:] == sorted(rates[9:], reverse=True)
     assert rates[-1] < 0.001
-    assert Recipe(lr=0.5, warmup=0).rate(0, 50) == 0.5
+    assert TrainingRecipe(learning_rate=0.5, warmup=0).rate(0, 50) == 0.5
 
 
 def test_the_same_seed_gives_the_same_bits_whatever_the_process_has_drawn(digits):
@@ -238,7 +238,7 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_process_has_drawn(digits
 
 
 def test_no_epoch_leaves_the_first_weights_and_settles_the_norms(digits):
-    untrained = small_networks.train(digits, TINY, recipe=Recipe(epochs=0, batch_size=323), seed=5)
+    untrained = small_networks.train(digits, TINY, recipe=TrainingRecipe(epochs=0, batch_size=323), seed=5)
     first = small_networks.VGG(TINY, 3, seed=5)
     assert untrained.losses == ()
     assert equal_states(dict(untrained.module.named_parameters()), dict(first.named_parameters()))
@@ -250,10 +250,16 @@ def test_no_epoch_leaves_the_first_weights_and_settles_the_norms(digits):
 
 
 def test_a_network_does_not_depend_on_how_many_are_trained_beside_it(digits, tmp_path):
-    designs = [TINY, replace(TINY, early_pooling=False)]
+    architectures = [TINY, replace(TINY, early_pooling=False)]
     alone, together = (
         small_networks.networks(
-            digits, designs, seeds=[0, 1], recipe=QUICK, root=tmp_path / str(workers), workers=workers, progress=False
+            digits,
+            architectures,
+            seeds=[0, 1],
+            recipe=QUICK,
+            root=tmp_path / str(workers),
+            workers=workers,
+            progress=False,
         )
         for workers in (1, 4)
     )
@@ -269,7 +275,7 @@ def accuracy(trained, images) -> float:
 
 
 def test_training_learns_real_labels_and_not_shuffled_ones(digits, device):
-    recipe = Recipe(epochs=4, batch_size=32)
+    recipe = TrainingRecipe(epochs=4, batch_size=32)
     shuffled = digits.y[torch.randperm(len(digits.y), generator=torch.Generator().manual_seed(0))]
     real, noise = (
         small_networks.train(images, replace(TINY, width=4), recipe=recipe, seed=0, device=str(device))
@@ -286,9 +292,9 @@ def test_too_few_images_or_a_loss_that_explodes_is_said(digits):
     with pytest.raises(
         InputError, match=r"at least recipe.batch_size=4096 training images in 'digits\[0-2\]', got 323"
     ):
-        small_networks.train(digits, TINY, recipe=Recipe(batch_size=4096), seed=0)
+        small_networks.train(digits, TINY, recipe=TrainingRecipe(batch_size=4096), seed=0)
     with pytest.raises(InputError, match=r"expected a finite training loss, got nan in epoch 1, seed 0; lower"):
-        small_networks.train(digits, TINY, recipe=Recipe(epochs=1, lr=1e38, warmup=0), seed=0)
+        small_networks.train(digits, TINY, recipe=TrainingRecipe(epochs=1, learning_rate=1e38, warmup=0), seed=0)
 
 
 # ---- kept networks
@@ -344,18 +350,18 @@ def test_the_record_says_what_the_weights_depend_on(digits, network, tmp_path):
     (record,) = tmp_path.rglob("*.json")
     said = json.loads(record.read_text())
     assert said["key"] == network.key
-    assert said["identity"]["design"] == {"depth": 11, "width": 2, "early_pooling": True}
+    assert said["identity"]["architecture"] == {"depth": 11, "width": 2, "early_pooling": True}
     assert said["identity"]["training_images"] == digits.digest("train")
     assert said["identity"]["torch"] == torch.__version__
     assert said["losses"] == list(network.losses)
 
 
 @pytest.mark.parametrize(
-    ("designs", "seeds"), [([], [0]), ([TINY], []), ([TINY], [0, 0]), ([TINY, TINY], [0])], ids=str
+    ("architectures", "seeds"), [([], [0]), ([TINY], []), ([TINY], [0, 0]), ([TINY, TINY], [0])], ids=str
 )
-def test_networks_refuse_nothing_and_the_same_twice(digits, tmp_path, designs, seeds):
-    with pytest.raises(InputError, match="expected designs and seeds, each once, got"):
-        small_networks.networks(digits, designs, seeds=seeds, root=tmp_path)
+def test_networks_refuse_nothing_and_the_same_twice(digits, tmp_path, architectures, seeds):
+    with pytest.raises(InputError, match="expected architectures and seeds, each once, got"):
+        small_networks.networks(digits, architectures, seeds=seeds, root=tmp_path)
 
 
 # ---- features by layer
@@ -411,3 +417,11 @@ def test_a_small_network_is_a_backbone_like_any_other(digits, network):
 def test_features_refuse_other_pixels(network, pixels, options, message):
     with pytest.raises(InputError, match=message):
         small_networks.convolution_features(network.backbone, pixels, **options)
+
+
+def test_tasks_are_read_by_name_with_held_out_classes_first():
+    images, others = small_networks.read_tasks("digits", ["digits"], id_classes=4, image_size=16)
+    assert [task.task for task in (images, *others)] == ["digits[0-3]", "digits[4-9]", "digits"]
+    assert {task.size for task in (images, *others)} == {16}
+    alone, none = small_networks.read_tasks("digits", [], image_size=16)
+    assert (alone.task, none) == ("digits", [])

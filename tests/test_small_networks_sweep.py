@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.collections import PathCollection
 from sklearn.linear_model import RidgeClassifier
 
 from diffred_core import datasets, drawing, results, small_networks
 from diffred_core.chapters import depth
 from diffred_core.errors import InputError
-from diffred_core.small_networks import Design, Images, Recipe
+from diffred_core.small_networks import Architecture, Images, TrainingRecipe
 
-RECIPE = Recipe(epochs=1, batch_size=64)
+EARLY = Architecture(11, 2)
+RECIPE = TrainingRecipe(epochs=1, batch_size=64)
 SHARED = {"experiment": "tunnel_small_networks", "task": "t", "layer": "conv10", "n_features": 8, "split": "test"}
 
 
@@ -66,7 +68,7 @@ def test_the_table_has_every_layer_of_every_network_on_every_task(table):
 def test_a_probe_of_the_table_is_the_one_of_scikit_learn(table, tasks, root):
     """scikit-learn's ridge at the chosen regulariser, on features from a pass of its own."""
     images, (other,) = tasks
-    (network,) = small_networks.networks(images, [Design(11, 2)], seeds=[7], recipe=RECIPE, root=root, progress=False)
+    (network,) = small_networks.networks(images, [EARLY], seeds=[7], recipe=RECIPE, root=root, progress=False)
     for one, method in ((images, "in_distribution"), (other, "transfer")):
         X = small_networks.convolution_features(network.backbone, one.pixels)["conv06"].double().numpy()
         row = of_one(table, "accuracy", method=method).set_index("layer").loc["conv06"]
@@ -79,7 +81,7 @@ def test_a_probe_of_the_table_is_the_one_of_scikit_learn(table, tasks, root):
 def test_untrained_networks_are_those_of_no_epoch(table, tasks, root):
     images, _ = tasks
     first = replace(RECIPE, epochs=0)
-    (network,) = small_networks.networks(images, [Design(11, 2)], seeds=[7], recipe=first, root=root, progress=False)
+    (network,) = small_networks.networks(images, [EARLY], seeds=[7], recipe=first, root=root, progress=False)
     pixels, y = images.split("test")
     with torch.inference_mode():
         found = network.backbone.module(network.backbone.normalised(pixels)).argmax(1)
@@ -108,7 +110,7 @@ def test_what_is_retained_follows_from_the_curves(table):
 
 def test_the_shape_of_a_layer_is_that_of_its_training_rows(table, tasks, root):
     images, _ = tasks
-    (network,) = small_networks.networks(images, [Design(11, 2)], seeds=[7], recipe=RECIPE, root=root, progress=False)
+    (network,) = small_networks.networks(images, [EARLY], seeds=[7], recipe=RECIPE, root=root, progress=False)
     pixels, y = images.split("train")
     X = small_networks.convolution_features(network.backbone, pixels)["conv09"].double().numpy()
     values = np.linalg.eigvalsh(np.cov(X.T))
@@ -124,7 +126,7 @@ def test_the_shape_of_a_layer_is_that_of_its_training_rows(table, tasks, root):
 
 def test_the_classifier_is_measured_on_test_images(table, tasks, root):
     images, _ = tasks
-    late = Design(11, 2, early_pooling=False)
+    late = Architecture(11, 2, early_pooling=False)
     (network,) = small_networks.networks(images, [late], seeds=[8], recipe=RECIPE, root=root, progress=False)
     pixels, y = images.split("test")
     with torch.inference_mode():
@@ -198,6 +200,9 @@ def test_tables_of_networks_are_means_over_seeds(table):
     assert right["early pooling"] != right["early pooling, untrained"]  # the control
 
 
+OTHERS = {"far": -2.0, "near": 2.0}  # OOD tasks, and how far their percentage is from the mean
+
+
 def network_rows(retained, inside=(99.0, 99.5, 100.0)):
     """Return a table of networks that retain given percentages, {(model, pooling[, recipe]): (seed 0, seed 1, ...)}."""
     rows = []
@@ -206,7 +211,9 @@ def network_rows(retained, inside=(99.0, 99.5, 100.0)):
         for i, (mean, own) in enumerate(zip(values, inside, strict=False)):
             draw = kind | {"repeat": i, "seed": i}
             rows.append(draw | {"method": "full", "metric": "mean_percent_retained", "value": mean})
-            rows.append(draw | {"method": "in_distribution", "metric": "percent_retained", "value": own})
+            held_out = {"metric": "percent_retained_held_out"}
+            rows.append(draw | held_out | {"method": "in_distribution", "value": own})
+            rows += [draw | held_out | {"method": "transfer", "task": t, "value": mean + x} for t, x in OTHERS.items()]
     return results.as_table(rows)
 
 
@@ -216,8 +223,8 @@ def test_retained_performance_is_drawn_by_network_with_its_name():
     summary = figure.summary(table)
     _, ax = plt.subplots()
     assert figure.plot(summary, ax=ax) is ax
-    dots = [line for line in ax.lines if line.get_marker() == "o"]
-    assert [sorted(line.get_xdata()) for line in dots] == [[70.0, 72.0, 74.0], [97.0, 98.0, 99.0]]
+    dots = [sorted(part.get_offsets()[:, 0]) for part in ax.collections if isinstance(part, PathCollection)]
+    assert dots == [[70.0, 72.0, 74.0], [97.0, 98.0, 99.0]]
     assert {text.get_text() for text in ax.texts} == {"negligible", "weak", "medium", "strong"}
     words = figure.words(summary)
     assert "a early pooling 72.0 % (strong tunnel, interval" in words
@@ -268,7 +275,10 @@ def test_depth_and_the_own_task_are_judged_too():
     claim = depth.claims.depth_retains_less(table, shallow="flat", deep="deep", **options)
     assert claim.verdict == "holds"
     assert depth.claims.depth_retains_less(table, shallow="deep", deep="flat", **options).verdict == "fails"
-    assert depth.claims.networks_lose_other_data(table, model="deep", **options).verdict == "holds"
+    claim = depth.claims.networks_lose_other_data(table, model="deep", **options)
+    assert claim.verdict == "holds"
+    assert claim.value == pytest.approx(99.5 - 71)
+    assert "Retained are 99.5 % on the task and 71.0 % on other data, in points: +28.5" in claim.evidence
     same = network_rows({("deep", "early_pooling"): (99.5, 99.0, 99.9)}, inside=(99.0, 99.4, 100.0))
     assert depth.claims.networks_lose_other_data(same, model="deep", **options).verdict == "undecided"
 
@@ -297,14 +307,14 @@ def test_a_claim_of_networks_that_are_not_there_is_refused():
 
 
 def test_every_claim_about_networks_is_made(table):
-    assert [claim.name for claim in depth.claims.every(table)] == [
+    assert [claim.name for claim in depth.claims.all_claims(table)] == [
         *["loss is of other data"] * 2,
         "late pooling retains more",
         *["training retains less"] * 2,
     ]
     flat = table.assign(layer=table["layer"].replace({"conv10": "conv09"}), model="vggm10-w2")
-    both = depth.claims.every(pd.concat([flat, table], ignore_index=True))
+    both = depth.claims.all_claims(pd.concat([flat, table], ignore_index=True))
     (early, _) = (claim for claim in both if claim.name == "depth retains less")
     assert early.statement.startswith("vggm11-w2 retains less of its OOD performance than vggm10-w2")
     early_only = table[(table["label"] == "early_pooling") & (table["recipe"] == "trained")]
-    assert len(depth.claims.every(early_only)) == 1
+    assert len(depth.claims.all_claims(early_only)) == 1

@@ -12,8 +12,8 @@ import yaml
 from diffred_core.errors import InputError
 from diffred_core.running import sources
 from diffred_core.staging._api import api_pages, public_modules, public_names
-from diffred_core.staging._docstrings import to_markdown
 from diffred_core.staging._links import link_names
+from diffred_core.staging._markdown import to_markdown
 from diffred_core.staging._toc import fill_toc
 from diffred_core.staging._tree import write_tree
 

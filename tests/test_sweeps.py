@@ -146,17 +146,39 @@ def test_gap_is_full_minus_mean_of_draws(probes):
 
 
 def test_sizes_are_the_published_ones():
-    grid = random_subsets.SizeGrid.of(2048, random_subsets.PUBLISHED_FRACTIONS)
-    assert grid.sizes == (1, 2, 4, 6, 8, 10, 20, 40, 61, 81, 102, 153, 204, 307, 409, 512, 614, 819, 1024, 1638, 1843)
+    sizes = random_subsets.Sizes.of(2048, random_subsets.PUBLISHED_FRACTIONS)
+    assert sizes.n_selected == (
+        1,
+        2,
+        4,
+        6,
+        8,
+        10,
+        20,
+        40,
+        61,
+        81,
+        102,
+        153,
+        204,
+        307,
+        409,
+        512,
+        614,
+        819,
+        1024,
+        1638,
+        1843,
+    )
 
 
 def test_fractions_of_no_feature_and_equal_sizes_are_left_out():
-    grid = random_subsets.SizeGrid.of(40, random_subsets.PUBLISHED_FRACTIONS)
-    assert (grid.fractions[:3], grid.sizes[:3]) == ((0.03, 0.05, 0.075), (1, 2, 3))
-    assert len(set(grid.sizes)) == len(grid.sizes)
-    assert max(grid.sizes) < 40
+    sizes = random_subsets.Sizes.of(40, random_subsets.PUBLISHED_FRACTIONS)
+    assert (sizes.fractions[:3], sizes.n_selected[:3]) == ((0.03, 0.05, 0.075), (1, 2, 3))
+    assert len(set(sizes.n_selected)) == len(sizes.n_selected)
+    assert max(sizes.n_selected) < 40
     with pytest.raises(InputError, match="fractions must keep 1 to 39 of 40 features"):
-        random_subsets.SizeGrid.of(40, (0.001, 1.0))
+        random_subsets.Sizes.of(40, (0.001, 1.0))
 
 
 def last_first(moments):
@@ -164,7 +186,8 @@ def last_first(moments):
 
 
 def test_a_comparator_that_is_added_is_drawn_measured_and_compared(task, monkeypatch):
-    added = random_subsets.comparators.Comparator("last_first", last_first, "one")
+    look = {"words": "last first", "colour": "#000000", "marker": "X"}
+    added = random_subsets.comparators.Comparator("last_first", last_first, "one", **look)
     monkeypatch.setitem(random_subsets.comparators.COMPARATORS, "last_first", added)
     table = random_subsets.probes(task, **QUICK, methods=("random", "last_first"))
     figure = random_subsets.figures.accuracy
@@ -175,7 +198,7 @@ def test_a_comparator_that_is_added_is_drawn_measured_and_compared(task, monkeyp
         assert row.value == pytest.approx(ridge_accuracy(task, torch.arange(40 - row.n_selected, 40), row.l2))
     assert {"accuracy_gap", "gini", "diffused_redundancy_first"} <= set(table["metric"])
     assert set(table["repeat"].dropna()) == {0}
-    without = random_subsets.comparators.Comparator("last_first", last_first, "one", gap=False)
+    without = random_subsets.comparators.Comparator("last_first", last_first, "one", gap=False, **look)
     monkeypatch.setitem(random_subsets.comparators.COMPARATORS, "last_first", without)
     table = random_subsets.probes(task, **QUICK, methods=("random", "last_first"))
     assert set(rows(table, metric="accuracy_gap")["method"]) == {"random"}
@@ -337,3 +360,12 @@ def test_tables_equal_the_golden_ones(name):
 def write_golden():
     for name, table in golden_tables().items():
         (GOLDEN / f"{name}.csv").write_text(table.to_csv(index=False), encoding="utf-8")
+
+
+def test_a_last_class_without_measured_rows_has_no_accuracy_and_all_others_have():
+    task = make_task()
+    X, y = task.splits["test"]
+    last = task.n_classes - 1
+    table = random_subsets.probes(replace(task, splits=task.splits | {"test": (X[y < last], y[y < last])}), **QUICK)
+    assert set(rows(table, metric="class_accuracy")["label"]) == set(task.classes[:last])
+    assert set(rows(random_subsets.probes(task, **QUICK), metric="class_accuracy")["label"]) == set(task.classes)

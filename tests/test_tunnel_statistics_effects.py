@@ -308,7 +308,7 @@ def test_tables_hold_every_number_with_its_verdict(rows, replay):
 
 
 def by_name(rows):
-    return {claim.name: claim for claim in tunnel_paper.claims.every(rows)}
+    return {claim.name: claim for claim in tunnel_paper.claims.all_claims(rows)}
 
 
 def test_the_claim_about_printed_numbers_counts_what_the_replay_gives(rows, replay):

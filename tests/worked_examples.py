@@ -51,7 +51,11 @@ def first_features(moments: FeatureMoments) -> tuple[range, None]:
 
 COMPARATORS: dict[str, Comparator]""",
             ),
-            ("\n    )\n}\n", '\n        Comparator("first_features", first_features, "one"),\n    )\n}\n'),
+            (
+                "\n    )\n}\n",
+                '\n        Comparator("first_features", first_features, "one", words="first features", '
+                'colour="#000000", marker="X"),\n    )\n}\n',
+            ),
         ],
         "tests/test_sweeps.py": [
             (
@@ -361,10 +365,10 @@ import pandas as pd
 import torch
 
 from diffred_core import geometry, results
-from diffred_core.chapters.depth.curves import Layers, layer_columns
+from diffred_core.chapters.depth.curves import TaskLayers, layer_columns
 
 
-def separation(data: Layers, *, split: str = "test", n_rows: int = 500, seed: int = 0) -> pd.DataFrame:
+def separation(data: TaskLayers, *, split: str = "test", n_rows: int = 500, seed: int = 0) -> pd.DataFrame:
     """Return the class separation of every layer on at most `n_rows` rows of `split`, as a results table."""
     shared = {"experiment": "separation", "method": "full", "metric": "class_separation", "split": split}
     table = []

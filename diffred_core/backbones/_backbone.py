@@ -155,9 +155,9 @@ def from_module(
             f"expected preprocessing beside the transform of {name!r}, got none; describe it, for instance "
             "preprocessing={'resize': 256, 'crop': 224}: features of another transform must have another key"
         )
-    if classifier is not None and classifier not in (known := [key for key, _ in module.named_modules() if key]):
+    if classifier is not None and classifier not in (layers := [key for key, _ in module.named_modules() if key]):
         raise InputError(
-            f"unknown classifier {classifier!r} of {name!r}{near_names(classifier, known)}; name one of its layers"
+            f"unknown classifier {classifier!r} of {name!r}{near_names(classifier, layers)}; name one of its layers"
         )
     module.eval().requires_grad_(False)
     mean, std = tuple(mean), tuple(std)
@@ -223,7 +223,7 @@ def penultimate(module: nn.Module, images: Tensor, *, classifier: str | None = N
         output: Tensor = module(images)
         return output
     inputs: list[Tensor] = []
-    handle = module.get_submodule(classifier).register_forward_pre_hook(lambda _module, given: inputs.append(given[0]))
+    handle = module.get_submodule(classifier).register_forward_pre_hook(lambda _module, args: inputs.append(args[0]))
     try:
         module(images)
     finally:

@@ -118,12 +118,12 @@ def _check_name(name: str) -> None:
         return  # timm reads the architecture from there
     base, _, tag = name.partition(".")
     if not timm.is_model(base):
-        known = [*timm.list_models(), *PACKAGES]
-        raise InputError(f"unknown model {name!r}{near_names(name, known)}; timm.list_models() lists them all")
-    known = timm.list_models(f"{base}.*", pretrained=True)
-    if tag and name not in known:
+        near = near_names(name, [*timm.list_models(), *PACKAGES])
+        raise InputError(f"unknown model {name!r}{near}; timm.list_models() lists them all")
+    tagged = timm.list_models(f"{base}.*", pretrained=True)
+    if tag and name not in tagged:
         raise InputError(
-            f"unknown weights {tag!r} of model {base!r}{near_names(name, known)} (known: {', '.join(known)})"
+            f"unknown weights {tag!r} of model {base!r}{near_names(name, tagged)} (known: {', '.join(tagged)})"
         )
 
 
@@ -137,9 +137,8 @@ def read_state(path: Path | str) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"expected a checkpoint file, but there is none at {str(path)!r}; check the path")
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
+        safe = path.suffix == ".safetensors"
+        return _unwrapped(load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True))
     except (SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
         raise InputError(

@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import torch
 from numpy.typing import ArrayLike
-from scipy import stats
 from torch import Tensor
 
 from diffred_core.checks import as_features
 from diffred_core.cka._subset import subset_cka
 from diffred_core.errors import InputError
-from diffred_core.intervals import check_level, jackknife_error
+from diffred_core.intervals import check_level, jackknife_error, t_quantile
 from diffred_core.moments.accumulation import LayerSums, in_features
 from diffred_core.moments.blocks import BLOCK_ROWS, column_mean
 from diffred_core.moments.power_sums import PowerSums
@@ -90,7 +89,7 @@ def subset_cka_interval(
     estimate = value(total)
     without = torch.stack([value(total.combined(block, sign=-1)) for block in block_sums()])
     error = torch.as_tensor(jackknife_error(without.cpu()), device=X.device)
-    reach = float(stats.t.ppf(0.5 + level / 2, n_blocks - 1)) * error
+    reach = t_quantile(level, degrees=n_blocks - 1) * error
     return CkaInterval(estimate, estimate - reach, (estimate + reach).clamp(max=1.0))
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from diffred_core.checks import as_features
+from diffred_core.checks import finite_features
 from diffred_core.cka._subset import check_rows, checked_self
 from diffred_core.errors import InputError
 from diffred_core.moments.blocks import BLOCK_ROWS, add_product, column_mean, mirrored
@@ -90,7 +90,7 @@ def layer_cka(
     layers : sequence of Tensor (n_samples, n_features), of any widths
         Features of the same samples in several layers.
     other_layers : sequence of Tensor, optional
-        Layers to compare with, such as those of another model; by default `layers` themselves.
+        Layers to compare with, such as those of another model; by default `layers` themdiagonal.
     debiased : bool
         Whether to use the unbiased estimator of HSIC (Song et al. 2012); its values can be negative and are not
         clipped. The biased value of independent features is about d / (n + d), not 0.
@@ -103,11 +103,12 @@ def layer_cka(
     Raises
     ------
     InputError
-        If layers differ in their rows, there are fewer than 4 (2 if not debiased), or a layer does not vary.
+        If layers differ in their rows, there are fewer than 4 (2 if not debiased), or a layer does not vary or is not
+        finite.
     """
-    prepared = [as_features(X, name=f"layers[{i}]") for i, X in enumerate(layers)]
+    prepared = [finite_features(X, name=f"layers[{i}]") for i, X in enumerate(layers)]
     n_layers = len(prepared)
-    prepared += [as_features(Y, name=f"other_layers[{i}]") for i, Y in enumerate(other_layers or [])]
+    prepared += [finite_features(Y, name=f"other_layers[{i}]") for i, Y in enumerate(other_layers or [])]
     if not n_layers or (other_layers is not None and len(prepared) == n_layers):
         raise InputError("expected at least one layer, got none; pass a list of feature matrices")
     if len({len(X) for X in prepared}) > 1:
@@ -121,19 +122,19 @@ def layer_cka(
         few = n <= max(X.shape[1] for X in prepared)
         # one kind for all of them, so that each compares with each
         sides: list[Any] = [_SampleSide(X, debiased=debiased) if few else _FeatureSide(X) for X in prepared]
-        own = torch.tensor([side.similarity(side, debiased=debiased) for side in sides], dtype=torch.float64)
-        norms = checked_self(own[:, 0], own[:, 1], what="layer")
-        values = _pairs(sides[:n_layers], sides[n_layers:], own, debiased=debiased)
+        diagonal = torch.tensor([side.similarity(side, debiased=debiased) for side in sides], dtype=torch.float64)
+        norms = checked_self(diagonal[:, 0], diagonal[:, 1], what="layer")
+        values = _pairs(sides[:n_layers], sides[n_layers:], diagonal, debiased=debiased)
     columns = norms[n_layers:] if other_layers is not None else norms
     return (values / norms[:n_layers, None] / columns).to(prepared[0].device)
 
 
-def _pairs(rows: Sequence[Any], columns: Sequence[Any], own: Tensor, *, debiased: bool) -> Tensor:
+def _pairs(rows: Sequence[Any], columns: Sequence[Any], diagonal: Tensor, *, debiased: bool) -> Tensor:
     """Return the similarity of every row layer with every column layer; without any, of all row layers."""
     if columns:
         pairs = [[a.similarity(b, debiased=debiased)[0] for b in columns] for a in rows]
         return torch.tensor(pairs, dtype=torch.float64)
-    values = torch.diag(own[:, 0])
+    values = torch.diag(diagonal[:, 0])
     for i, a in enumerate(rows):
         for j, b in enumerate(rows[:i]):
             values[i, j] = values[j, i] = a.similarity(b, debiased=debiased)[0]
@@ -184,7 +185,7 @@ def kernel_cka(K: Tensor, L: Tensor, *, debiased: bool = True) -> float:
     ------
     InputError
         If the shapes differ, a kernel is not symmetric, there are fewer than 4 rows (2 if not debiased), or a kernel
-        does not vary.
+        does not vary or is not finite.
     """
     for name, kernel in (("K", K), ("L", L)):
         if kernel.shape != (len(K), len(K)) or not torch.allclose(kernel, kernel.T, equal_nan=True):
@@ -192,8 +193,9 @@ def kernel_cka(K: Tensor, L: Tensor, *, debiased: bool = True) -> float:
                 f"expected {name} to be a symmetric matrix of shape ({len(K)}, {len(K)}), got {tuple(kernel.shape)}"
                 f"{' and not symmetric' if kernel.shape == (len(K), len(K)) else ''}; pass two kernels of the same rows"
             )
+    K, L = (finite_features(kernel.double(), name=name) for name, kernel in (("K", K), ("L", L)))
     check_rows(len(K), debiased=debiased)
-    plain = torch.stack([centred_kernel(kernel.double(), debiased=False).square().sum() for kernel in (K, L)])
-    centred = [centred_kernel(kernel.double(), debiased=debiased) for kernel in (K, L)]
+    plain = torch.stack([centred_kernel(kernel, debiased=False).square().sum() for kernel in (K, L)])
+    centred = [centred_kernel(kernel, debiased=debiased) for kernel in (K, L)]
     norms = checked_self(torch.stack([kernel.square().sum() for kernel in centred]), plain, what="kernel")
     return float((centred[0] * centred[1]).sum() / norms[0] / norms[1])

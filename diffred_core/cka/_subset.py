@@ -149,10 +149,10 @@ def subset_cka(
 def _self_roots(moments: FeatureMoments, W: Tensor, WU: Tensor | None, *, debiased: bool, what: str) -> Tensor:
     """Return the roots of the self-similarities w'Uw of the weighted layers."""
     WU = W @ similarity_matrix(moments, debiased=debiased) if WU is None else WU
-    own = (WU * W).sum(1)
+    squares = (WU * W).sum(1)
     # w'Hw >= w' diag(H) w: enough to tell rounding from data without a second product
     biased = W.square() @ moments.gram.diagonal().square()
-    return checked_self(own, torch.maximum(own.detach(), biased), what=what)
+    return checked_self(squares, torch.maximum(squares.detach(), biased), what=what)
 
 
 def prefix_cka(moments: FeatureMoments, order: Tensor, *, sizes: Sequence[int], debiased: bool = True) -> Tensor:
@@ -188,9 +188,9 @@ def prefix_cka(moments: FeatureMoments, order: Tensor, *, sizes: Sequence[int], 
     last = torch.tensor(sizes, device=U.device) - 1
     cross = U.sum(1).cumsum(0)
     diagonal = moments.gram.diagonal()[order].square().cumsum(0)
-    own = (U.diagonal() + 2 * U.tril(-1).sum(1)).cumsum(0)
-    whole = checked_self(own[-1:], torch.maximum(own[-1:], diagonal[-1:]), what="the full layer")
-    return cross[last] / checked_self(own[last], torch.maximum(own, diagonal)[last], what="sizes") / whole
+    squares = (U.diagonal() + 2 * U.tril(-1).sum(1)).cumsum(0)
+    whole = checked_self(squares[-1:], torch.maximum(squares[-1:], diagonal[-1:]), what="the full layer")
+    return cross[last] / checked_self(squares[last], torch.maximum(squares, diagonal)[last], what="sizes") / whole
 
 
 def diagonal_null(moments: FeatureMoments, masks: Tensor) -> Tensor:
@@ -218,9 +218,9 @@ def diagonal_null(moments: FeatureMoments, masks: Tensor) -> Tensor:
     """
     W = checked_masks(masks, moments)
     h = moments.gram.diagonal().square()
-    own = W.square() @ h
+    squares = W.square() @ h
     whole = h.sum()[None]
-    return W @ h / checked_self(own, own, what="masks") / checked_self(whole, whole, what="layer")
+    return W @ h / checked_self(squares, squares, what="masks") / checked_self(whole, whole, what="layer")
 
 
 def permutation_null_mean(moments: FeatureMoments, other: FeatureMoments, *, masks: Tensor | None = None) -> Tensor:
@@ -252,7 +252,7 @@ def permutation_null_mean(moments: FeatureMoments, other: FeatureMoments, *, mas
         )
     ones = torch.ones(1, moments.n_features, device=moments.gram.device)
     W = checked_masks(ones if masks is None else masks, moments)
-    own = ((W @ moments.gram.square()) * W).sum(1)
+    squares = ((W @ moments.gram.square()) * W).sum(1)
     whole = other.gram.square().sum()[None]
-    norms = checked_self(own, own, what="masks") * checked_self(whole, whole, what="layer")
+    norms = checked_self(squares, squares, what="masks") * checked_self(whole, whole, what="layer")
     return (W @ moments.gram.diagonal()) * other.gram.trace() / ((moments.n - 1) * norms)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from diffred_core.running import Entry
-    from diffred_core.staging import Run
+    from diffred_core.staging import CellRun
 
 UNTIL = ("features", "cell", "summary", "stage", "book")
 
@@ -117,7 +117,7 @@ def book_of(name: str) -> Path:
     return built(staged(name))
 
 
-def verdict(run: Run, entry: Entry) -> tuple[str, str]:
+def verdict(run: CellRun, entry: Entry) -> tuple[str, str]:
     """Return the state of `run` and why, given what the grid asks for now."""
     if run.state != "good":
         return run.state, run.reason

@@ -120,9 +120,10 @@ def _check_splits(name: str, splits: dict[str, Tensor], n_samples: int) -> None:
     if tuple(splits) != SPLITS:
         raise InputError(f"expected the splits {SPLITS} in task {name!r}, got {tuple(splits)}; name them so")
     together = torch.cat([splits[split] for split in SPLITS])
-    if len(together) and (int(together.max()) >= n_samples or int(together.min()) < 0):
+    outside = together[(together < 0) | (together >= n_samples)]
+    if len(outside):
         raise InputError(
-            f"expected split indices within 0..{n_samples - 1} in task {name!r}, got {int(together.max())}; "
+            f"expected split indices within 0..{n_samples - 1} in task {name!r}, got {int(outside[0])}; "
             "index the images from 0"
         )
     if len(together.unique()) != len(together):
@@ -154,6 +155,6 @@ def _memory(images: Sequence[Path]) -> Path | None:
         root = files.runs_root()
     except InputError:
         return None
-    seen = [(str(path), stat.st_size, stat.st_mtime_ns) for path in images for stat in [os.stat(path)]]
-    key = hashlib.sha256(json.dumps(["digests", seen]).encode()).hexdigest()
+    identities = [(str(path), stat.st_size, stat.st_mtime_ns) for path in images for stat in [os.stat(path)]]
+    key = hashlib.sha256(json.dumps(["digests", identities]).encode()).hexdigest()
     return root / "fingerprints" / f"{key}.txt"

@@ -43,6 +43,8 @@ def load(task: str, *, seed: int = 0, image_size: int | None = None) -> Dataset:
     InputError
         If the task is unknown, cannot be found, read or downloaded, or does not hold what it must.
     """
+    if image_size is not None and image_size < 1:
+        raise InputError(f"expected image_size of at least 1 pixel, got {image_size}; leave it out for the task's own")
     parts = split_corruption(task)
     if parts is not None:
         clean, kind, severity = parts
@@ -59,6 +61,4 @@ def load(task: str, *, seed: int = 0, image_size: int | None = None) -> Dataset:
             "torchvision:NAME, folder:PATH, any of them with +noise:3 or the like, and embeddings:PATH where features "
             "are asked for)"
         )
-    if image_size is not None and image_size < 1:
-        raise InputError(f"expected image_size of at least 1 pixel, got {image_size}; leave it out for the task's own")
     return dataset if image_size is None else replace(dataset, input_size=image_size)

@@ -48,8 +48,8 @@ def stratified_split(
         if len(members) < len(shares):
             name = classes[label] if classes else label
             raise InputError(
-                f"expected at least {len(shares)} images in every class, one for each part of the split, got "
-                f"{len(members)} in class {name!r}; add images or remove the class"
+                f"expected at least {len(shares)} samples in every class, one for each part of the split, got "
+                f"{len(members)} in class {name!r}; add samples or remove the class"
             )
         members = members[torch.randperm(len(members), generator=generator)]
         rest = _sizes(len(members), shares)
@@ -114,7 +114,7 @@ def part_indices(sizes: Mapping[str, int]) -> dict[str, Tensor]:
 
 def _sizes(n: int, shares: Sequence[float]) -> list[int]:
     later = [max(1, round(share * n)) for share in shares[1:]]
-    # Three images a class: two rounded parts may leave the first one nothing; it then takes from the largest.
+    # Three samples a class: two rounded parts may leave the first one nothing; it then takes from the largest.
     while sum(later) >= n:
         later[later.index(max(later))] -= 1
     return [n - sum(later), *later]

@@ -34,11 +34,14 @@ class Figure:
         ``plot(summary, *, ax=None)`` draws it and returns the Axes.
     words : callable
         ``words(summary)`` says it, numbers included, to somebody who does not see it.
+    empty : str
+        What is said instead where the summary has no row; by default the plot refuses that.
     """
 
     summary: Callable[[pd.DataFrame], pd.DataFrame]
     plot: Callable[..., Axes]
     words: Callable[[pd.DataFrame], str]
+    empty: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ def show(
         return HTML("".join([show(what, table).data, *folded]))
     if isinstance(what, Figure):
         summary = what.summary(table)
+        if what.empty and summary.empty:
+            return HTML(f"<p>{html.escape(what.empty)}</p>")
         return picture(what.plot(summary).figure, alt=what.words(summary))
     if isinstance(what, Table):
         rows = what.summary(table)
@@ -140,9 +145,9 @@ def png(canvas: Canvas) -> bytes:
 
     256 colours are enough for lines and bands and make a quarter of the size.
     """
-    drawn, small = BytesIO(), BytesIO()
-    canvas.savefig(drawn, format="png", dpi=2 * DPI, facecolor="white")
-    with Image.open(drawn) as image:
+    large, small = BytesIO(), BytesIO()
+    canvas.savefig(large, format="png", dpi=2 * DPI, facecolor="white")
+    with Image.open(large) as image:
         image.convert("RGB").quantize(256).save(small, format="PNG", optimize=True)
     return small.getvalue()
 

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from diffred_core.drawing._show import Figure
-from diffred_core.drawing.style import begin, finish
+from diffred_core.drawing.style import GREY, Look, begin, finish, looks, points
 
-ROLES = {  # colour, marker, name in the legend
-    "ours": ("#0072B2", "o", "diffred_core"),
-    "peer": ("#D55E00", "s", "peer"),
-    "floor": ("#595959", "|", "floor: the one step nobody can skip"),
+ROLES = {
+    "ours": Look("diffred_core", "#0072B2", "o"),
+    "peer": Look("peer", "#D55E00", "s"),
+    "floor": Look("floor: the one step nobody can skip", GREY, "|"),
 }
 
 
@@ -23,7 +23,7 @@ def plot_speed(results: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ----------
     results : DataFrame
         Rows of ``benchmarks/results/*.csv``: ``claim``, ``side``, ``role`` (ours, peer or floor), ``seconds`` (median),
-        ``low`` and ``high`` (fastest and slowest run), ``unit``.
+        ``low`` and ``high`` (fastest and slowest run), ``times_ours`` (seconds over ours), ``unit``.
     ax : Axes, optional
         Where to draw; by default a new figure, taller the more sides there are.
 
@@ -32,16 +32,11 @@ def plot_speed(results: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     InputError
         If a column is missing or there is no row.
     """
-    columns = ("claim", "side", "role", "seconds", "low", "high", "unit")
+    columns = ("claim", "side", "role", "seconds", "low", "high", "times_ours", "unit")
     ax = begin(ax, results, columns, what="plot_speed", size=(7.2, 1.4 + 0.34 * len(results)))
     results = results.reset_index(drop=True)
-    for role, (colour, marker, label) in ROLES.items():
-        rows = results[results["role"] == role]
-        if len(rows):
-            spread = [rows["seconds"] - rows["low"], rows["high"] - rows["seconds"]]
-            ax.errorbar(
-                rows["seconds"], rows.index, xerr=spread, fmt=marker, color=colour, label=label, markersize=7, capsize=2
-            )
+    for role, look in looks(ROLES, results["role"]).items():
+        points(ax, results[results["role"] == role], look=look, x="seconds", size=7)
     ax.set_yticks(range(len(results)), results["side"])
     for start in results.index[results["claim"] != results["claim"].shift()][1:]:
         ax.axhline(start - 0.5, color="#BFBFBF", linewidth=0.8)

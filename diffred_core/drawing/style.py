@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -17,9 +18,19 @@ from diffred_core.errors import InputError
 SIZE = (5.8, 4.4)  # inches; 12 point text is then 11 pixels high on a page 390 pixels wide
 TEXT = {"font.size": 12, "axes.labelsize": 12, "legend.fontsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}
 GREY = "#595959"
+FEWEST = 3  # repeats below which an interval is left out of sentences: with two its ends say nothing
 # Okabe and Ito (2008), less the yellow, which is too light on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_LOOKS = [  # the first seven differ in colour and marker, those below them in marker, then in dash
+    (colour, MARKERS[(i + turn) % len(MARKERS)], dash)
+    for dash in ("-", "--", ":", "-.")
+    for turn in range(len(MARKERS))
+    for i, colour in enumerate(COLOURS)
+]
+
+
+Key = TypeVar("Key", str, tuple[str, ...])
 
 
 @dataclass(frozen=True)
@@ -40,18 +51,23 @@ class Look:
     dash: str = "-"
 
 
-def looks(known: Mapping[str, Look], names: Iterable[str]) -> dict[str, Look]:
+def looks(known: Mapping[Key, Look], names: Iterable[Key]) -> dict[Key, Look]:
     """Return the look of every one of `names`: the known ones in their own order, then the others.
 
-    A name that is not known gets the first colour and the first marker that no known one of them has, and its own
-    letters as words: nothing that stands in a table is left out of a figure.
+    A name that is not known has its own letters as words, and a look that no known name has, present or not: another
+    colour, then another marker, then another dash. So nothing that stands in a table is left out of a figure, and no
+    two names are drawn alike until all looks are used up.
     """
     present = set(names)
+    used = [(look.colour, look.marker, look.dash) for look in known.values()]
+    free = [look for look in _LOOKS if look not in used] or _LOOKS
+    colours = {colour for colour, _, _ in used}
+    fresh = [look for look in free if look in _LOOKS[: len(COLOURS)] and look[0] not in colours]
+    free = fresh + [look for look in free if look not in fresh]
     chosen = {name: look for name, look in known.items() if name in present}
-    used = {look.colour for look in chosen.values()}
-    free = itertools.cycle([i for i, colour in enumerate(COLOURS) if colour not in used] or range(len(COLOURS)))
-    for name, i in zip(sorted(present - set(chosen)), free, strict=False):
-        chosen[name] = Look(name.replace("_", " "), COLOURS[i], MARKERS[i])
+    for name, look in zip(sorted(present - set(chosen)), itertools.cycle(free), strict=False):
+        words = name if isinstance(name, str) else ", ".join(name)
+        chosen[name] = Look(words.replace("_", " "), *look)
     return chosen
 
 
@@ -142,25 +158,52 @@ def percent_ticks(ax: Axes, which: str = "y") -> None:
 
 def line(ax: Axes, rows: pd.DataFrame, *, x: str, look: Look, label: str | None = None, band: bool = True) -> None:
     """Draw the means of `rows` along column `x`, with their interval as a band where there is one."""
+    limits = ["low", "high"] if band and rows["low"].notna().any() else []
+    # one row a number, the mean of a place first, then its limits: seaborn is given the interval, and computes none
+    numbers = rows.sort_values(x).melt(x, ["mean", *limits])
+    bars = (lambda values: values.iloc[1:]) if limits else None
+    interval = {"estimator": lambda values: values.iloc[0], "errorbar": bars}
     # seaborn rings markers in white, which hides the shape of small ones
-    edge = {"markersize": 4.5, "markeredgecolor": look.colour}
-    options = {"color": look.colour, "marker": look.marker or None, "linestyle": look.dash} | edge
-    label = look.words if label is None else label
-    sns.lineplot(rows, x=x, y="mean", errorbar=None, ax=ax, label=label, legend=False, linewidth=1.6, **options)
-    if band and rows["low"].notna().any():
-        rows = rows.sort_values(x)
-        low, high = rows["low"].astype(float), rows["high"].astype(float)
-        ax.fill_between(rows[x].astype(float), low, high, color=look.colour, alpha=0.2, linewidth=0)
+    marks = {"marker": look.marker or None, "markersize": 4.5, "markeredgecolor": look.colour}
+    options = {"color": look.colour, "linestyle": look.dash, "linewidth": 1.6} | marks
+    options |= {"label": look.words if label is None else label, "legend": False, "ax": ax}
+    values = {"x": numbers[x].astype(float), "y": numbers["value"].astype(float)}
+    # sorting would order the numbers of a place by size
+    sns.lineplot(**values, sort=False, **interval, err_kws={"alpha": 0.2, "linewidth": 0}, **options)
+
+
+def points(ax: Axes, rows: pd.DataFrame, *, look: Look, x: str = "mean", size: float = 6) -> None:
+    """Draw `x` of every row at the height of its index, with its interval as a bar."""
+    reach = [rows[x] - rows["low"], rows["high"] - rows[x]]
+    options = {"color": look.colour, "label": look.words, "markersize": size, "capsize": 3}
+    ax.errorbar(rows[x], rows.index, xerr=reach, fmt=look.marker, **options)
+
+
+def row_names(ax: Axes, texts: Sequence[str], *, size: float = 11) -> None:
+    """Name the rows of a chart with one row a thing, from the bottom up."""
+    ax.set_yticks(range(len(texts)), texts)
+    ax.set_ylim(-0.6, len(texts) - 0.4)
+    ax.tick_params(axis="y", labelsize=size)
 
 
 def lines(
-    ax: Axes, summary: pd.DataFrame, looks: Mapping[str, Look], *, by: str, x: str, banded: Container[str] | None = None
+    ax: Axes, summary: pd.DataFrame, known: Mapping[Any, Look], *, by: Any, x: str, banded: Container[Any] | None = None
 ) -> None:
-    """Draw a `line` for every value of column `by` that has a look; with a band all, or those in `banded`."""
-    for name, look in looks.items():
-        rows = summary[summary[by] == name]
-        if len(rows):
-            line(ax, rows, x=x, look=look, band=banded is None or name in banded)
+    """Draw a `line` for every value of `by`, by its look among `known` or a free one; with a band all, or `banded`."""
+    groups = dict(list(summary.groupby(by, dropna=False)))
+    for key, look in looks(known, groups).items():
+        line(ax, groups[key], x=x, look=look, band=banded is None or key in banded)
+
+
+def nearest(rows: pd.DataFrame, fraction: float) -> pd.Series:
+    """Return the row whose fraction is nearest to `fraction`."""
+    return rows.loc[(rows["fraction"] - fraction).abs().idxmin()]
+
+
+def mean_in_words(row: pd.Series) -> str:
+    """Return a mean that is a share, and its interval unless it is of fewer than `FEWEST` repeats."""
+    clear = row["n"] >= FEWEST and pd.notna(row["low"])
+    return f"{100 * row['mean']:.1f} %" + (f" ({interval_in_percent(row)})" if clear else "")
 
 
 def interval_in_percent(row: pd.Series) -> str:

@@ -65,8 +65,8 @@ class Source:
     Examples
     --------
     >>> source = Source("tf_efficientnet_lite0.in1k", "digits")
-    >>> source.of_task("mnist5k").task
-    'mnist5k'
+    >>> source.of_task("mnist5k").task, source.of_task("+noise:3").task
+    ('mnist5k', 'digits+noise:3')
     """
 
     model: str | Backbone
@@ -91,7 +91,11 @@ class Source:
             )
 
     def of_task(self, task: str | Dataset) -> Source:
-        """Return the source of another task, all else equal."""
+        """Return the source of another task, all else equal; ``+noise:3`` is the source's own task, so corrupted."""
+        if isinstance(task, str) and task.startswith("+"):
+            if not isinstance(self.task, str):
+                raise InputError(f"expected a task by name to corrupt by {task!r}, got the dataset {self.task.name!r}")
+            task = self.task + task
         return replace(self, task=task)
 
     def load(self, layer: str = PENULTIMATE) -> TaskFeatures:
@@ -114,13 +118,13 @@ class Source:
         return TaskFeatures(self._name, str(self.task), classes, dict.fromkeys(splits, key), moved)
 
     def layers(
-        self, which: Layers = "blocks", *, pool: str = AVERAGE, splits: Sequence[str] | None = None
+        self, layers: Layers = "blocks", *, pool: str = AVERAGE, splits: Sequence[str] | None = None
     ) -> dict[str, TaskFeatures]:
         """Return the features of several layers by layer, extracting in one pass what is not kept yet.
 
         Parameters
         ----------
-        which : str or sequence of str
+        layers : str or sequence of str
             ``"blocks"``, ``"stages"``, ``"convolutions"``, or names and patterns of modules: see `layer_names`.
         pool : {"average", "2x2", "cls", "tokens"}
             How maps and tokens become one row an image.
@@ -139,7 +143,7 @@ class Source:
         """
         self._refuse_embeddings(ONE_LAYER)
         check_pool(pool)
-        return self._task_features(self._request.layer_names(which, self._root), pool, splits)
+        return self._task_features(self._request.layer_names(layers, self._root), pool, splits)
 
     def views(
         self,

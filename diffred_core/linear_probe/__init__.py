@@ -24,7 +24,7 @@ from diffred_core.linear_probe._recipes import AdamWRecipe as AdamWRecipe
 from diffred_core.linear_probe._recipes import SGDRecipe as SGDRecipe
 from diffred_core.linear_probe._ridge import fit_ridge as fit_ridge
 from diffred_core.linear_probe._ridge import fit_ridge_rows as fit_ridge_rows
-from diffred_core.linear_probe._select import Selection as Selection
+from diffred_core.linear_probe._select import L2Choice as L2Choice
 from diffred_core.linear_probe._select import choose_l2 as choose_l2
 from diffred_core.linear_probe._select import ridge_cross_validation as ridge_cross_validation
 from diffred_core.linear_probe._select import select_l2 as select_l2

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from diffred_core.errors import InputError
-from diffred_core.linear_probe._layers import LayerData, Layers, Targets
+from diffred_core.linear_probe._layers import LayerData, RowsByLayer, Targets
 from diffred_core.linear_probe._recipes import PUBLISHED_TUNNEL, Recipe
-from diffred_core.linear_probe._sgd import Training, check_recipe, with_ones
+from diffred_core.linear_probe._sgd import ProbeRuns, check_recipe, with_ones
 from diffred_core.precision import full_precision
 
 
@@ -54,7 +54,7 @@ class EpochCurves:
 
 @torch.no_grad()
 def probe_layers_by_epoch(
-    layers: Layers, targets: Targets, *, recipe: Recipe = PUBLISHED_TUNNEL["cnn"], seeds: Sequence[int]
+    layers: RowsByLayer, targets: Targets, *, recipe: Recipe = PUBLISHED_TUNNEL["cnn"], seeds: Sequence[int]
 ) -> EpochCurves:
     """Train probes on every layer for every target by a published recipe; return their accuracy after every epoch.
 
@@ -100,7 +100,7 @@ def _train_group(
     X = {split: torch.stack([with_ones(every[layer]) for layer in layers]) for split, every in data.X.items()}
     y = {split: labels[:, targets] for split, labels in data.y.items()}
     owner = torch.arange(len(layers)).repeat_interleave(len(seeds))
-    run = Training(X["train"], y["train"], data.n_classes[targets[0]], recipe, seeds=seeds * len(layers), owner=owner)
+    run = ProbeRuns(X["train"], y["train"], data.n_classes[targets[0]], recipe, seeds=seeds * len(layers), owner=owner)
     cells = torch.tensor(layers)[:, None, None], torch.tensor(targets)[:, None], torch.arange(len(seeds))
     for epoch in run.epochs():
         for split, curve in curves.items():

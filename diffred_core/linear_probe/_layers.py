@@ -14,13 +14,13 @@ from diffred_core.checks import check_choice, finite_features
 from diffred_core.errors import InputError
 from diffred_core.linear_probe._logistic import fit_logistic
 from diffred_core.linear_probe._probe import LinearProbe
-from diffred_core.linear_probe._problems import CERTIFICATE, class_labels, l2_values
+from diffred_core.linear_probe._problems import CERTIFICATE, class_labels, l2_values, training_labels
 from diffred_core.linear_probe._ridge import RidgeRows
 from diffred_core.linear_probe._select import choose_l2
 from diffred_core.precision import full_precision
 
 SPLITS = ("train", "validation", "test")
-Layers = Mapping[str, Mapping[str, Tensor]]
+RowsByLayer = Mapping[str, Mapping[str, Tensor]]
 Targets = Mapping[str, Mapping[str, Tensor]]
 
 LAYER_L2: tuple[float, ...] = tuple(10.0**e for e in range(-8, 2))
@@ -65,7 +65,7 @@ class LayerProbes:
 
 @torch.no_grad()
 def probe_layers(
-    layers: Layers, targets: Targets, *, method: str = "ridge", l2: float | Sequence[float] | Tensor = LAYER_L2
+    layers: RowsByLayer, targets: Targets, *, method: str = "ridge", l2: float | Sequence[float] | Tensor = LAYER_L2
 ) -> LayerProbes:
     """Probe every layer for every target: fit on train rows, choose `l2` on validation rows, score test rows.
 
@@ -174,7 +174,7 @@ class LayerData:
     n_classes: tuple[int, ...]  # of every target, by its training labels
 
     @classmethod
-    def of(cls, layers: Layers, targets: Targets) -> LayerData:
+    def of(cls, layers: RowsByLayer, targets: Targets) -> LayerData:
         """Check the request of a caller."""
         for name, mapping in {"layers": layers, "targets": targets}.items():
             if not mapping:
@@ -190,7 +190,7 @@ class LayerData:
                     "read all layers from one pass over the images"
                 )
         labels = [_labels(splits, X, target) for target, splits in targets.items()]
-        y = {split: torch.stack([one[split] for one, _ in labels], 1) for split in SPLITS}
+        y = {split: torch.stack([by_split[split] for by_split, _ in labels], 1) for split in SPLITS}
         return cls(tuple(layers), tuple(targets), X, y, tuple(n_classes for _, n_classes in labels))
 
     def groups(self) -> Iterable[tuple[list[int], list[int]]]:
@@ -198,7 +198,7 @@ class LayerData:
         for width in sorted({rows.shape[1] for rows in self.X["train"]}):
             layers = [i for i, rows in enumerate(self.X["train"]) if rows.shape[1] == width]
             for n_classes in sorted(set(self.n_classes)):
-                yield layers, [t for t, one in enumerate(self.n_classes) if one == n_classes]
+                yield layers, [t for t, number in enumerate(self.n_classes) if number == n_classes]
 
 
 def _check_splits(splits: Mapping[str, Tensor], *, where: str) -> None:
@@ -216,7 +216,7 @@ def _features(splits: Mapping[str, Tensor], split: str, layer: str) -> Tensor:
 
 
 def _labels(splits: Mapping[str, Tensor], X: dict[str, list[Tensor]], target: str) -> tuple[dict[str, Tensor], int]:
-    train, n_classes = class_labels(splits["train"], X["train"][0], name=f"targets[{target!r}]['train']")
+    train, n_classes = training_labels(splits["train"], X["train"][0], name=f"targets[{target!r}]['train']")
     y = {"train": train}
     for split in SPLITS[1:]:
         name = f"targets[{target!r}][{split!r}]"

@@ -81,7 +81,7 @@ def fit_logistic(
         check_positive(option, name=name)
     _check_every_class_has_rows(y, n_classes)
     problems = as_problems(subsets, l2, n_features=X.shape[1], device=X.device, positive=True)
-    fit = _GroupFit(X, y, n_classes, tol, max_iter, memory_bytes)
+    fit = _GroupFit(X, y, n_classes, tol=tol, max_iter=max_iter, memory_bytes=memory_bytes)
     with full_precision(X.device):
         return problems.solved(fit, partial(fit.bytes_a_subset, n_l2=len(problems.l2)), memory_bytes)
 
@@ -98,7 +98,7 @@ def _check_every_class_has_rows(y: Tensor, n_classes: int) -> None:
 class _GroupFit:
     """Solves groups of subsets of one size on the same rows; keeps the feature-major copy between groups."""
 
-    def __init__(self, X: Tensor, y: Tensor, n_classes: int, tol: float, max_iter: int, memory_bytes: int):
+    def __init__(self, X: Tensor, y: Tensor, n_classes: int, *, tol: float, max_iter: int, memory_bytes: int):
         self.y, self.n_classes, self.tol, self.max_iter = y, n_classes, tol, max_iter
         self.memory_bytes = memory_bytes
         self.columns = X.T.contiguous()
@@ -148,7 +148,8 @@ class _GroupFit:
 
     def _loss(self, features: Tensor, design: Design, l2: Tensor, full: FullGram | None = None) -> CrossEntropy:
         a_row = len(l2) * self.n_classes * design.dtype.itemsize * 2
-        return CrossEntropy(features, design, self.y, l2, max(256, self.memory_bytes // (4 * a_row)), full)
+        rows = max(256, self.memory_bytes // (4 * a_row))
+        return CrossEntropy(features, design, self.y, l2, rows=rows, full=full)
 
     def _design(self, features: Tensor, n_l2: int) -> Design:
         if prefers_masked(features.shape[1], len(self.columns), n_l2 * self.n_classes):
@@ -185,11 +186,11 @@ class Solved:
             self._smaller, self._smaller_size, self._here, self._size = self._here, self._size, {}, k
         theta = torch.zeros(g, n_l2, n_classes, k + 1, dtype=torch.float64, device=features.device)
         prefixes = [_key(subset[: self._smaller_size]) for subset in features]
-        known = [(i, self._smaller[key]) for i, key in enumerate(prefixes) if key in self._smaller]
-        for i, solution in known:
+        starts = {i: self._smaller[key] for i, key in enumerate(prefixes) if key in self._smaller}
+        for i, solution in starts.items():
             theta[i, ..., : self._smaller_size] = solution[..., :-1]
             theta[i, ..., -1] = solution[..., -1]
-        return theta.flatten(0, 1), len(known) == g
+        return theta.flatten(0, 1), len(starts) == g
 
     def add(self, features: Tensor, theta: Tensor) -> None:
         """Remember ``theta (g * n_l2, n_classes, k + 1)`` of the subsets ``features (g, k)``."""

@@ -16,6 +16,7 @@ from diffred_core.linear_probe._probe import LinearProbe
 
 DEFAULT_MEMORY_BYTES = 2**29
 CERTIFICATE = ("converged", "iterations", "gradient_norm")
+_ONE_CLASS = "expected at least two classes in {}, got one; add rows of another class"
 
 Subsets = Tensor | Sequence[int] | Sequence[Tensor] | Sequence[Sequence[int]]
 
@@ -121,7 +122,7 @@ def as_subsets(subsets: Subsets | None, *, n_features: int, device: torch.device
         return torch.arange(n_features, device=device)[None], False
     batched = subsets.ndim == 2 if isinstance(subsets, Tensor) else _is_nested(subsets)
     each: Any = subsets if batched else [subsets]
-    lists = [_as_indices(one, n_features) for one in each]
+    lists = [_as_indices(subset, n_features) for subset in each]
     if not lists:
         raise InputError("expected at least one of subsets, got none; pass subsets=None for all features")
     return torch.nn.utils.rnn.pad_sequence(lists, batch_first=True, padding_value=-1).to(device), batched
@@ -158,7 +159,17 @@ def class_labels(
             f"expected class indices below n_classes={n_classes} in {name}, got {highest}; raise n_classes"
         )
     if n_classes < 2:
-        raise InputError(f"expected at least two classes in {name}, got one; add rows of another class")
+        raise InputError(_ONE_CLASS.format(name))
+    return y, n_classes
+
+
+def training_labels(
+    y: Tensor | ArrayLike, X: Tensor, *, n_classes: int | None = None, name: str = "y"
+) -> tuple[Tensor, int]:
+    """Return `class_labels` of rows to fit on, of which at least two classes must have some."""
+    y, n_classes = class_labels(y, X, n_classes=n_classes, name=name)
+    if int(y.min()) == int(y.max()):
+        raise InputError(_ONE_CLASS.format(name))
     return y, n_classes
 
 

@@ -13,7 +13,7 @@ from torch.nn.functional import one_hot
 from diffred_core.checks import check_positive, finite_features
 from diffred_core.errors import InputError
 from diffred_core.linear_probe._probe import LinearProbe
-from diffred_core.linear_probe._problems import DEFAULT_MEMORY_BYTES, Solution, Subsets, as_problems, class_labels
+from diffred_core.linear_probe._problems import DEFAULT_MEMORY_BYTES, Solution, Subsets, as_problems, training_labels
 from diffred_core.linear_probe.factor import class_targets, ridge_factor
 from diffred_core.moments import FeatureMoments, accumulate
 from diffred_core.moments.blocks import BLOCK_ROWS
@@ -113,10 +113,10 @@ def fit_ridge_rows(
     Raises
     ------
     InputError
-        As `fit_ridge`; with ``l2=0`` in the dual always, for it has no unique solution there.
+        As `fit_ridge`, of rows of one class too; with ``l2=0`` in the dual always, for it has no unique solution there.
     """
     X = finite_features(X)
-    y, n_classes = class_labels(y, X, n_classes=n_classes)
+    y, n_classes = training_labels(y, X, n_classes=n_classes)
     check_positive(memory_bytes, name="memory_bytes")
     problems = as_problems(subsets, l2, n_features=X.shape[1], device=X.device, positive=False)
     rows, n = RidgeRows(X, one_hot(y, n_classes).double()), len(X)

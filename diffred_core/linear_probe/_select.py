@@ -18,7 +18,7 @@ from diffred_core.moments import FeatureMoments, FoldMoments
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class L2Choice:
     """Which `l2` of a path was best, for each subset or size.
 
     Attributes
@@ -38,7 +38,7 @@ class Selection:
     score: Tensor
 
 
-def select_l2(score: Tensor, l2: Sequence[float] | Tensor, *, higher_is_better: bool = True) -> Selection:
+def select_l2(score: Tensor, l2: Sequence[float] | Tensor, *, higher_is_better: bool = True) -> L2Choice:
     """Return the best `l2` for each subset or size; of equal ones the largest, the simpler probe.
 
     Parameters
@@ -69,10 +69,10 @@ def select_l2(score: Tensor, l2: Sequence[float] | Tensor, *, higher_is_better: 
     index = torch.where(best, grid, -torch.inf).argmax(0)
     # an inner value that is as good as an end shows that going on to that end gains nothing
     inner = best & (grid < grid.amax(0)) & (grid > grid.amin(0))
-    return Selection(index, grid.gather(0, index[None])[0], ~inner.any(0), score)
+    return L2Choice(index, grid.gather(0, index[None])[0], ~inner.any(0), score)
 
 
-def choose_l2(path: LinearProbe, X: Tensor, y: Tensor) -> tuple[LinearProbe, Selection]:
+def choose_l2(path: LinearProbe, X: Tensor, y: Tensor) -> tuple[LinearProbe, L2Choice]:
     """Return, of probes fitted along a path of `l2`, the one most accurate on validation rows, for each subset.
 
     It sees training rows (through the fitted path) and validation rows; test rows have no way in.
@@ -87,7 +87,7 @@ def choose_l2(path: LinearProbe, X: Tensor, y: Tensor) -> tuple[LinearProbe, Sel
     Returns
     -------
     LinearProbe of batch shape () or (n_subsets,)
-    Selection
+    L2Choice
 
     Raises
     ------

@@ -10,7 +10,7 @@ from torch import Tensor
 from diffred_core.checks import check_positive, finite_features
 from diffred_core.errors import InputError
 from diffred_core.linear_probe._probe import LinearProbe
-from diffred_core.linear_probe._problems import DEFAULT_MEMORY_BYTES, Solution, Subsets, as_problems, class_labels
+from diffred_core.linear_probe._problems import DEFAULT_MEMORY_BYTES, Solution, Subsets, as_problems, training_labels
 from diffred_core.linear_probe._recipes import PUBLISHED, PUBLISHED_TUNNEL, AdamWRecipe, Recipe, SGDRecipe
 from diffred_core.precision import full_precision
 
@@ -60,9 +60,14 @@ def fit_sgd(
     Raises
     ------
     InputError
-        Features or labels as in `fit_logistic`; as many seeds as subsets are expected; no batch is left by `drop_last`.
+        Features that are not finite, labels out of range or of one class only, not as many seeds as subsets, no batch
+        left by `drop_last`.
+
+    Notes
+    -----
+    A class without rows (`n_classes` above the largest label) is no error: its score is only pushed down.
     """
-    return _fit(X, y, subsets, recipe, seed, n_classes, memory_bytes)
+    return _fit(X, y, subsets, recipe=recipe, seed=seed, n_classes=n_classes, memory_bytes=memory_bytes)
 
 
 def fit_adamw(
@@ -98,7 +103,7 @@ def fit_adamw(
     InputError
         As `fit_sgd`.
     """
-    return _fit(X, y, subsets, recipe, seed, n_classes, memory_bytes)
+    return _fit(X, y, subsets, recipe=recipe, seed=seed, n_classes=n_classes, memory_bytes=memory_bytes)
 
 
 @torch.no_grad()
@@ -106,13 +111,14 @@ def _fit(
     X: Tensor,
     y: Tensor,
     subsets: Subsets | None,
+    *,
     recipe: Recipe,
     seed: int | Sequence[int],
     n_classes: int | None,
     memory_bytes: int,
 ) -> LinearProbe:
     X = finite_features(X)
-    y, n_classes = class_labels(y, X, n_classes=n_classes)
+    y, n_classes = training_labels(y, X, n_classes=n_classes)
     check_positive(memory_bytes, name="memory_bytes")
     check_recipe(recipe, len(X))
     problems = as_problems(subsets, recipe.weight_decay, n_features=X.shape[1], device=X.device, positive=False)
@@ -127,7 +133,7 @@ def _fit(
         for at, features in problems.groups(lambda k: 2 * X.element_size() * k * len(X), memory_bytes):
             gathered = with_ones(X[:, features].transpose(0, 1))
             chosen = [seeds[i] for i in at.tolist()]
-            run = Training(gathered, y[:, None], n_classes, recipe, seeds=chosen, owner=torch.arange(len(at)))
+            run = ProbeRuns(gathered, y[:, None], n_classes, recipe, seeds=chosen, owner=torch.arange(len(at)))
             for _ in run.epochs():
                 pass
             solutions.append((at, run.solution()))
@@ -152,7 +158,7 @@ def with_ones(X: Tensor) -> Tensor:
     return torch.cat([X, X.new_ones(*X.shape[:-1], 1)], -1)
 
 
-class Training:
+class ProbeRuns:
     """Runs ``u`` of one recipe in step; each trains one probe for each of ``t`` targets on the rows it reads.
 
     Targets that share a run share its start, its order of rows and its matrix products, and nothing else. `X` are
@@ -183,8 +189,8 @@ class Training:
 
     def predictions(self, X: Tensor) -> Tensor:
         """Return the classes of the rows of ``X (s, m, k + 1)``, ``(u, m, t)``."""
-        scores = [X[s] @ theta for s, theta in zip(self.owner.tolist(), self.theta, strict=True)]
-        return torch.stack([one.unflatten(1, (-1, self.n_classes)).argmax(2) for one in scores])
+        runs = zip(self.owner.tolist(), self.theta, strict=True)
+        return torch.stack([(X[s] @ theta).unflatten(1, (-1, self.n_classes)).argmax(2) for s, theta in runs])
 
     def solution(self) -> Solution:
         """Return the probes of the runs for a single target, with the gradient of the loss over all rows."""

@@ -91,9 +91,16 @@ def _start(objective: Objective, theta: Tensor, warm: bool) -> _State:
     value, gradient = objective(theta, members)
     inverse = objective.inverse_curvature(theta, members) if warm else objective.inverse_bound(members)
     pairs = theta.new_zeros(len(theta), HISTORY, theta[0].numel(), dtype=inverse.dtype)
-    none = torch.zeros_like(members, dtype=torch.bool)
     return _State(
-        members, theta, value, gradient, inverse, pairs, pairs.clone(), theta.new_zeros(len(theta), HISTORY), none
+        members=members,
+        theta=theta,
+        value=value,
+        gradient=gradient,
+        inverse=inverse,
+        steps=pairs,
+        changes=pairs.clone(),
+        curvatures=theta.new_zeros(len(theta), HISTORY),
+        stalled=torch.zeros_like(members, dtype=torch.bool),
     )
 
 
@@ -124,8 +131,8 @@ def _direction(state: _State) -> Tensor:
     r, scaled = (torch.cat([q.view(shape), newest.view(shape)], 1) @ state.inverse).chunk(2, 1)
     # s.y / y.M y of the newest pair sets the length that the preconditioner leaves open
     length = (newest * scaled.flatten(1)).sum(1)
-    known = (state.curvatures[:, 0] > 0) & (length > 0)
-    r = r.flatten(1) * torch.where(known, state.curvatures[:, 0] / length, 1.0).to(dtype)[:, None]
+    usable = (state.curvatures[:, 0] > 0) & (length > 0)
+    r = r.flatten(1) * torch.where(usable, state.curvatures[:, 0] / length, 1.0).to(dtype)[:, None]
     for i in reversed(range(HISTORY)):
         beta = rho[:, i, None] * (state.changes[:, i] * r).sum(1, keepdim=True)
         r.addcmul_(alphas[i] - beta, state.steps[:, i])

@@ -139,9 +139,7 @@ class FeatureMoments:
 
     def power_sums(self) -> PowerSums:
         """Return these moments as power sums about the mean."""
-        zero, diagonal = torch.zeros_like(self.mean), self.gram.diagonal()
-        third = None if self.cubic is None else self.cubic.T
-        return PowerSums(self.n, zero, zero, diagonal, diagonal, self.gram, self.cubic, third, self.quartic)
+        return PowerSums.of_one(self.n, torch.zeros_like(self.mean), self.gram, cubic=self.cubic, quartic=self.quartic)
 
     def _map(self, side: Callable[[Tensor], Tensor], both: Callable[[Tensor], Tensor] | None = None) -> FeatureMoments:
         """Return a copy with `side` applied to what has features on one axis, `both` to what has them on two."""
@@ -189,7 +187,7 @@ def merge(parts: Sequence[FeatureMoments]) -> FeatureMoments:
         totals = [(part.class_totals, part.mean - mean) for part in parts]
         class_sums = torch.stack([sums + counts[:, None] * shift for (sums, counts), shift in totals]).sum(0)
         class_counts = torch.stack([counts for (_, counts), _ in totals]).sum(0)
-    return FeatureMoments(n, mean, sums.xy, sums.xxyy, class_sums, class_counts, sums.xxy)
+    return FeatureMoments(n, mean, sums.xy, sums.xxyy, class_sums=class_sums, class_counts=class_counts, cubic=sums.xxy)
 
 
 def with_same_classes(parts: Sequence[FeatureMoments]) -> list[FeatureMoments]:
@@ -229,6 +227,6 @@ def _moved(part: FeatureMoments, mean: Tensor, *, keep: bool) -> PowerSums:
     """Return the power sums of `part` about `mean`, of fourth order only if that is to be kept."""
     sums = part.power_sums()
     if not keep:
-        sums = PowerSums(sums.n, sums.x, sums.y, sums.xx, sums.yy, sums.xy)
+        sums = replace(sums, xxy=None, xyy=None, xxyy=None)
     shift = mean - part.mean
     return sums.about(shift, shift)

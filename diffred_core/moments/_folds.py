@@ -94,9 +94,9 @@ def accumulate_folds(
         raise InputError("expected batches (X, y), got features alone; folds are stratified by class, pass labels")
     unit = Unit.of(first[0])
     layers = [LayerSums(unit, labelled=True, n_classes=n_classes, quartic=False, cubic=False) for _ in range(n_folds)]
-    seen = torch.zeros(0, dtype=torch.long, device=first[1].device)
+    counts = torch.zeros(0, dtype=torch.long, device=first[1].device)
     for X, y in blocks:
-        turn, seen = _turns(y, seen)
+        turn, counts = _turns(y, counts)
         fold = (turn + y) % n_folds
         for i, layer in enumerate(layers):
             rows = (fold == i).nonzero().squeeze(1)
@@ -126,9 +126,9 @@ def fold_moments(
     return accumulate_folds([(X, as_labels(y, len(X)))], n_folds=n_folds, n_classes=n_classes)
 
 
-def _turns(y: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+def _turns(y: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """Return how many rows of its class came before every row, and the counts after this block."""
-    seen = pad(seen, (0, max(0, int(y.max()) + 1 - len(seen))))
-    membership = one_hot(y, len(seen))
+    counts = pad(counts, (0, max(0, int(y.max()) + 1 - len(counts))))
+    membership = one_hot(y, len(counts))
     before = (membership.cumsum(0) - membership).gather(1, y[:, None]).squeeze(1)
-    return seen[y] + before, seen + membership.sum(0)
+    return counts[y] + before, counts + membership.sum(0)

@@ -20,7 +20,7 @@ from diffred_core.moments.running_sums import RunningSums, Unit
 from diffred_core.precision import full_precision
 
 
-class _ClassSums:
+class _ClassTotals:
     """Sum and number of the rows of every class; without `n_classes` they grow with every new class."""
 
     def __init__(self, n_features: int, *, n_classes: int | None, device: torch.device):
@@ -51,7 +51,7 @@ class LayerSums:
         d, device = len(unit.origin), unit.origin.device
         self.unit = unit
         self.sums = RunningSums((d, d), quartic=quartic, cubic=cubic, device=device)
-        self.classes = _ClassSums(d, n_classes=n_classes, device=device) if labelled else None
+        self.classes = _ClassTotals(d, n_classes=n_classes, device=device) if labelled else None
 
     def add(self, X: Tensor, y: Tensor | None = None) -> None:
         """Add the rows of `X`."""
@@ -73,7 +73,7 @@ class LayerSums:
         return in_features(centred, shift, self.unit, self.classes)
 
 
-def in_features(sums: PowerSums, shift: Tensor, unit: Unit, classes: _ClassSums | None = None) -> FeatureMoments:
+def in_features(sums: PowerSums, shift: Tensor, unit: Unit, classes: _ClassTotals | None = None) -> FeatureMoments:
     """Return centred power sums, summed in `unit` and moved by `shift`, as moments of the features themselves."""
 
     def unscaled(total: Tensor | None, order: int) -> Tensor | None:

@@ -25,6 +25,12 @@ class PowerSums:
     xyy: Tensor | None = None  # (p, q) sum x_i y_j^2
     xxyy: Tensor | None = None  # (p, q) sum x_i^2 y_j^2
 
+    @classmethod
+    def of_one(cls, n: int, x: Tensor, xx: Tensor, *, cubic: Tensor | None, quartic: Tensor | None) -> PowerSums:
+        """Return the sums where y is x, from ``x (p,)`` and the products ``xx, cubic, quartic (p, p)``."""
+        squares, mirrored = xx.diagonal(), None if cubic is None else cubic.T
+        return cls(n=n, x=x, y=x, xx=squares, yy=squares, xy=xx, xxy=cubic, xyy=mirrored, xxyy=quartic)
+
     def about(self, dx: Tensor, dy: Tensor) -> PowerSums:
         """Return the same sums of x - dx and y - dy, exactly: the binomials multiplied out, row sums put in.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -94,13 +94,11 @@ class RunningSums:
         InputError
             If a sum is not finite.
         """
-        if not self.symmetric:
-            sums = PowerSums(self.n, self.x, self.y, self.xx, self.yy, self.xy, self.xxy, self.xyy, self.xxyy)
+        if self.symmetric:
+            quartic = None if self.xxyy is None else mirrored(self.xxyy)
+            sums = PowerSums.of_one(self.n, self.x, mirrored(self.xy), cubic=self.xxy, quartic=quartic)
         else:
-            xy = mirrored(self.xy)
-            xxyy = None if self.xxyy is None else mirrored(self.xxyy)
-            xyy = None if self.xxy is None else self.xxy.T
-            sums = PowerSums(self.n, self.x, self.x, xy.diagonal(), xy.diagonal(), xy, self.xxy, xyy, xxyy)
+            sums = PowerSums(**{field.name: getattr(self, field.name) for field in fields(PowerSums)})
         highest = sums.xy if sums.xxyy is None else sums.xxyy
         if not bool(highest.isfinite().all()):
             raise InputError(

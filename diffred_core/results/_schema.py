@@ -35,7 +35,10 @@ SCHEMA = pa.DataFrameSchema(
         "n_way": _column("Int64", "classes in an episode", POSITIVE),
         "split": _column("string", "rows on which the value is measured; of episodes, from which they are drawn"),
         "label": _column("string", "class, for class-wise rows; else what sets rows of one method apart"),
-        "recipe": _column("string", "how networks were trained, views were cropped, or a probe was fitted"),
+        "recipe": _column(
+            "string",
+            "how networks were trained, views cropped or a probe fitted; of nc1 to nc4, the convention",
+        ),
         "delta": _column("float64", "share of the full-layer accuracy to be kept, in [0, 1]", UNIT),
         "l2": _column("float64", "chosen regulariser", COUNT),
         "converged": _column("boolean", "whether the fit met its tolerance; empty for closed forms"),

@@ -15,13 +15,11 @@ BOOK = "book"  # the digest of the whole package, from which the pages about it 
 def write_digests(grid: Grid) -> None:
     """Write ``runs/digests/<job>.txt`` for every kind of job of `grid`."""
     package = sources.PACKAGE
-    digests = {
-        analysis: sources.code_digest([files.template_path(analysis)]) for analysis in (*grid.analyses, *grid.after)
-    }
-    digests[FEATURES] = sources.code_digest(sources.module_files(f"{package.name}.{FEATURES}"))
-    digests[BOOK] = sources.code_digest(package.rglob("*.py"))
-    for job, digest in digests.items():
-        files.write_if_changed(digest_path(job), digest + "\n")
+    roots = {analysis: [files.template_path(analysis)] for analysis in (*grid.analyses, *grid.after)}
+    roots[FEATURES] = list(sources.module_files(f"{package.name}.{FEATURES}"))
+    roots[BOOK] = list(package.rglob("*.py"))
+    for job, paths in roots.items():
+        files.write_if_changed(digest_path(job), sources.code_digest(paths) + "\n")
 
 
 def digest_path(job: str) -> Path:

@@ -41,7 +41,7 @@ def imported_names(path: Path) -> set[str]:
 def _names_in(path: Path, mtime_ns: int, size: int) -> set[str]:
     # Parsed once a version of the file: the notebooks of a grid rest on nearly the same files.
     names: set[str] = set()
-    for node in ast.walk(ast.parse(code_of(path))):
+    for node in statements(ast.parse(code_of(path))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -49,6 +49,14 @@ def _names_in(path: Path, mtime_ns: int, size: int) -> set[str]:
             names.add(module)
             names.update(f"{module}.{alias.name}" for alias in node.names)
     return names
+
+
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements below `node`, in functions too, without looking into expressions, which import nothing."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield child
+            yield from statements(child)
 
 
 def _absolute(node: ast.ImportFrom, path: Path) -> str:

@@ -110,7 +110,7 @@ def serve(address: str, libraries: Iterable[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Request:
+class Command:
     """A command as it came in: what ``python -m`` would have been given."""
 
     arguments: list[str]
@@ -120,15 +120,15 @@ class Request:
 
     @property
     def ending(self) -> signal.Signals:
-        """How to end a job whose command is gone: a run of a notebook leaves in good order, a kernel need not."""
+        """How to end a job whose client is gone: a run of a notebook leaves in good order, a kernel need not."""
         return signal.SIGKILL if self.arguments[0].startswith("ipykernel") else signal.SIGTERM
 
-    def run(self, command: socket.socket, others: Sequence[socket.socket]) -> None:
-        """Become, in a fork, what the `command` at the other end of the socket would have been."""
+    def run(self, client: socket.socket, others: Sequence[socket.socket]) -> None:
+        """Become, in a fork, what the process at the other end of the socket `client` would have been."""
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setsid()
-        command.sendall(b"%d\n" % os.getpid())
-        for end in (command, *others):
+        client.sendall(b"%d\n" % os.getpid())
+        for end in (client, *others):
             end.close()
         for stream, number in enumerate(self.streams):
             os.dup2(number, stream)
@@ -147,28 +147,28 @@ class Request:
 
 @dataclass(eq=False)
 class _Job:
-    """A fork, and the command that waits for its end."""
+    """A fork, and the client that waits for its end."""
 
-    request: Request
+    command: Command
     process: ForkProcess
-    command: socket.socket
+    client: socket.socket
 
     def end(self) -> None:
         """End the job before its time."""
         if self.process.is_alive() and self.process.pid is not None:
             with contextlib.suppress(ProcessLookupError):  # it has ended just now
-                os.killpg(self.process.pid, self.request.ending)
+                os.killpg(self.process.pid, self.command.ending)
 
     def report(self) -> None:
-        """Tell the command the exit code of the job, which has ended."""
+        """Tell the client the exit code of the job, which has ended."""
         self.process.join()
-        with contextlib.suppress(OSError):  # the command is gone
-            self.command.sendall(f"{self.process.exitcode}\n".encode())
-        self.command.close()
+        with contextlib.suppress(OSError):  # the client is gone
+            self.client.sendall(f"{self.process.exitcode}\n".encode())
+        self.client.close()
 
 
 def _serve(listener: socket.socket) -> None:
-    """Fork for every command, report how its job ended, and end the job of a command that is gone."""
+    """Fork for every client, report how its job ended, and end the job of a client that is gone."""
     selector = selectors.DefaultSelector()
     for source in (sys.stdin, listener):
         selector.register(source, selectors.EVENT_READ)
@@ -180,30 +180,30 @@ def _serve(listener: socket.socket) -> None:
                 job.end()
             return
         if key.fileobj is listener:
-            job = _forked(listener, [job.command for job in jobs])
-            for source in (job.process.sentinel, job.command):
+            job = _forked(listener, [job.client for job in jobs])
+            for source in (job.process.sentinel, job.client):
                 selector.register(source, selectors.EVENT_READ, job)
             continue
         selector.unregister(key.fileobj)
-        if key.fileobj is key.data.command:
+        if key.fileobj is key.data.client:
             key.data.end()
         else:
-            with contextlib.suppress(KeyError):  # the command has gone before
-                selector.unregister(key.data.command)
+            with contextlib.suppress(KeyError):  # the client has gone before
+                selector.unregister(key.data.client)
             key.data.report()
 
 
 def _forked(listener: socket.socket, others: Sequence[socket.socket]) -> _Job:
-    """Fork for the command that waits at the `listener`; the fork gives up the sockets of the `others`."""
-    command, _ = listener.accept()
-    _, streams, _, _ = socket.recv_fds(command, 1, 3)
-    arguments, folder, environment = json.loads(command.makefile("rb").readline())
-    request = Request(arguments, folder, environment, streams)
-    process = get_context("fork").Process(target=request.run, args=(command, [listener, *others]))
+    """Fork for the client that waits at the `listener`; the fork gives up the sockets of the `others`."""
+    client, _ = listener.accept()
+    _, streams, _, _ = socket.recv_fds(client, 1, 3)
+    arguments, folder, environment = json.loads(client.makefile("rb").readline())
+    command = Command(arguments, folder, environment, streams)
+    process = get_context("fork").Process(target=command.run, args=(client, [listener, *others]))
     process.start()
     for stream in streams:
         os.close(stream)
-    return _Job(request, process, command)
+    return _Job(command, process, client)
 
 
 def run_here(arguments: list[str]) -> None:

@@ -1,8 +1,8 @@
 """Small networks trained here, in seconds to minutes on one core each, and kept like every other result.
 
-A `Dataset` in memory --Images--> pixels, labels, splits; `of_classes` makes tasks of some of its classes
-Images, Design, Recipe, seed --train--> weights; the same ones to the last bit on however many cores
-Images, designs, seeds --networks--> trained side by side or read back, each a `Backbone` like any other
+Names of tasks --read_tasks--> `Images` in memory: pixels, labels, splits; `of_classes` makes tasks of some classes
+Images, Architecture, TrainingRecipe, seed --train--> weights; the same ones to the last bit on however many cores
+Images, architectures, seeds --networks--> trained side by side or read back, each a `Backbone` like any other
 Backbone, pixels --convolution_features--> one matrix a convolution, in one pass
 
 Where a layer is read: a convolution's own output, before batch norm and ReLU, as the released extractor of
@@ -15,10 +15,11 @@ with needs("images"):
     from diffred_core.small_networks._cache import Network as Network
     from diffred_core.small_networks._cache import networks as networks
     from diffred_core.small_networks._images import Images as Images
+    from diffred_core.small_networks._images import read_tasks as read_tasks
     from diffred_core.small_networks._layers import convolution_features as convolution_features
     from diffred_core.small_networks._train import SHORT as SHORT
-    from diffred_core.small_networks._train import Recipe as Recipe
+    from diffred_core.small_networks._train import TrainingRecipe as TrainingRecipe
     from diffred_core.small_networks._train import train as train
     from diffred_core.small_networks._vgg import DEPTHS as DEPTHS
     from diffred_core.small_networks._vgg import VGG as VGG
-    from diffred_core.small_networks._vgg import Design as Design
+    from diffred_core.small_networks._vgg import Architecture as Architecture

@@ -20,8 +20,8 @@ from diffred_core import backbones, files, provenance
 from diffred_core.backbones import Backbone
 from diffred_core.errors import InputError
 from diffred_core.small_networks._images import Images, to_pixels
-from diffred_core.small_networks._train import SHORT, Recipe, Training, train
-from diffred_core.small_networks._vgg import VGG, Design
+from diffred_core.small_networks._train import SHORT, TrainingRecipe, TrainingResult, train
+from diffred_core.small_networks._vgg import VGG, Architecture
 
 CODE = tuple(Path(__file__).with_name(name) for name in ("_train.py", "_vgg.py"))
 
@@ -32,7 +32,7 @@ class Network:
 
     Attributes
     ----------
-    design : Design
+    architecture : Architecture
     seed : int
     backbone : Backbone
         The network as all functions of `features` take it.
@@ -44,7 +44,7 @@ class Network:
         Wall time of its training.
     """
 
-    design: Design
+    architecture: Architecture
     seed: int
     backbone: Backbone
     key: str
@@ -54,16 +54,16 @@ class Network:
 
 def networks(
     images: Images,
-    designs: Sequence[Design],
+    architectures: Sequence[Architecture],
     *,
     seeds: Sequence[int],
-    recipe: Recipe = SHORT,
+    recipe: TrainingRecipe = SHORT,
     root: Path | str | None = None,
     device: str = "cpu",
     workers: int | None = None,
     progress: bool = True,
 ) -> list[Network]:
-    """Return a network of every design and seed, trained on the training split of `images` or read back.
+    """Return a network of every architecture and seed, trained on the training split of `images` or read back.
 
     On a CPU each network is trained by one thread and several are trained side by side: their layers are too small to
     share out, and so the weights do not depend on the number of cores.
@@ -72,7 +72,7 @@ def networks(
     ----------
     images, recipe, device
         As in `train`.
-    designs : sequence of Design
+    architectures : sequence of Architecture
     seeds : sequence of int
     root : path, optional
         Where networks are kept; ``networks`` under `files.runs_root` by default. A network is found again by its key;
@@ -85,18 +85,21 @@ def networks(
     Returns
     -------
     list of Network
-        All seeds of the first design, then of the next.
+        All seeds of the first architecture, then of the next.
 
     Raises
     ------
     InputError
         As `train`; if nothing is asked for, or something twice.
     """
-    jobs = list(itertools.product(designs, seeds))
+    jobs = list(itertools.product(architectures, seeds))
     if not jobs or len(set(jobs)) < len(jobs):
-        raise InputError(f"expected designs and seeds, each once, got {list(designs)} and {list(seeds)}; name some")
+        raise InputError(
+            f"expected architectures and seeds, each once, got {list(architectures)} and {list(seeds)}; name some"
+        )
     folder = (Path(root) if root is not None else files.runs_root() / "networks") / files.slug(images.task)
-    slots = [_Slot(folder, images, design, recipe, seed, device) for design, seed in jobs]
+    options = {"recipe": recipe, "device": device, "root": folder}
+    slots = [_Slot(images, architecture, seed=seed, **options) for architecture, seed in jobs]
     missing = [slot for slot in slots if slot.read() is None]
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(
@@ -113,29 +116,36 @@ def networks(
     return [slot.read() for slot in slots]
 
 
+@dataclass(eq=False)
 class _Slot:
     """The place of one network: its weights, and the record that is written after them."""
 
-    def __init__(self, folder: Path, images: Images, design: Design, recipe: Recipe, seed: int, device: str):
-        self.images, self.design, self.recipe, self.seed, self.device = images, design, recipe, seed, device
+    images: Images
+    architecture: Architecture
+    seed: int
+    recipe: TrainingRecipe
+    device: str
+    root: Path
+
+    def __post_init__(self) -> None:
         self.identity = {
-            "design": asdict(design),
-            "recipe": asdict(recipe),
-            "seed": seed,
-            "n_classes": images.n_classes,
-            "training_images": images.digest("train"),
+            "architecture": asdict(self.architecture),
+            "recipe": asdict(self.recipe),
+            "seed": self.seed,
+            "n_classes": self.images.n_classes,
+            "training_images": self.images.digest("train"),
             "code": files.digest_of({path.name: path.read_bytes() for path in CODE}),
             "torch": torch.__version__,
-            "device": device.partition(":")[0],
+            "device": self.device.partition(":")[0],
         }
         self.key = files.digest_of({"identity": json.dumps(self.identity, sort_keys=True).encode()})
-        self.weights = folder / f"{design.name}-s{seed}-{self.key[:16]}.safetensors"
+        self.weights = self.root / f"{self.architecture.name}-s{self.seed}-{self.key[:16]}.safetensors"
         self.record = self.weights.with_suffix(".json")
 
     def fill(self) -> None:
         """Train the network and write it, the record last."""
         started = time.perf_counter()
-        trained = train(self.images, self.design, recipe=self.recipe, seed=self.seed, device=self.device)
+        trained = train(self.images, self.architecture, recipe=self.recipe, seed=self.seed, device=self.device)
         seconds = round(time.perf_counter() - started, 3)
         weights = {name: tensor.cpu().contiguous() for name, tensor in trained.module.state_dict().items()}
         files.write_bytes(self.weights, save(weights))
@@ -159,23 +169,24 @@ class _Slot:
             return None
         if record.get("key") != self.key or record.get("weights_sha256") != files.sha256(self.weights):
             return None
-        module = VGG(self.design, self.images.n_classes, seed=self.seed)
+        module = VGG(self.architecture, self.images.n_classes, seed=self.seed)
         module.load_state_dict(load_tensors(content))
         numbers = (tuple(record[name]) for name in ("mean", "std", "losses"))
-        trained = Training(module.eval().requires_grad_(False), *numbers)
-        backbone = as_backbone(trained, self.design, seed=self.seed, size=self.images.size)
-        return Network(self.design, self.seed, backbone, self.key, trained.losses, record["seconds"])
+        trained = TrainingResult(module.eval().requires_grad_(False), *numbers)
+        backbone = as_backbone(trained, self.architecture, seed=self.seed, size=self.images.size)
+        about = {"key": self.key, "losses": trained.losses, "seconds": record["seconds"]}
+        return Network(self.architecture, self.seed, backbone, **about)
 
 
-def as_backbone(trained: Training, design: Design, *, seed: int, size: int) -> Backbone:
+def as_backbone(trained: TrainingResult, architecture: Architecture, *, seed: int, size: int) -> Backbone:
     """Return a trained network as a backbone for images of `size` pixels a side."""
     return backbones.from_module(
         trained.module,
-        name=f"{design.name}-s{seed}",
+        name=f"{architecture.name}-s{seed}",
         input_size=size,
         mean=trained.mean,
         std=trained.std,
         transform=partial(to_pixels, size=size),
         preprocessing={"size": size, "crop": "central square, bicubic", "mean": trained.mean, "std": trained.std},
-        model_args=asdict(design),
+        model_args=asdict(architecture),
     )

@@ -11,6 +11,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from diffred_core import datasets
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
 
@@ -126,6 +127,30 @@ class Images:
                 f"{n_first}; pass None to train on all"
             )
         return self.of_classes(range(n_first)), [self.of_classes(range(n_first, self.n_classes))]
+
+
+def read_tasks(
+    task: str, ood_tasks: Sequence[str], *, id_classes: int | None = None, image_size: int = 24, split_seed: int = 0
+) -> tuple[Images, list[Images]]:
+    """Return the task that networks are trained on and, in a list, those that they are probed on besides.
+
+    Parameters
+    ----------
+    task, ood_tasks : str, sequence of str
+        As in `datasets.load`.
+    id_classes : int, optional
+        Train on the first so many classes; the others are the first OOD task (`Images.hold_out`).
+    image_size, split_seed : int
+        Pixels a side; seed of the splits that are not official.
+
+    Raises
+    ------
+    InputError
+        As `datasets.load`, `Images.of` and `Images.hold_out`.
+    """
+    images, *others = (Images.of(datasets.load(name, seed=split_seed), size=image_size) for name in (task, *ood_tasks))
+    trained, held_out = images.hold_out(id_classes)
+    return trained, held_out + others
 
 
 def to_pixels(image: Image.Image, size: int) -> Tensor:

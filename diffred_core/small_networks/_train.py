@@ -13,11 +13,11 @@ from torch import Tensor
 from diffred_core.backbones import normalised
 from diffred_core.errors import InputError
 from diffred_core.small_networks._images import Images
-from diffred_core.small_networks._vgg import VGG, Design
+from diffred_core.small_networks._vgg import VGG, Architecture
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """AdamW under a cosine after a linear warm-up, label-smoothed cross-entropy: the published kind of run, shortened.
 
     Harun et al. (2024, sec. A): AdamW, 100 epochs, 5 of them warm-up, batches of 512, label smoothing 0.1, weight
@@ -30,7 +30,7 @@ class Recipe:
         Of 0 epochs an untrained network is left, a control: what depth alone does to a layer. Its weights are the first
         ones, its batch norms have the statistics of the training images. The last, smaller batch of an epoch is left
         out; every epoch reads the images in a new order.
-    lr, weight_decay : float
+    learning_rate, weight_decay : float
         Greatest learning rate, and the decoupled decay of all parameters.
     label_smoothing, warmup : float
         Share of the target spread over all classes; share of the steps before the learning rate is at its greatest.
@@ -47,7 +47,7 @@ class Recipe:
 
     epochs: int = 5
     batch_size: int = 64
-    lr: float = 3e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     warmup: float = 0.1
@@ -55,7 +55,7 @@ class Recipe:
     flip: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "lr"):
+        for name in ("batch_size", "learning_rate"):
             self._check(name, getattr(self, name) > 0, "above 0")
         for name in ("epochs", "weight_decay", "shift"):
             self._check(name, getattr(self, name) >= 0, "of at least 0")
@@ -70,16 +70,16 @@ class Recipe:
         """Return the learning rate of `step`, from 0, of `n_steps`."""
         rising = self.warmup * n_steps
         if step < rising:
-            return self.lr * min(1.0, (step + 1) / rising)
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - rising) / (n_steps - rising)))
+            return self.learning_rate * min(1.0, (step + 1) / rising)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rising) / (n_steps - rising)))
 
 
-SHORT = Recipe()
+SHORT = TrainingRecipe()
 """The default: seconds to a minute for a few thousand images on one core."""
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class TrainingResult:
     """What a training run leaves.
 
     Attributes
@@ -98,7 +98,9 @@ class Training:
     losses: tuple[float, ...]
 
 
-def train(images: Images, design: Design, *, recipe: Recipe = SHORT, seed: int, device: str = "cpu") -> Training:
+def train(
+    images: Images, architecture: Architecture, *, recipe: TrainingRecipe = SHORT, seed: int, device: str = "cpu"
+) -> TrainingResult:
     """Train a network on the training split of `images`.
 
     Every draw comes from generators on the CPU seeded by `seed`, so that neither the state of the process nor other
@@ -109,14 +111,14 @@ def train(images: Images, design: Design, *, recipe: Recipe = SHORT, seed: int, 
     ----------
     images : Images
         Only the split ``train`` is read.
-    design, recipe
+    architecture, recipe
     seed : int
         Of the first weights, of the order of the images and of the augmentation.
     device : str
 
     Returns
     -------
-    Training
+    TrainingResult
 
     Raises
     ------
@@ -130,15 +132,16 @@ def train(images: Images, design: Design, *, recipe: Recipe = SHORT, seed: int, 
             f"{len(y)}; take smaller batches"
         )
     mean, std = channel_statistics(pixels)
-    module = VGG(design, images.n_classes, seed=seed).to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(module.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    module = VGG(architecture, images.n_classes, seed=seed).to(device, memory_format=torch.channels_last)
+    rates = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+    optimiser = torch.optim.AdamW(module.parameters(), **rates, fused=True)
     generator = torch.Generator().manual_seed(seed)
     losses: list[float] = []
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor, float]]:
         for rows, rate in _schedule(len(y), recipe, epoch, generator):
-            seen = normalised(augmented(pixels[rows], recipe, generator), mean=mean, std=std)
-            yield seen.contiguous(memory_format=torch.channels_last), y[rows], rate
+            x = normalised(augmented(pixels[rows], recipe, generator), mean=mean, std=std)
+            yield x.contiguous(memory_format=torch.channels_last), y[rows], rate
 
     if not recipe.epochs:
         _settle_norms(module, (x for x, _, _ in batches(0)))
@@ -146,12 +149,13 @@ def train(images: Images, design: Design, *, recipe: Recipe = SHORT, seed: int, 
         losses.append(_epoch(module, optimiser, batches(epoch), label_smoothing=recipe.label_smoothing))
         if not math.isfinite(losses[-1]):
             raise InputError(
-                f"expected a finite training loss, got {losses[-1]} in epoch {epoch + 1}, seed {seed}; lower recipe.lr"
+                f"expected a finite training loss, got {losses[-1]} in epoch {epoch + 1}, seed {seed}; lower "
+                "recipe.learning_rate"
             )
-    return Training(module.eval().requires_grad_(False), mean, std, tuple(losses))
+    return TrainingResult(module.eval().requires_grad_(False), mean, std, tuple(losses))
 
 
-def _schedule(n: int, recipe: Recipe, epoch: int, generator: torch.Generator) -> Iterator[tuple[Tensor, float]]:
+def _schedule(n: int, recipe: TrainingRecipe, epoch: int, generator: torch.Generator) -> Iterator[tuple[Tensor, float]]:
     """Yield the rows and the learning rate of every step of one epoch; all batches are of one size."""
     n_batches = n // recipe.batch_size
     rows = torch.randperm(n, generator=generator)[: n_batches * recipe.batch_size].view(n_batches, -1)
@@ -201,7 +205,7 @@ def channel_statistics(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, 
     return tuple(mean.tolist()), tuple(torch.where(std > 0, std, 1.0).tolist())
 
 
-def augmented(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+def augmented(pixels: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Tensor:
     """Return every image moved by up to `recipe.shift` pixels each way, its edge repeated, and some mirrored."""
     if not recipe.shift and not recipe.flip:
         return pixels

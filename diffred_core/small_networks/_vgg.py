@@ -16,7 +16,7 @@ EARLY = 2  # stages whose pooling the variant without early pooling leaves out
 
 
 @dataclass(frozen=True)
-class Design:
+class Architecture:
     """What a small network looks like, its classes aside.
 
     Attributes
@@ -83,12 +83,12 @@ class VGG(nn.Module):
 
     Parameters
     ----------
-    design : Design
+    architecture : Architecture
     n_classes : int
         At least 2.
     seed : int
-        Of the first weights: He-normal convolutions and classifier, batch norms at one and zero, bias 0. Two designs
-        that differ in their pooling alone start from the same weights.
+        Of the first weights: He-normal convolutions and classifier, batch norms at one and zero, bias 0. Two
+        architectures that differ in their pooling alone start from the same weights.
 
     Raises
     ------
@@ -96,13 +96,13 @@ class VGG(nn.Module):
         If there are fewer than two classes.
     """
 
-    def __init__(self, design: Design, n_classes: int, *, seed: int):
+    def __init__(self, architecture: Architecture, n_classes: int, *, seed: int):
         super().__init__()
         if n_classes < 2:
             raise InputError(f"expected n_classes of at least 2, got {n_classes}; a classifier tells classes apart")
-        channels = [3, *(n_out for n_out, _ in design.plan)]
+        channels = [3, *(n_out for n_out, _ in architecture.plan)]
         self.blocks = nn.Sequential(
-            *(Block(n_in, n_out, pool=pool) for n_in, (n_out, pool) in zip(channels, design.plan, strict=False))
+            *(Block(n_in, n_out, pool=pool) for n_in, (n_out, pool) in zip(channels, architecture.plan, strict=False))
         )
         self.head = nn.utils.skip_init(nn.Linear, channels[-1], n_classes)
         self._draw(torch.Generator().manual_seed(seed))

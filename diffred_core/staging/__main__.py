@@ -7,9 +7,8 @@ from pathlib import Path
 
 from diffred_core import results
 from diffred_core.chapters.random_subsets import across
-from diffred_core.staging._finding import ANALYSIS
-from diffred_core.staging._pictures import draw
+from diffred_core.staging._figures import FINDING, draw
 
 if __name__ == "__main__":
     kept = across.kept()
-    Path(sys.argv[1]).write_bytes(draw(kept, kept.summary(results.read_all(analysis=ANALYSIS)))[0])
+    Path(sys.argv[1]).write_bytes(draw(kept, kept.summary(results.read_all(analysis=FINDING)))[0])

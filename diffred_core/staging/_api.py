@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from diffred_core.staging._docstrings import to_markdown
+from diffred_core.running.sources import statements
+from diffred_core.staging._markdown import to_markdown
 
 _HEAD = """# API
 
@@ -66,22 +67,17 @@ def public_modules(package: Path) -> list[Module]:
 def api_pages(package: Path, *, source_url: str) -> dict[str, str]:
     """Return the Markdown of the API pages by name: ``back/api`` and one page below it for each room.
 
-    Parameters
-    ----------
-    package
-        Folder of the package.
-    source_url
-        Address under which the files of the checkout are shown, such as ``https://.../blob/<commit>``.
+    Below the address `source_url` stand the files of the checkout, as ``https://.../blob/<commit>``.
     """
     pages: dict[str, str] = {}
     rooms = []
     for module in public_modules(package):
         if module.page not in pages:
-            rooms.append(f"| {{py:mod}}`{module.name}` | {_first_sentence(module.file)} |")
+            rooms.append(f"| {{py:mod}}`{module.name}` | {_text(_parse(module.file), first=True)} |")
         mark = "##" if module.page in pages else "#"
         sections = _section(module, mark, package=package, source_url=source_url)
         pages[module.page] = pages.get(module.page, "") + sections
-    head = _HEAD.format(package=to_markdown(_docstring(package / "__init__.py")), rooms="\n".join(rooms))
+    head = _HEAD.format(package=_text(_parse(package / "__init__.py")), rooms="\n".join(rooms))
     return {"back/api": head, **pages}
 
 
@@ -97,8 +93,10 @@ def public_names(package: Path) -> dict[tuple[str, str], str]:
 
 
 def _files(package: Path) -> Iterator[Path]:
-    stub = package / "__init__.pyi"
-    handed_on = _submodules(stub) if stub.is_file() else None
+    stub, handed_on = package / "__init__.pyi", None
+    if stub.is_file():
+        imports = [node for node in _parse(stub).body if isinstance(node, ast.ImportFrom) and node.module is None]
+        handed_on = {alias.name for node in imports for alias in node.names}
     for path in package.iterdir():
         if path.name.startswith(("_", ".")) or (handed_on is not None and path.stem not in handed_on):
             continue
@@ -107,11 +105,6 @@ def _files(package: Path) -> Iterator[Path]:
             yield from _files(path)
         elif path.suffix == ".py":
             yield path
-
-
-def _submodules(stub: Path) -> set[str]:
-    imports = [node for node in _parse(stub).body if isinstance(node, ast.ImportFrom) and node.module is None]
-    return {alias.name for node in imports for alias in node.names}
 
 
 def _module_name(file: Path, package: Path) -> str:
@@ -123,8 +116,7 @@ def _public(module: Path, package: Path) -> Iterator[Public]:
     """Yield what `module` defines and what it hands on: all that an ``__init__`` imports, elsewhere ``x as x``."""
     yield from (Public(name, node, module) for name, node in _definitions(module).items() if not name.startswith("_"))
     stub = module.with_suffix(".pyi")
-    source = stub if stub.is_file() else module
-    for node in ast.walk(_parse(source)):
+    for node in statements(_parse(stub if stub.is_file() else module)):
         if isinstance(node, ast.ImportFrom):
             yield from _handed_on(node, module, package)
 
@@ -136,9 +128,8 @@ def _handed_on(statement: ast.ImportFrom, module: Path, package: Path) -> Iterat
         return
     definitions = _definitions(file)
     for alias in statement.names:
-        handed = alias.asname == alias.name
-        if handed and alias.name in definitions and not alias.name.startswith("_"):
-            yield Public(alias.asname or alias.name, definitions[alias.name], file)
+        if alias.asname == alias.name and alias.name in definitions and not alias.name.startswith("_"):
+            yield Public(alias.name, definitions[alias.name], file)
 
 
 def _definitions(file: Path) -> dict[str, _Definition]:
@@ -156,7 +147,7 @@ def _definitions(file: Path) -> dict[str, _Definition]:
 
 def _section(module: Module, mark: str, *, package: Path, source_url: str) -> str:
     names = [f"- {{py:obj}}`{p.name} <{module.name}.{p.name}>`" for p in module.public]
-    parts = [f"{mark} {module.name}\n", f"```{{py:module}} {module.name}\n```\n", to_markdown(_docstring(module.file))]
+    parts = [f"{mark} {module.name}\n", f"```{{py:module}} {module.name}\n```\n", _text(_parse(module.file))]
     parts += ["", "\n".join(names), ""]
     for public in module.public:
         file = public.file.relative_to(package.parent).as_posix()
@@ -171,7 +162,8 @@ def _entry(public: Public, link: str) -> str:
     if isinstance(node, ast.ClassDef):
         methods = [_method(m) for m in node.body if isinstance(m, ast.FunctionDef) and not m.name.startswith("_")]
         bases = [f"Bases: {', '.join(f'`{ast.unparse(base)}`' for base in node.bases)}."] if node.bases else []
-        return _directive("py:class", _constructor(node), *bases, _text(node), *methods, source, fence=6)
+        parts = [*bases, _text(node), *methods, source]
+        return _directive("py:class", _constructor(node), *parts, fence=6)
     value = ast.unparse(node.value) if node.value is not None else ""
     options = f":value: {value}\n" if 0 < len(value) <= _SHORT else ""
     return _directive("py:data", public.name, source, options=options)
@@ -209,16 +201,10 @@ def _constructor(node: ast.ClassDef) -> str:
     return f"{node.name}({', '.join(fields)})" if fields else node.name
 
 
-def _text(node: ast.FunctionDef | ast.ClassDef) -> str:
-    return to_markdown(ast.get_docstring(node) or "")
-
-
-def _first_sentence(file: Path) -> str:
-    return to_markdown(_docstring(file).partition("\n\n")[0].replace("\n", " "))
-
-
-def _docstring(file: Path) -> str:
-    return ast.get_docstring(_parse(file)) or ""
+def _text(node: ast.FunctionDef | ast.ClassDef | ast.Module, *, first: bool = False) -> str:
+    """Return the docstring, or its `first` paragraph on one line, as Markdown."""
+    text = ast.get_docstring(node) or ""
+    return to_markdown(text.partition("\n\n")[0].replace("\n", " ") if first else text)
 
 
 def _parse(file: Path) -> ast.Module:

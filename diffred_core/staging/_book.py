@@ -10,13 +10,11 @@ from pathlib import Path
 from diffred_core import files
 from diffred_core.running import Entry
 from diffred_core.staging._api import api_pages, public_names
-from diffred_core.staging._benchmarks import benchmark_page
-from diffred_core.staging._finding import finding
+from diffred_core.staging._figures import benchmarks, finding
 from diffred_core.staging._links import link_names
-from diffred_core.staging._names import file_name, page_name
 from diffred_core.staging._page import page_title, run_page
 from diffred_core.staging._project import Project
-from diffred_core.staging._runs import Run, find_runs
+from diffred_core.staging._runs import CellRun, by_analysis, find_runs
 from diffred_core.staging._status import overview_page, provenance_table, status_page
 from diffred_core.staging._toc import Chapter, fill_toc
 from diffred_core.staging._tree import write_tree
@@ -60,8 +58,8 @@ def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Pa
     staged = {
         **written,
         **_back_matter(project, runs),
-        **{f"{name}.md": (text + project.produced_by("diffred_core")).encode() for name, text in api.items()},
-        **_run_pages(project, runs),
+        **{f"{name}.md": project.page(text, "diffred_core") for name, text in api.items()},
+        **_results(project, runs),
         **finding([run for run in runs if run.cell.place in places]),
         "_toc.yml": fill_toc(template, _chapters(runs), api=[name for name in api if name != "back/api"]).encode(),
     }
@@ -79,43 +77,34 @@ def _hand_written(project: Project) -> Files:
         name, content = path.relative_to(book).as_posix(), path.read_bytes()
         if path.suffix == ".md":
             text = link_names(content.decode(), public, page=f"book/{name}")
-            content = (text.rstrip() + project.produced_by(f"book/{name}")).encode()
+            content = project.page(text.rstrip(), f"book/{name}")
         staged[name] = content
     return staged
 
 
-def _back_matter(project: Project, runs: Sequence[Run]) -> Files:
-    pages = {
-        "back/grid-status.md": (status_page(runs), "workflow/grids"),
+def _back_matter(project: Project, runs: Sequence[CellRun]) -> Files:
+    measured, staged = benchmarks(project.root / "benchmarks")
+    return staged | {
+        "back/benchmarks.md": project.page(measured.rstrip(), "benchmarks"),
+        "back/grid-status.md": project.page(status_page(runs).rstrip(), "workflow/grids"),
+        "_generated/changelog.md": (project.root / "CHANGELOG.md").read_bytes(),
+        "_generated/runs.md": provenance_table(runs, project).encode(),
     }
-    changelog = (project.root / "CHANGELOG.md").read_bytes()
-    benchmarks = benchmark_page(project.root)
-    pages["back/benchmarks.md"] = (benchmarks.pop("back/benchmarks.md").decode(), "benchmarks")
-    fragments = {"_generated/changelog.md": changelog, "_generated/runs.md": provenance_table(runs, project).encode()}
-    return (
-        benchmarks
-        | fragments
-        | {name: (text.rstrip() + project.produced_by(source)).encode() for name, (text, source) in pages.items()}
-    )
 
 
-def _run_pages(project: Project, runs: Sequence[Run]) -> Files:
+def _results(project: Project, runs: Sequence[CellRun]) -> Files:
+    """Return the page of every run with its downloads, an overview of every analysis, and all downloads in one file."""
     staged: Files = {}
     for run in runs:
         if run.has_page:
-            staged[f"{page_name(run.cell)}.ipynb"] = run_page(run, project)
-            staged |= _downloads(run)
-    for analysis, group in _pages_by_analysis(runs).items():
-        if not group[0].cell.is_summary:
-            text = overview_page(group[0], [run for run in runs if run.cell.analysis == analysis])
-            staged[f"results/{analysis}.md"] = (text + project.produced_by(f"notebooks/{analysis}.ipynb")).encode()
+            staged[f"{run.cell.page}.ipynb"] = run_page(run, project)
+            staged[run.cell.download(".ipynb")] = files.notebook_path(*run.cell.place).read_bytes()
+            if (table := files.table_path(*run.cell.place)).is_file():
+                staged[run.cell.download(".csv")] = table.read_bytes()
+    for analysis, group in by_analysis(runs).items():
+        if any(run.has_page and not run.cell.is_summary for run in group):
+            staged[f"results/{analysis}.md"] = project.page(overview_page(group), f"notebooks/{analysis}.ipynb")
     return staged | {"downloads/all-results.zip": _archive(staged)}
-
-
-def _downloads(run: Run) -> Files:
-    table = files.table_path(*run.cell.place)
-    staged = {file_name(run.cell, ".ipynb"): files.notebook_path(*run.cell.place).read_bytes()}
-    return staged | ({file_name(run.cell, ".csv"): table.read_bytes()} if table.is_file() else {})
 
 
 def _archive(staged: Mapping[str, bytes]) -> bytes:
@@ -128,17 +117,9 @@ def _archive(staged: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _chapters(runs: Sequence[Run]) -> dict[str, list[Chapter]]:
+def _chapters(runs: Sequence[CellRun]) -> dict[str, list[Chapter]]:
     chapters: dict[str, list[Chapter]] = {}
-    for analysis, group in _pages_by_analysis(runs).items():
-        pages = [{"file": page_name(run.cell), "title": page_title(run)} for run in group]
+    for analysis, group in by_analysis(run for run in runs if run.has_page).items():
+        pages = [{"file": run.cell.page, "title": page_title(run)} for run in group]
         chapters[analysis] = pages if group[0].cell.is_summary else [{"file": f"results/{analysis}", "sections": pages}]
     return chapters
-
-
-def _pages_by_analysis(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        if run.has_page:
-            groups.setdefault(run.cell.analysis, []).append(run)
-    return groups

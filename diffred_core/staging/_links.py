@@ -7,26 +7,14 @@ from collections.abc import Mapping
 
 from diffred_core.errors import InputError, near_names
 
-_FENCE = re.compile(r"^(```|~~~)")
+_FENCE = re.compile(r"^(```|~~~)")  # a colon fence holds prose
 _NAME = re.compile(r"(?<![`\[])`([a-z_]+)\.([A-Za-z_]\w*)`(?!`)")
 
 
 def link_names(text: str, public: Mapping[tuple[str, str], str], *, page: str) -> str:
-    """Return Markdown `text` in which each inline ``module.name`` of the package links to its entry.
+    """Return the Markdown of `page` in which each inline ``module.name`` of the package links to its entry.
 
-    Parameters
-    ----------
-    text
-        A hand-written page.
-    public
-        Full names of the pairs (module, name) that the API pages hold, as from `public_names`.
-    page
-        Name of the page, for the error.
-
-    Raises
-    ------
-    InputError
-        If the module is one of the package but has no such public name.
+    `public` holds the full names of the pairs (module, name) that the API pages have; another name is refused.
     """
     modules = {module for module, _ in public}
 
@@ -35,19 +23,13 @@ def link_names(text: str, public: Mapping[tuple[str, str], str], *, page: str) -
         if module not in modules:
             return match[0]
         if (module, name) not in public:
-            known = [f"{m}.{n}" for m, n in public]
-            hint = near_names(f"{module}.{name}", known)
+            hint = near_names(f"{module}.{name}", [".".join(pair) for pair in public])
             raise InputError(f"{page} names {module}.{name}, which diffred_core does not have{hint}; correct the page")
         return f"{{py:obj}}`{module}.{name} <{public[module, name]}>`"
 
-    return "\n".join(line if code else _NAME.sub(link, line) for line, code in _lines(text))
-
-
-def _lines(text: str) -> list[tuple[str, bool]]:
-    """Return each line with whether it is code; a colon fence holds prose, so only backtick and tilde fences count."""
-    lines, inside = [], False
+    lines, code = [], False
     for line in text.split("\n"):
         fence = bool(_FENCE.match(line.lstrip()))
-        lines.append((line, inside or fence))
-        inside ^= fence
-    return lines
+        lines.append(line if code or fence else _NAME.sub(link, line))
+        code ^= fence
+    return "\n".join(lines)

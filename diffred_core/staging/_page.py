@@ -1,23 +1,24 @@
-"""An executed notebook as a page: a title of its own, what produced it, and the command that makes it again."""
+"""An executed notebook as a page: its title, what produced it, its downloads, the command that makes it again."""
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from typing import Any
 
+from diffred_core import files, results
 from diffred_core.errors import InputError
-from diffred_core.staging._box import provenance_box
+from diffred_core.running import arguments
+from diffred_core.running.notebook_parameters import read_parameters
 from diffred_core.staging._project import Project
-from diffred_core.staging._runs import Run
+from diffred_core.staging._runs import CellRun
 
 Notebook = dict[str, Any]
 _HEADING = re.compile(r"\A\s*#\s+(?P<title>.+?)\s*$", re.MULTILINE)
 _PARAMETER_TAGS = {"parameters", "injected-parameters"}
 
 
-def page_title(run: Run) -> str:
+def page_title(run: CellRun) -> str:
     """Return how the contents name the page of `run`: the heading of the notebook where there is one page of it."""
     if not run.cell.is_summary:
         return run.cell.title
@@ -25,35 +26,32 @@ def page_title(run: Run) -> str:
 
 
 def heading(notebook: Notebook, *, name: str) -> tuple[str, str]:
-    """Return the title of a notebook and the Markdown that follows it in its first cell.
-
-    Raises
-    ------
-    InputError
-        If the notebook does not begin with a heading of first order.
-    """
+    """Return the title of a notebook and the Markdown that follows it in its first cell."""
     first = notebook["cells"][0]
     text = "".join(first["source"])
-    found = _HEADING.search(text) if first["cell_type"] == "markdown" else None
-    if found is None:
+    match = _HEADING.search(text) if first["cell_type"] == "markdown" else None
+    if match is None:
         raise InputError(
             f"expected {name} to begin with a Markdown cell '# Title', got {text[:40]!r}; "
             "give it one title, the same for every run"
         )
-    return found["title"], text[found.end() :].strip()
+    return match["title"], text[match.end() :].strip()
 
 
-def run_page(run: Run, project: Project) -> bytes:
+def run_page(run: CellRun, project: Project) -> bytes:
     """Return the executed notebook of `run` as a page of the book, in nbformat 4 JSON."""
-    page = copy.deepcopy(run.notebook)
-    title, rest = heading(page, name=f"notebooks/{run.record.template}")
-    shown = title if run.cell.is_summary else f"{title}: {run.cell.title}"
-    head = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": f"# {shown}"}
-    question = {"cell_type": "markdown", "id": "question", "metadata": {}, "source": rest}
-    box = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": provenance_box(run, project)}
-    page["cells"] = [head, *([question] if rest else []), box, *(_shown(cell) for cell in page["cells"][1:])]
-    page["metadata"] = {
-        key: page["metadata"][key] for key in ("kernelspec", "language_info") if key in page["metadata"]
+    title, question = heading(run.notebook, name=f"notebooks/{run.record.template}")
+    head = {
+        "title": f"# {title}" if run.cell.is_summary else f"# {title}: {run.cell.title}",
+        "question": question,
+        "provenance": _provenance(run, project),
+    }
+    cell = {"cell_type": "markdown", "metadata": {}}
+    added = [cell | {"id": name, "source": source} for name, source in head.items() if source]
+    kept = ("kernelspec", "language_info")
+    page = run.notebook | {
+        "cells": [*added, *map(_shown, run.notebook["cells"][1:])],
+        "metadata": {key: value for key, value in run.notebook["metadata"].items() if key in kept},
     }
     return (json.dumps(page, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
@@ -62,7 +60,55 @@ def _shown(cell: Notebook) -> Notebook:
     """Return `cell` as the page shows it: without parameters and messages, since the box has both."""
     tags = set(cell["metadata"].get("tags", ()))
     if cell["cell_type"] == "code":
-        cell["outputs"] = [output for output in cell["outputs"] if output.get("name") != "stderr"]
+        cell = cell | {"outputs": [output for output in cell["outputs"] if output.get("name") != "stderr"]}
     if tags & _PARAMETER_TAGS:
-        cell["metadata"]["tags"] = sorted(tags | {"remove-cell"})
+        cell = cell | {"metadata": cell["metadata"] | {"tags": sorted(tags | {"remove-cell"})}}
     return cell
+
+
+def _provenance(run: CellRun, project: Project) -> str:
+    """Return the box that says what produced the page of `run`, its downloads, and its command."""
+    up = "../" * run.cell.page.count("/")
+    links = [f"{{download}}`executed notebook <{up}{run.cell.download('.ipynb')}>`"]
+    if files.table_path(*run.cell.place).is_file():
+        links.insert(0, f"{{download}}`table (CSV) <{up}{run.cell.download('.csv')}>`")
+    warning = ""
+    if run.state != "good":
+        what = "out of date" if run.state == "stale" else "not the last attempt"
+        warning = f":::{{warning}}\nThis page is {what}. {run.reason}\n:::\n\n"
+    outputs = [output for cell in run.notebook["cells"] for output in cell.get("outputs", ())]
+    messages = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr").strip()
+    printed = f"\nWarnings and messages of the run:\n\n```text\n{messages}\n```\n" if messages else ""
+    fields = "\n".join(f":{name}: {value}" for name, value in _facts(run, project).items() if value)
+    return (
+        f"{warning}:::{{admonition}} What produced this page\n:class: note dropdown provenance\n\n"
+        f"{fields}\n{printed}:::\n\n"
+        f"Download: {', '.join(links)}. Make it again:\n\n```console\n$ {_command(run)}\n```"
+    )
+
+
+def _facts(run: CellRun, project: Project) -> dict[str, str]:
+    record, table = run.record, files.table_path(*run.cell.place)
+    keys = (results.read_provenance(table).get("feature_keys") or {}) if table.is_file() else {}
+    template = f"notebooks/{record.template}"
+    return {
+        "Template": f"[{template}]({project.source(template, commit=record.commit)})",
+        "Commit": project.describe(record.commit, record.dirty),
+        "Parameters": ", ".join(f"`{name} = {value!r}`" for name, value in record.parameters.items()),
+        "Features": ", ".join(f"{split} `{key[:16]}`" for split, key in keys.items()),
+        "Versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
+        "Device": f"{record.device or 'unknown'}, {record.threads} threads",
+        "Time": f"{record.seconds:.1f} s, finished {record.finished}",
+    }
+
+
+def _command(run: CellRun) -> str:
+    """Return the command line that makes the page again, without the parameters that have their default."""
+    template = files.template_path(run.cell.analysis)
+    defaults = {name: p.default for name, p in read_parameters(template).items()} if template.is_file() else {}
+    chosen = {
+        name: value
+        for name, value in run.record.parameters.items()
+        if name in ("model", "task") or name not in defaults or value != defaults[name]
+    }
+    return f"diffred run {run.cell.analysis} {arguments(chosen)}".rstrip()

@@ -17,30 +17,15 @@ _BUILDERS = ("diffred-core", "jupyter-book", "sphinx")
 
 @dataclass(frozen=True)
 class Project:
-    """The checkout that is staged.
-
-    Parameters
-    ----------
-    root : Path
-        The checkout.
-    url : str
-        Address of the repository.
-    branch : str
-        Branch to which links point when no commit is known.
-    commit : str or None
-        Commit of the checkout.
-    dirty : bool or None
-        Whether the checkout had changes.
-    day : date
-        Day of staging.
-    """
+    """The checkout that is staged."""
 
     root: Path
-    url: str
-    branch: str
+    url: str  # of the repository
+    branch: str  # to which links point when no commit is known
     commit: str | None
-    dirty: bool | None
-    day: date
+    dirty: bool | None  # whether it has changes
+    day: date  # of staging
+    tools: str  # that build the book, with their versions
 
     @classmethod
     def of(cls, root: Path) -> Project:
@@ -52,19 +37,21 @@ class Project:
         commit, dirty = provenance.commit()
         epoch = os.environ.get("SOURCE_DATE_EPOCH")
         now = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
-        return cls(root, repository["url"], repository["branch"], commit, dirty, now.date())
+        tools = ", ".join(f"{name} {metadata.version(name)}" for name in _BUILDERS)
+        address = {"url": repository["url"], "branch": repository["branch"]}
+        return cls(root, **address, commit=commit, dirty=dirty, day=now.date(), tools=tools)
 
     def source(self, path: str, *, commit: str | None = None) -> str:
         """Return the address of the file `path` of the checkout, at `commit` or at the branch."""
         return f"{self.url}/blob/{commit or self.branch}/{path}"
 
-    def produced_by(self, source: str) -> str:
-        """Return the closing lines of a page that was made from the file `source` of the checkout."""
-        tools = ", ".join(f"{name} {metadata.version(name)}" for name in _BUILDERS)
-        return (
+    def page(self, text: str, source: str) -> bytes:
+        """Return a page with closing lines that say from which file `source` of the checkout it was made."""
+        made = (
             f"\n\n:::{{div}} produced-by\nMade from [{source}]({self.source(source)}), "
-            f"staged on {self.day.isoformat()} at {self.describe(self.commit, self.dirty)} by {tools}.\n:::\n"
+            f"staged on {self.day.isoformat()} at {self.describe(self.commit, self.dirty)} by {self.tools}.\n:::\n"
         )
+        return (text + made).encode()
 
     def describe(self, commit: str | None, dirty: bool | None) -> str:
         """Return the commit in words, as a link."""

@@ -1,9 +1,11 @@
-"""Which runs of the grid may enter the book, and why the others may not."""
+"""Which runs of the grid may enter the book, why the others may not, and where their pages lie."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +22,7 @@ State = Literal["good", "stale", "failed", "missing"]
 
 
 @dataclass(frozen=True, order=True)
-class Cell:
+class GridCell:
     """One analysis of one task and model: one cell of the grid, one page of the book."""
 
     analysis: str
@@ -42,14 +44,27 @@ class Cell:
         """``model on task``; for a summary, which may be of anything, that it stands for all of them."""
         return "all models and tasks" if self.is_summary else f"{self.model} on {self.task}"
 
+    @property
+    def page(self) -> str:
+        """Name of its page in the staged book, without a suffix."""
+        return f"results/{self.analysis}" if self.is_summary else f"results/{self.analysis}/{self._stem}"
+
+    def download(self, suffix: str) -> str:
+        """Return where its file with `suffix` lies in the staged book."""
+        return f"downloads/{'' if self.is_summary else self._stem + '--'}{self.analysis}{suffix}"
+
+    @property
+    def _stem(self) -> str:
+        return f"{files.slug(self.task)}--{files.slug(self.model)}"
+
 
 @dataclass(frozen=True)
-class Run:
+class CellRun:
     """The state of one cell, with what a page needs if there is something to show.
 
     Parameters
     ----------
-    cell : Cell
+    cell : GridCell
         Which.
     state : {"good", "stale", "failed", "missing"}
         ``stale``: whole, but template or code have changed since. ``failed``: the last attempt failed.
@@ -61,7 +76,7 @@ class Run:
         The executed notebook of that run; None if there is nothing fit to show.
     """
 
-    cell: Cell
+    cell: GridCell
     state: State
     reason: str = ""
     record: Record | None = None
@@ -73,59 +88,45 @@ class Run:
         return self.notebook is not None and self.record is not None
 
 
-def find_runs(entries: Iterable[Entry]) -> list[Run]:
+def find_runs(entries: Iterable[Entry]) -> list[CellRun]:
     """Return the run of every entry of the grid and of every record on disk, sorted by analysis, task and model."""
-    listed = {Cell(entry.analysis, entry.task, entry.model) for entry in entries}
-    known = {files.record_path(*cell.place) for cell in listed}
-    return [read_run(cell) for cell in sorted({*listed, *_recorded_cells(known)})]
+    listed = {GridCell(entry.analysis, entry.task, entry.model) for entry in entries}
+    cells = listed | set(_recorded_cells({files.record_path(*cell.place) for cell in listed}))
+    code = functools.cache(lambda template: sources.code_digest([template]))
+    return [_read_run(cell, code) for cell in sorted(cells)]
 
 
-def read_run(cell: Cell) -> Run:
-    """Return the state of `cell` from its record, its notebook and its table under ``runs/``."""
+def by_analysis(runs: Iterable[CellRun]) -> dict[str, list[CellRun]]:
+    """Return the runs of each analysis, from runs in the order of `find_runs`."""
+    return {name: list(group) for name, group in itertools.groupby(runs, key=lambda run: run.cell.analysis)}
+
+
+def _read_run(cell: GridCell, code: Callable[[Path], str]) -> CellRun:
+    """Return the state of `cell` by its record, notebook and table; `code` digests what a template rests on."""
     record_file = files.record_path(*cell.place)
     failure = _failure(failed_path(record_file))
     if not record_file.is_file():
-        return Run(cell, "failed", failure) if failure else Run(cell, "missing", "It has not been run.")
+        return CellRun(cell, "failed", failure) if failure else CellRun(cell, "missing", "It has not been run.")
     try:
         record = read_record(record_file)
         notebook = _whole_notebook(files.notebook_path(*cell.place))
         _check_outputs(record)
     except InputError as error:
-        return Run(cell, "failed", _sentence(error))
+        return CellRun(cell, "failed", _sentence(error))
     if failure:
-        return Run(
-            cell, "failed", f"The last attempt failed, the page shows the run before it. {failure}", record, notebook
-        )
-    reason = _stale_reason(record, cell.analysis)
-    return Run(cell, "stale" if reason else "good", reason, record, notebook)
+        reason = f"The last attempt failed, the page shows the run before it. {failure}"
+        return CellRun(cell, "failed", reason, record, notebook)
+    reason = _stale_reason(record, files.template_path(cell.analysis), code)
+    return CellRun(cell, "stale" if reason else "good", reason, record, notebook)
 
 
-def notebook_problem(notebook: dict[str, Any]) -> str:
-    """Return why an executed notebook is not whole, in one sentence, or an empty string."""
-    for number, cell in enumerate(notebook["cells"], start=1):
-        if cell["cell_type"] != "code" or not "".join(cell["source"]).strip():
-            continue
-        errors = [output for output in cell["outputs"] if output["output_type"] == "error"]
-        if errors:
-            return f"cell {number} raised {errors[0]['ename']}: {errors[0]['evalue']}"
-        if cell.get("execution_count") is None:
-            return f"cell {number} was not executed"
-    return ""
-
-
-def messages(notebook: dict[str, Any]) -> str:
-    """Return what the cells of an executed notebook wrote to stderr."""
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
-    return "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr").strip()
-
-
-def _recorded_cells(known: Container[Path]) -> Iterator[Cell]:
-    """Yield the cells of the records of whole runs, the `known` ones aside.
+def _recorded_cells(listed: Container[Path]) -> Iterator[GridCell]:
+    """Yield the cells of the records of whole runs, those at the paths `listed` aside.
 
     The parameters of a record keep the names that the file names lost; what is no record has its file names alone.
     """
     for path in (files.runs_root() / "records").glob("*/*/*.json"):
-        if path.name.endswith(".failed.json") or path in known:
+        if path.name.endswith(".failed.json") or path in listed:
             continue
         task, model = path.parts[-3:-1]
         try:
@@ -134,7 +135,7 @@ def _recorded_cells(known: Container[Path]) -> Iterator[Cell]:
             parameters = {}
         if (task, model) != (files.SUMMARY, files.SUMMARY):
             task, model = (str(parameters.get(name, slug)) for name, slug in (("task", task), ("model", model)))
-        yield Cell(path.stem, task, model)
+        yield GridCell(path.stem, task, model)
 
 
 def _whole_notebook(path: Path) -> dict[str, Any]:
@@ -144,8 +145,14 @@ def _whole_notebook(path: Path) -> dict[str, Any]:
         notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError("the notebook of the record is cut short; run the cell again") from error
-    if problem := notebook_problem(notebook):
-        raise InputError(problem)
+    for number, cell in enumerate(notebook["cells"], start=1):
+        if cell["cell_type"] != "code" or not "".join(cell["source"]).strip():
+            continue
+        for output in cell["outputs"]:
+            if output["output_type"] == "error":
+                raise InputError(f"cell {number} raised {output['ename']}: {output['evalue']}")
+        if cell.get("execution_count") is None:
+            raise InputError(f"cell {number} was not executed")
     return notebook
 
 
@@ -156,13 +163,12 @@ def _check_outputs(record: Record) -> None:
             raise InputError(f"{name} is not the file that the run wrote; run the cell again")
 
 
-def _stale_reason(record: Record, analysis: str) -> str:
-    template = files.template_path(analysis)
+def _stale_reason(record: Record, template: Path, code: Callable[[Path], str]) -> str:
     if not template.is_file():
         return f"The template notebooks/{template.name} does not exist any more."
     if record.template_sha256 != files.sha256(template):
         return f"The template notebooks/{template.name} has changed since."
-    if record.code_sha256 != sources.code_digest([template]):
+    if record.code_sha256 != code(template):
         return "Code that the notebook imports has changed since."
     return ""
 

@@ -16,18 +16,7 @@ def write_tree(files: Mapping[str, bytes], target: Path) -> list[str]:
     """Make `target` hold exactly `files`; return the relative paths that were written or removed, sorted.
 
     A file whose bytes are already right keeps its time stamp. Each write is a rename, so no reader sees half a file.
-
-    Parameters
-    ----------
-    files
-        Content by relative POSIX path.
-    target
-        Folder; made if missing. Other files in it are removed.
-
-    Raises
-    ------
-    InputError
-        If `target` is a folder that something else made (it lacks the marker file of a staged book).
+    A folder that something else made is refused: it lacks the marker of a staged book.
     """
     marker = target / MARKER
     if target.is_dir() and any(target.iterdir()) and not marker.is_file():

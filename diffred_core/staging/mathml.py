@@ -54,8 +54,8 @@ def to_mathml(latex: str, *, display: bool = False) -> str:
         raise ValueError(f"expected a complete formula, got {latex!r} with more braces of one side than of the other")
     if r"\\" in source and r"\begin{" not in source:
         source = rf"\begin{{split}}{source}\end{{split}}"
-    for spelling, known in _SPELLINGS.items():
-        source = re.sub(re.escape(spelling) + r"(?![A-Za-z])", lambda _, known=known: known, source)
+    for spelling, convertible in _SPELLINGS.items():
+        source = re.sub(re.escape(spelling) + r"(?![A-Za-z])", lambda _, text=convertible: text, source)
     try:
         markup = convert(source, display="block" if display else "inline")
     except Exception as error:  # the converter raises a class of its own for each way a formula can be broken

@@ -7,10 +7,10 @@ id --tunnel_start--> where the original rule sees the tunnel begin
 id, ood --id_ood_correlation, alignment--> whether the layers that serve the one serve the other
 """
 
-from diffred_core.tunnel._measures import STRENGTHS as STRENGTHS
+from diffred_core.redundancy import STRENGTHS as STRENGTHS
+from diffred_core.redundancy import strength as strength
 from diffred_core.tunnel._measures import alignment as alignment
 from diffred_core.tunnel._measures import id_ood_correlation as id_ood_correlation
 from diffred_core.tunnel._measures import percent_retained as percent_retained
 from diffred_core.tunnel._measures import revised_tunnel_start as revised_tunnel_start
-from diffred_core.tunnel._measures import strength as strength
 from diffred_core.tunnel._measures import tunnel_start as tunnel_start

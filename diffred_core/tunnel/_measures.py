@@ -8,9 +8,6 @@ from torch import Tensor
 
 from diffred_core.errors import InputError
 
-STRENGTHS: dict[str, float] = {"negligible": 95.0, "weak": 90.0, "medium": 80.0, "strong": 0.0}
-"""The least percentage retained of every strength (Harun et al. 2024): [95, 100], [90, 95), [80, 90), [0, 80)."""
-
 
 def percent_retained(ood: Tensor | ArrayLike) -> Tensor:
     """Return the percentage of OOD performance retained at the end: ``100 a_p / max_l a_l`` (Harun et al. 2024).
@@ -145,30 +142,6 @@ def revised_tunnel_start(ood: Tensor | ArrayLike) -> int | None:
     curve = _curves(ood, name="ood", single=True)
     best = int((curve == curve.max()).nonzero()[0])
     return best if curve[best] > curve[-1] else None
-
-
-def strength(percent: float) -> str:
-    """Return the strength of a tunnel from the percentage of OOD performance retained (Harun et al. 2024).
-
-    Parameters
-    ----------
-    percent : float
-        From `percent_retained`; the published bins are for its mean over OOD sets.
-
-    Returns
-    -------
-    str
-        A key of `STRENGTHS`.
-
-    Raises
-    ------
-    InputError
-        A percentage outside [0, 100].
-    """
-    percent = float(percent)
-    if not 0 <= percent <= 100:
-        raise InputError(f"expected percent in [0, 100], got {percent:g}; pass a value of tunnel.percent_retained")
-    return next(name for name, least in STRENGTHS.items() if percent >= least)
 
 
 def _chance(n_classes: int | Tensor | ArrayLike, like: Tensor, *, name: str) -> Tensor:

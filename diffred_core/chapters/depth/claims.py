@@ -15,6 +15,7 @@ import pandas as pd
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import places
 from diffred_core.errors import InputError
+from diffred_core.redundancy import STRENGTHS
 from diffred_core.results import where
 from diffred_core.results.claims import Claim, above_zero, judge, percent, with_limits
 
@@ -26,14 +27,14 @@ DESIGNS = {
 }
 
 
-def every(table: pd.DataFrame) -> list[Claim]:
+def all_claims(table: pd.DataFrame) -> list[Claim]:
     """Return the claims about a table: about every task and design of `layers`, or every kind of small networks."""
     return _of_networks(table) if names.SMALL_NETWORKS in set(table["experiment"]) else _of_layers(table)
 
 
 def cells(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Return task and method of every curve of the table, in its order."""
-    rows = where(table, metric="accuracy", method=tuple(DESIGNS))
+    rows = where(table, metric=names.ACCURACY, method=tuple(DESIGNS))
     return list(dict.fromkeys(zip(rows["task"], rows["method"], strict=True)))
 
 
@@ -54,9 +55,9 @@ def last_layer_is_not_best(table: pd.DataFrame, *, task: str, method: str, level
     InputError
         If the table has no such curve.
     """
-    gain = with_limits(_row(table, "best_layer_gain", task, method))
+    gain = with_limits(_row(table, names.BEST_GAIN, task, method))
     points, layers = {name: 100 * value for name, value in gain.items()}, table["layer"].unique()
-    best = layers[int(_row(table, "best_layer", task, method)["value"]) - 1]
+    best = layers[int(_row(table, names.BEST_LAYER, task, method)["value"]) - 1]
     gains = f"which gains {points['value']:+.1f} points over the last layer"
     return judge(
         name="last layer is not best",
@@ -70,7 +71,7 @@ def last_layer_is_not_best(table: pd.DataFrame, *, task: str, method: str, level
 
 
 def performance_is_retained(
-    table: pd.DataFrame, *, task: str, method: str, limit: float = names.RETAINED, level: float = 0.95
+    table: pd.DataFrame, *, task: str, method: str, limit: float = STRENGTHS["negligible"], level: float = 0.95
 ) -> Claim:
     """Return the claim that the last layer retains at least `limit` percent of the best layer: no tunnel to speak of.
 
@@ -78,8 +79,8 @@ def performance_is_retained(
 
     Parameters and errors are those of `last_layer_is_not_best`; `limit` is in percent, 95 is published.
     """
-    retained = with_limits(_row(table, "percent_retained_held_out", task, method))
-    published = _row(table, "percent_retained", task, method)["value"]
+    retained = with_limits(_row(table, names.RETAINED_HELD_OUT, task, method))
+    published = _row(table, names.RETAINED, task, method)["value"]
     return judge(
         name="performance is retained",
         statement=f"for {task}{DESIGNS[method]} the last layer retains at least {limit:g} % of the best one.",
@@ -98,16 +99,16 @@ def loss_is_of_other_data(table: pd.DataFrame, *, task: str, method: str, level:
 
     Parameters and errors are those of `last_layer_is_not_best`.
     """
-    beyond = with_limits(_row(table, "retained_beyond_id", task, method))
+    beyond = with_limits(_row(table, names.RETAINED_BEYOND, task, method))
     return judge(
-        name="loss is of other data",
-        statement=f"the last layers cost {task}{DESIGNS[method]} more than the reference task.",
+        **_loss_of(f"{task}{DESIGNS[method]}"),
         evidence=(
             f"The share retained is {beyond['value']:+.1f} points from that of the reference, {percent(level)} "
             f"interval {beyond['low']:+.1f} to {beyond['high']:+.1f} ({OVER})."
         ),
-        **beyond,
-        side="below",
+        value=-beyond["value"],
+        low=-beyond["high"],
+        high=-beyond["low"],
     )
 
 
@@ -116,7 +117,7 @@ def other_data_follow(table: pd.DataFrame, *, task: str, method: str, level: flo
 
     Parameters and errors are those of `last_layer_is_not_best`.
     """
-    correlation = with_limits(_row(table, "id_ood_correlation", task, method))
+    correlation = with_limits(_row(table, names.CORRELATION, task, method))
     return judge(
         name="other data follow",
         statement=f"over layers the accuracy on {task}{DESIGNS[method]} goes with that on the reference task.",
@@ -143,7 +144,7 @@ def selection_flatters(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     InputError
         If the table has no probe as published.
     """
-    rows = where(table, metric="optimism")
+    rows = where(table, metric=names.OPTIMISM)
     if rows.empty:
         raise InputError("expected rows of the metric optimism, got none; run the sweep with published_layers above 0")
     return above_zero(
@@ -194,7 +195,7 @@ def depth_retains_less(table: pd.DataFrame, *, shallow: str, deep: str, pooling:
     less, more = (_by_seed(table, model, pooling) for model in (deep, shallow))
     return above_zero(
         name="depth retains less",
-        statement=f"{deep} retains less of its OOD performance than {shallow} ({pooling.replace('_', ' ')}).",
+        statement=f"{deep} retains less of its OOD performance than {shallow} ({names.network_words(pooling)}).",
         measured=f"It retains {less.mean():.1f} % against {more.mean():.1f} %; the loss, in points",
         differences=more - less,
         level=level,
@@ -204,16 +205,16 @@ def depth_retains_less(table: pd.DataFrame, *, shallow: str, deep: str, pooling:
 
 
 def networks_lose_other_data(table: pd.DataFrame, *, model: str, pooling: str, level: float = 0.95) -> Claim:
-    """Return the claim that the last layers lose performance on other data, beyond what they lose on their own task.
+    """Return the claim of `loss_is_of_other_data` about networks trained here: mean over OOD tasks, by network.
 
     Parameters and errors are those of `depth_retains_less`.
     """
-    own = where(table, method=names.IN_DISTRIBUTION)
-    inside, outside = _by_seed(own, model, pooling, metric="percent_retained"), _by_seed(table, model, pooling)
+    inside, outside = (
+        _by_seed(where(table, method=method), model, pooling, metric=names.RETAINED_HELD_OUT)
+        for method in (names.IN_DISTRIBUTION, names.TRANSFER)
+    )
     return above_zero(
-        name="loss is of other data",
-        statement=f"the last layers of {model} ({pooling.replace('_', ' ')}) lose more on other data than on their own "
-        "task.",
+        **_loss_of(f"other tasks, in {model} ({names.network_words(pooling)}),"),
         measured=f"Retained are {inside.mean():.1f} % on the task and {outside.mean():.1f} % on other data, in points",
         differences=inside - outside,
         level=level,
@@ -227,17 +228,25 @@ def training_retains_less(table: pd.DataFrame, *, model: str, pooling: str, leve
 
     Parameters and errors are those of `depth_retains_less`; the table must hold the untrained networks.
     """
-    before, after = (_by_seed(table, model, pooling, recipe=recipe) for recipe in (names.UNTRAINED, names.TRAINED))
+    after, before = (_by_seed(table, model, pooling, recipe=recipe) for recipe in (names.TRAINED, names.UNTRAINED))
+    network = f"{model} ({names.network_words(pooling)})"
     return above_zero(
         name="training retains less",
-        statement=f"{model} ({pooling.replace('_', ' ')}) retains less of its OOD performance after training than "
-        "before.",
+        statement=f"{network} retains less of its OOD performance after training than before.",
         measured=f"It retains {after.mean():.1f} % against {before.mean():.1f} %; the loss, in points",
         differences=before - after,
         level=level,
         digits=1,
         over="networks",
     )
+
+
+def _loss_of(other: str) -> dict[str, str]:
+    """Return name and statement of the claim that a tunnel is: what is lost at the end is lost on other data."""
+    return {
+        "name": "loss is of other data",
+        "statement": f"the last layers cost {other} more than the reference task.",
+    }
 
 
 def _of_layers(table: pd.DataFrame) -> list[Claim]:
@@ -248,9 +257,9 @@ def _of_layers(table: pd.DataFrame) -> list[Claim]:
         if method != names.IN_DISTRIBUTION:
             claims += [performance_is_retained(table, **curve), loss_is_of_other_data(table, **curve)]
             # an accuracy that is the same in all layers correlates with nothing, and has no row
-            if len(where(table, metric="id_ood_correlation", **curve)):
+            if len(where(table, metric=names.CORRELATION, **curve)):
                 claims.append(other_data_follow(table, **curve))
-    return claims + ([selection_flatters(table)] if "optimism" in set(table["metric"]) else [])
+    return claims + ([selection_flatters(table)] if names.OPTIMISM in set(table["metric"]) else [])
 
 
 def _of_networks(table: pd.DataFrame) -> list[Claim]:
@@ -278,7 +287,7 @@ def _by_seed(
         raise InputError(
             f"expected {metric} of {model} {pooling} {recipe}, got none; the table holds {', '.join(known)}"
         )
-    return rows.set_index("seed")["value"].astype(float).sort_index()
+    return rows.groupby("seed")["value"].mean()
 
 
 def _row(table: pd.DataFrame, metric: str, task: str, method: str) -> pd.Series:

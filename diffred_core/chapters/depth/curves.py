@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from diffred_core import intervals, linear_probe, tunnel
-from diffred_core.chapters.depth.names import AS_PUBLISHED, IN_DISTRIBUTION, SELECTED_EPOCH, SHIFT, TUNNEL_STARTS
+from diffred_core.chapters.depth import names
 from diffred_core.errors import InputError
 from diffred_core.linear_probe import LayerProbes
 from diffred_core.results.rows import Row
@@ -19,7 +19,7 @@ from diffred_core.results.rows import Row
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
-Layers = Mapping[str, "TaskFeatures"]
+TaskLayers = Mapping[str, "TaskFeatures"]
 Measure = Callable[["Reading", "Reading"], np.ndarray]
 
 
@@ -81,7 +81,7 @@ class LayerCurve:
     level : float
         Coverage of the intervals.
     fits : tuple of dict
-        What to say of the fit of every layer: l2, whether it converged, whether l2 lies at an end of its grid.
+        What to say of the fit of every layer: l2, whether it converged, whether l2 lies at an end of the values tried.
     """
 
     method: str
@@ -99,7 +99,7 @@ class LayerCurve:
 
 
 def own_curve(
-    layers: Layers, *, method: str, split: str, probe: str, resampling: Resampling
+    layers: TaskLayers, *, method: str, split: str, probe: str, resampling: Resampling
 ) -> tuple[LayerCurve, LayerProbes]:
     """Return the curve of probes that are trained on the task itself, and the probes."""
     task = task_of(layers)
@@ -110,11 +110,12 @@ def own_curve(
         probes.probes[name, task.task].predict(rows["validation"]) == task.splits["validation"][1]
         for name, rows in X.items()
     ]
-    return _curve(method, task, probes.correct[:, 0], torch.stack(validation), resampling, fits), probes
+    options = {"method": method, "resampling": resampling, "fits": fits}
+    return _curve(task, probes.correct[:, 0], torch.stack(validation), **options), probes
 
 
 def shifted_curve(
-    probes: LayerProbes, layers: Layers, shifted: Layers, *, split: str, resampling: Resampling
+    probes: LayerProbes, layers: TaskLayers, shifted: TaskLayers, *, split: str, resampling: Resampling
 ) -> LayerCurve:
     """Return the accuracy of the probes of `layers` on the rows of another task with the same classes."""
     source, other = task_of(layers), task_of(shifted)
@@ -128,10 +129,10 @@ def shifted_curve(
         )
         for rows in (split, "validation")
     )
-    return _curve(SHIFT, other, correct, validation, resampling, _fits(probes))
+    return _curve(other, correct, validation, method=names.SHIFT, resampling=resampling, fits=_fits(probes))
 
 
-def task_of(layers: Layers) -> TaskFeatures:
+def task_of(layers: TaskLayers) -> TaskFeatures:
     """Return the features of the first layer, which stand for the task that all layers share."""
     return next(iter(layers.values()))
 
@@ -151,20 +152,20 @@ def labels_of(of: TaskFeatures, split: str) -> dict[str, Tensor]:
     return {part: of.splits[at][1] for part, at in _parts(split).items()}
 
 
-def accuracy_rows(curve: LayerCurve, layers: Layers, *, probe: str) -> Iterator[Row]:
+def accuracy_rows(curve: LayerCurve, layers: TaskLayers, *, probe: str) -> Iterator[Row]:
     """Yield the accuracy of every layer with its limits, in execution order."""
     for i, (name, of) in enumerate(layers.items()):
         fit = dict(curve.fits[i])
         edge = fit.pop("at_edge", None)
         shared = _shared(curve, probe) | {"layer": name, "n_features": of.n_features} | fit
         limits = {} if curve.resampled is None else curve.limits(curve.resampled.accuracy[:, i])
-        yield shared | {"metric": "accuracy", "value": curve.measured.accuracy[i]} | limits
+        yield shared | {"metric": names.ACCURACY, "value": curve.measured.accuracy[i]} | limits
         yield shared | {"metric": "accuracy_validation", "value": curve.measured.validation[i]}
         if edge is not None:
             yield shared | {"metric": "l2_at_edge", "value": edge}
 
 
-def tunnel_rows(curve: LayerCurve, inside: LayerCurve, layers: Layers, *, probe: str) -> Iterator[Row]:
+def tunnel_rows(curve: LayerCurve, inside: LayerCurve, layers: TaskLayers, *, probe: str) -> Iterator[Row]:
     """Yield what one curve says of the tunnel: of all layers, and so in the row of the last one.
 
     A start of the tunnel is counted from 1; there is no row where the rule finds none.
@@ -175,13 +176,14 @@ def tunnel_rows(curve: LayerCurve, inside: LayerCurve, layers: Layers, *, probe:
         value = measure(curve.measured, inside.measured)
         if np.isfinite(value):
             yield shared | {"metric": metric, "value": float(value)} | _limits(curve, inside, measure)
-    yield shared | {"metric": "best_layer", "value": int(curve.measured.best) + 1}
-    if curve.method != IN_DISTRIBUTION and (start := tunnel.revised_tunnel_start(curve.measured.accuracy)) is not None:
+    yield shared | {"metric": names.BEST_LAYER, "value": int(curve.measured.best) + 1}
+    start = tunnel.revised_tunnel_start(curve.measured.accuracy)
+    if curve.method != names.IN_DISTRIBUTION and start is not None:
         yield shared | {"metric": "tunnel_start_revised", "value": start + 1}
 
 
-def spread_layers(names: Sequence[str], count: int) -> list[str]:
-    """Return `count` of `names`, evenly spread, the last among them.
+def spread_layers(layers: Sequence[str], count: int) -> list[str]:
+    """Return `count` of `layers`, evenly spread, the last among them.
 
     Raises
     ------
@@ -190,12 +192,12 @@ def spread_layers(names: Sequence[str], count: int) -> list[str]:
     """
     if count < 0:
         raise InputError(f"published_layers must be at least 0, got {count}; 0 leaves the published probe out")
-    step = len(names) / max(1, min(count, len(names)))
-    return [names[round((i + 1) * step) - 1] for i in range(min(count, len(names)))]
+    step = len(layers) / max(1, min(count, len(layers)))
+    return [layers[round((i + 1) * step) - 1] for i in range(min(count, len(layers)))]
 
 
 def published_rows(
-    layers: Layers, *, method: str, chosen: Sequence[str], split: str, seeds: Sequence[int]
+    layers: TaskLayers, *, method: str, chosen: Sequence[str], split: str, seeds: Sequence[int]
 ) -> Iterator[Row]:
     """Yield, seed by seed, the accuracy as published, that of the epoch chosen on validation rows, and the difference.
 
@@ -205,9 +207,9 @@ def published_rows(
     X = {name: {part: rows.float() for part, rows in rows_of(layers[name], split).items()} for name in chosen}
     curves = linear_probe.probe_layers_by_epoch(X, {task.task: labels_of(task, split)}, seeds=seeds)
     measured = (
-        ({"metric": "accuracy", "recipe": AS_PUBLISHED}, curves.as_published),
-        ({"metric": "accuracy", "recipe": SELECTED_EPOCH}, curves.selected),
-        ({"metric": "optimism"}, curves.optimism),
+        ({"metric": names.ACCURACY, "recipe": names.AS_PUBLISHED}, curves.as_published),
+        ({"metric": names.ACCURACY, "recipe": names.SELECTED_EPOCH}, curves.selected),
+        ({"metric": names.OPTIMISM}, curves.optimism),
     )
     for i, name in enumerate(chosen):
         shared = layer_columns(name, layers[name]) | {"method": method, "probe": "adamw"}
@@ -226,12 +228,12 @@ def _fits(probes: LayerProbes) -> tuple[Row, ...]:
 
 
 def _curve(
-    method: str, task: TaskFeatures, correct: Tensor, validation: Tensor, resampling: Resampling, fits: tuple[Row, ...]
+    task: TaskFeatures, correct: Tensor, validation: Tensor, *, resampling: Resampling, **about: Any
 ) -> LayerCurve:
     correct, validation = correct.cpu(), validation.cpu()
     measured = Reading(*(rows.double().mean(1).numpy() for rows in (correct, validation)))
-    resampled = resampling.reading(correct, validation)
-    return LayerCurve(method, task.task, task.n_classes, measured, resampled, resampling.level, fits)
+    about |= {"task": task.task, "n_classes": task.n_classes, "level": resampling.level}
+    return LayerCurve(measured=measured, resampled=resampling.reading(correct, validation), **about)
 
 
 def _places(source: TaskFeatures, other: TaskFeatures) -> Tensor:
@@ -256,25 +258,25 @@ def _limits(curve: LayerCurve, inside: LayerCurve, measure: Measure) -> Row:
 def _measures(curve: LayerCurve, inside: LayerCurve) -> dict[str, Measure]:
     """Return what is read of `curve` and of `inside`: from (..., n_layers) to (...)."""
     measures: dict[str, Measure] = {
-        "percent_retained": lambda own, _: tunnel.percent_retained(own.accuracy).numpy(),
-        "percent_retained_held_out": lambda own, _: _held_out(own),
-        "best_layer_gain": lambda own, _: own.chosen - own.last,
+        names.RETAINED: lambda reading, _: tunnel.percent_retained(reading.accuracy).numpy(),
+        names.RETAINED_HELD_OUT: lambda reading, _: _held_out(reading),
+        names.BEST_GAIN: lambda reading, _: reading.chosen - reading.last,
     }
-    if curve.method == IN_DISTRIBUTION:
-        return measures | {metric: _start(share) for metric, share in TUNNEL_STARTS.items()}
+    if curve.method == names.IN_DISTRIBUTION:
+        return measures | {metric: _start(share) for metric, share in names.TUNNEL_STARTS.items()}
     return measures | {
-        "id_ood_correlation": lambda own, within: tunnel.id_ood_correlation(within.accuracy, own.accuracy).numpy(),
+        names.CORRELATION: lambda ood, own_task: tunnel.id_ood_correlation(own_task.accuracy, ood.accuracy).numpy(),
         # what the last layers cost here beyond what they cost on the task itself: a tunnel is below 0
-        "retained_beyond_id": lambda own, within: _held_out(own) - _held_out(within),
-        "alignment": lambda own, within: tunnel.alignment(
-            within.last, own.last, id_classes=inside.n_classes, ood_classes=curve.n_classes
+        names.RETAINED_BEYOND: lambda ood, own_task: _held_out(ood) - _held_out(own_task),
+        names.ALIGNMENT: lambda ood, own_task: tunnel.alignment(
+            own_task.last, ood.last, id_classes=inside.n_classes, ood_classes=curve.n_classes
         ).numpy(),
     }
 
 
 def _start(share: float) -> Measure:
     """Return `tunnel.tunnel_start` of many curves at once, counted from 1."""
-    return lambda own, _: (own.accuracy >= share * own.accuracy[..., -1:]).argmax(-1) + 1
+    return lambda reading, _: (reading.accuracy >= share * reading.accuracy[..., -1:]).argmax(-1) + 1
 
 
 def _held_out(of: Reading) -> np.ndarray:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import by_layer
-from diffred_core.drawing import Figure, Look, style
+from diffred_core.drawing import Figure, Look, looks, style
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS, TEXT, begin, finish, interval_name, line, task_label
+from diffred_core.redundancy import STRENGTHS, strength
 from diffred_core.results import summarize, where
 
 COLUMNS = ("place", "layer", "recipe", "method", "task", "metric", "mean", "low", "high", "n", "level")
@@ -27,22 +30,21 @@ DESIGNS = {  # design: how it is named in a legend, dash
 RANKS = {
     "n_features": Look("width of the layer", GREY, "", ":"),
     "rankme": Look("RankMe", COLOURS[0], MARKERS[0]),
-    "numerical_rank": Look("numerical rank", COLOURS[1], MARKERS[1]),
+    names.RANK: Look("numerical rank", COLOURS[1], MARKERS[1]),
     "stable_rank": Look("stable rank", COLOURS[2], MARKERS[2]),
 }
 COLLAPSE = {  # by convention and metric
-    convention: {
-        f"nc{i + 1}": Look(f"NC{i + 1}, {convention.capitalize()}", COLOURS[i], MARKERS[i], dash) for i in range(4)
-    }
+    (convention, f"nc{i + 1}"): Look(f"NC{i + 1}, {convention.capitalize()}", COLOURS[i], MARKERS[i], dash)
     for convention, dash in ((names.PAPYAN, "-"), (names.HARUN, ":"))
+    for i in range(4)
 }
 REDUNDANCY = {
-    "cka_to_last": Look("CKA with the last layer", COLOURS[0], MARKERS[0]),
-    "accuracy_kept": Look("accuracy kept by a random part", COLOURS[1], MARKERS[1]),
-    "diffused_redundancy": Look("diffused redundancy", COLOURS[2], MARKERS[2]),
+    names.CKA_TO_LAST: Look("CKA with the last layer", COLOURS[0], MARKERS[0]),
+    names.ACCURACY_KEPT: Look("accuracy kept by a random part", COLOURS[1], MARKERS[1]),
+    names.REDUNDANCY: Look("diffused redundancy", COLOURS[2], MARKERS[2]),
 }
-BANDED = ("cka_to_last", "accuracy_kept")  # the third goes in steps of a coarse grid: its interval says nothing
-START = "tunnel_start_95"
+BANDED = (names.CKA_TO_LAST, names.ACCURACY_KEPT)  # the third goes in coarse steps: its interval says nothing
+START = next(iter(names.TUNNEL_STARTS))
 DASHES = {names.EARLY: "-", names.LATE: "--"}
 MOST = 102.0  # percent: the end of the axis, so that an interval around 100 is seen
 SHADE, SHADES = "#E8E8E8", ("#FFFFFF", "#F4F4F4", "#E6E6E6", "#D4D4D4")  # the stronger the tunnel, the darker
@@ -55,9 +57,11 @@ SIZE = (6.4, 5.2)
 
 def _normalised(table: pd.DataFrame) -> pd.DataFrame:
     """Return the lines of the accuracy figure, each divided by its greatest mean; the start of the tunnel as it is."""
-    rows = by_layer(table, ["accuracy", START])
+    rows = by_layer(table, [names.ACCURACY, START])
     numbers = ["mean", "low", "high"]
-    best = rows.groupby(["method", "task", "metric"])["mean"].transform("max").where(rows["metric"] == "accuracy", 1.0)
+    best = (
+        rows.groupby(["method", "task", "metric"])["mean"].transform("max").where(rows["metric"] == names.ACCURACY, 1.0)
+    )
     return rows.assign(**rows[numbers].astype(float).div(best, axis=0))
 
 
@@ -66,7 +70,7 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
 
     From the layer on which the original rule names the tunnel is shaded; there is none if that is the last.
     """
-    ax, curves = begin(ax, summary, COLUMNS, what="plot_accuracy", size=SIZE), where(summary, metric="accuracy")
+    ax, curves = begin(ax, summary, COLUMNS, what="plot_accuracy", size=SIZE), where(summary, metric=names.ACCURACY)
     if (start := _tunnel_start(summary)) is not None:
         end = curves["place"].max() + 0.5
         ax.axvspan(start - 0.5, end, color=SHADE, linewidth=0, zorder=0, label="tunnel, by the original rule")
@@ -78,12 +82,13 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
     style.percent_ticks(ax)
     _layer_axis(ax, curves)
     level = f"{100 * float(curves['level'].iloc[0]):g} %"
-    return finish(ax, title=f"bands: {level} bootstrap over test images", x="", y=y, columns=1)
+    title = f"bands: {level} bootstrap over test images" if curves["low"].notna().any() else "no interval"
+    return finish(ax, title=title, x="", y=y, columns=1)
 
 
 def accuracy_words(summary: pd.DataFrame) -> str:
     """Return `plot_accuracy` in words."""
-    curves, parts = where(summary, metric="accuracy"), []
+    curves, parts = where(summary, metric=names.ACCURACY), []
     for (method, task), rows in _series(curves):
         _, best, last = _ends(rows)
         parts.append(
@@ -116,8 +121,7 @@ def rank_words(summary: pd.DataFrame) -> str:
 def plot_collapse(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the four measures of neural collapse by layer, in two conventions; all are 0 for a collapsed layer."""
     ax = begin(ax, summary, COLUMNS, what="plot_collapse", size=(SIZE[0], SIZE[1] + 0.6))
-    for convention, looks in COLLAPSE.items():
-        style.lines(ax, where(summary, recipe=convention), looks, by="metric", x="place")
+    style.lines(ax, summary, COLLAPSE, by=["recipe", "metric"], x="place")
     _log_axis(ax)
     _layer_axis(ax, summary)
     return finish(ax, title="training images, probe of the reference task", x="", y="0 where collapsed (log scale)")
@@ -125,8 +129,8 @@ def plot_collapse(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def collapse_words(summary: pd.DataFrame) -> str:
     """Return `plot_collapse` in words."""
-    parts = [_ends_in_words(where(summary, recipe=name), looks, ".2f") for name, looks in COLLAPSE.items()]
-    return f"Line chart of neural collapse by layer, 0 where collapsed: {'; '.join(filter(None, parts))}."
+    parts = _ends_in_words(summary, COLLAPSE, ".2f", by=["recipe", "metric"])
+    return f"Line chart of neural collapse by layer, 0 where collapsed: {parts}."
 
 
 def plot_redundancy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -144,16 +148,18 @@ def redundancy_words(summary: pd.DataFrame) -> str:
     return f"Line chart of shares by layer: {_ends_in_words(summary, REDUNDANCY, '.2f')}."
 
 
+def _optimism(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what the choice on test rows adds by layer; nothing where no probe ran as published."""
+    return by_layer(table, [names.OPTIMISM]) if names.OPTIMISM in set(table["metric"]) else table.iloc[:0]
+
+
 def plot_optimism(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw what it adds to choose the epoch of the published probe on the test rows, layer by layer."""
     ax = begin(ax, summary, COLUMNS, what="plot_optimism", size=(6.4, 1.8 + 0.4 * len(summary)))
     rows = summary.sort_values(["task", "place"], ascending=False, ignore_index=True)
-    points = 100 * rows[["mean", "low", "high"]].astype(float)
-    reach = [points["mean"] - points["low"], points["high"] - points["mean"]]
     ax.axvline(0, color=GREY, linewidth=1)
-    ax.errorbar(points["mean"], rows.index, xerr=reach, fmt="o", color=COLOURS[0], capsize=3, markersize=6)
-    ax.set_yticks(rows.index, [f"{row.layer} on {task_label(row.task)}" for row in rows.itertuples()])
-    ax.set_ylim(-0.6, len(rows) - 0.4)
+    style.points(ax, 100 * rows[["mean", "low", "high"]].astype(float), look=Look("", COLOURS[0]))
+    style.row_names(ax, [f"{row.layer} on {task_label(row.task)}" for row in rows.itertuples()])
     return finish(ax, title=f"bars: {interval_name(rows, over='runs')}", x="points of accuracy added", y="")
 
 
@@ -182,16 +188,16 @@ def _ends(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
     return rows.iloc[0], rows.loc[rows["mean"].idxmax()], rows.iloc[-1]
 
 
-def _ends_in_words(summary: pd.DataFrame, looks: Mapping[str, Look], form: str) -> str:
-    parts = []
-    for metric, look in looks.items():
-        rows = where(summary, metric=metric)
-        if len(rows):
-            first, top, last = _ends(rows)
-            parts.append(
-                f"{look.words} from {first['mean']:{form}} in {first['layer']} to {last['mean']:{form}} in "
-                f"{last['layer']}, at most {top['mean']:{form}} in {top['layer']}"
-            )
+def _ends_in_words(
+    summary: pd.DataFrame, known: Mapping[Any, Look], form: str, *, by: str | list[str] = "metric"
+) -> str:
+    groups, parts = {key: rows for key, rows in summary.groupby(by)}, []
+    for key, look in looks(known, groups).items():
+        first, top, last = _ends(groups[key])
+        parts.append(
+            f"{look.words} from {first['mean']:{form}} in {first['layer']} to {last['mean']:{form}} in "
+            f"{last['layer']}, at most {top['mean']:{form}} in {top['layer']}"
+        )
     return "; ".join(parts)
 
 
@@ -208,16 +214,16 @@ def _layer_axis(ax: Axes, summary: pd.DataFrame) -> None:
     ax.set_xlim(summary["place"].min() - 0.5, summary["place"].max() + 0.5)
 
 
-accuracy = Figure(lambda table: by_layer(table, ["accuracy", START]), plot_accuracy, accuracy_words)
+accuracy = Figure(lambda table: by_layer(table, [names.ACCURACY, START]), plot_accuracy, accuracy_words)
 normalised_accuracy = Figure(
     _normalised,
     partial(plot_accuracy, y="accuracy (% of the best layer)"),
     lambda summary: f"Each line divided by its maximum. {accuracy_words(summary)}",
 )
 rank = Figure(lambda table: by_layer(table, [m for m in RANKS if m != "n_features"]), plot_rank, rank_words)
-collapse = Figure(lambda table: by_layer(table, list(COLLAPSE[names.PAPYAN])), plot_collapse, collapse_words)
+collapse = Figure(lambda table: by_layer(table, [metric for _, metric in COLLAPSE]), plot_collapse, collapse_words)
 redundancy = Figure(lambda table: by_layer(table, list(REDUNDANCY)), plot_redundancy, redundancy_words)
-optimism = Figure(lambda table: by_layer(table, ["optimism"]), plot_optimism, optimism_words)
+optimism = Figure(_optimism, plot_optimism, optimism_words, empty="No probe as published was asked for.")
 
 
 # ---- small networks by depth
@@ -229,26 +235,26 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
     The first panel is returned; its figure holds one row of panels a model, one column a way of pooling.
     """
     style.require(summary, ("model", "label", *COLUMNS), what="plot_network_accuracy")
-    models = sorted(summary["model"].unique())
-    poolings = [pooling for pooling in names.POOLING if pooling in set(summary["label"])]
-    panels = _panels(len(models), len(poolings))
+    panels = _panels(summary, row="model", col="label", col_order=names.in_order(summary["label"]))
     others = sorted(where(summary, method=names.TRANSFER)["task"].unique())
-    looks = {task: Look(task_label(task), COLOURS[i % len(COLOURS)]) for i, task in enumerate(others)}
-    for (row, model), (column, pooling) in itertools.product(zip(panels, models, strict=True), enumerate(poolings)):
-        cell = where(summary, model=model, label=pooling)
-        for (method, task, recipe), rows in cell.groupby(["method", "task", "recipe"]):
-            own = Look(f"{task_label(task)} (trained on)", GREY, "o", "--")
-            look = own if method == names.IN_DISTRIBUTION else looks[task]
-            if recipe == names.TRAINED:
-                line(row[column], rows, x="place", look=look)
+    colours = {task: COLOURS[i % len(COLOURS)] for i, task in enumerate(others)}
+    for (model, pooling), ax in panels.axes_dict.items():
+        for (method, task, recipe), rows in where(summary, model=model, label=pooling).groupby(
+            ["method", "task", "recipe"]
+        ):
+            look = Look(task_label(task), colours.get(task, GREY))
+            if method == names.IN_DISTRIBUTION:
+                look = Look(f"{task_label(task)} (trained on)", GREY, dash="--")
+            if recipe == names.UNTRAINED:
+                ax.plot(rows["place"], rows["mean"], ":", color=look.colour, linewidth=1.6)
             else:
-                row[column].plot(rows["place"], rows["mean"], ":", color=look.colour, linewidth=1.6)
-        _panel(row[column], title=f"{model}, {names.POOLING[pooling]}", y="" if column else "test accuracy (%)")
-        style.percent_ticks(row[column])
-    panels[0][0].set_ylim(top=1.01)  # of all panels: an interval of few networks may exceed 100 %
+                line(ax, rows, x="place", look=look)
+        y = "test accuracy (%)" if ax in panels.axes[:, 0] else ""
+        _panel(ax, title=f"{model}, {names.network_words(pooling)}", y=y)
+        style.percent_ticks(ax)
+    panels.set(ylim=(None, 1.01))  # of all panels: an interval of few networks may exceed 100 %
     dotted = "; dotted: before training" if names.UNTRAINED in set(summary["recipe"]) else ""
-    _legend(panels, f"bands: {interval_name(summary, over='networks')}{dotted}")
-    return panels[0][0]
+    return _with_legend(panels, f"bands: {interval_name(summary, over='networks')}{dotted}")
 
 
 def network_accuracy_words(summary: pd.DataFrame) -> str:
@@ -281,14 +287,11 @@ def plot_network_retained(summary: pd.DataFrame, *, ax: Axes | None = None) -> A
     ax = style.axes_or_new(ax, size=(6.6, 2.0 + 0.6 * len(means)))
     left = max(0.0, min(75.0, 5 * (float(summary[["mean", "low"]].min().min()) // 5)))
     _shade_strengths(ax, left)
-    for place, row in means.iterrows():
-        draws = summary[summary["seed"].notna() & (summary[names.KIND] == row[names.KIND]).all(axis=1)]["mean"]
-        ax.plot(draws, [place] * len(draws), "o", color=COLOURS[0], alpha=0.5, markersize=6)
-        reach = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
-        ax.errorbar(row["mean"], place, xerr=reach, fmt="|", color="#000000", markersize=16, capsize=4)
-    ax.set_yticks(
-        range(len(means)), [f"{r.model}\n{names.network_words(r.label, r.recipe)}" for r in means.itertuples()]
-    )
+    kinds = [f"{r.model}\n{names.network_words(r.label, r.recipe)}" for r in means.itertuples()]
+    networks = summary[summary["seed"].notna()].merge(means[names.KIND].assign(kind=kinds), on=names.KIND)
+    dots = {"color": COLOURS[0], "alpha": 0.5, "size": 7, "jitter": False}
+    sns.stripplot(networks, x="mean", y="kind", order=kinds, ax=ax, **dots)
+    style.points(ax, means, look=Look("", "#000000", "|"), size=16)
     ax.set_xlim(left, MOST)
     ax.set_ylim(len(means) - 0.4, -0.9)
     title = f"dots: networks\nbars: {interval_name(means, over='networks')}"
@@ -299,42 +302,43 @@ def network_retained_words(summary: pd.DataFrame) -> str:
     """Return `plot_network_retained` in words."""
     parts = []
     for row in summary[summary["seed"].isna()].itertuples(index=False):
-        strength = next(name for name, least in names.STRENGTHS.items() if row.mean >= least)
         interval = "" if pd.isna(row.low) else f", interval {row.low:.1f} to {row.high:.1f}"
         kind = f"{row.model} {names.network_words(row.label, row.recipe)}"
-        parts.append(f"{kind} {row.mean:.1f} % ({strength} tunnel{interval})")
+        parts.append(f"{kind} {row.mean:.1f} % ({strength(row.mean)} tunnel{interval})")
     return f"Dot chart of the OOD performance retained at the last convolution, mean over tasks: {'; '.join(parts)}."
 
 
 def _geometry(table: pd.DataFrame) -> pd.DataFrame:
     """Return rank and NC1 of the trained networks, the latter as decimal logarithm: it falls by orders of magnitude."""
-    rows = where(table, recipe=names.TRAINED, metric=("numerical_rank", "nc1"))
-    logarithms = rows["value"].where(rows["metric"] != "nc1", np.log10(rows["value"]))
-    return by_layer(rows.assign(value=logarithms), ["numerical_rank", "nc1"])
+    rows = where(table, recipe=names.TRAINED, metric=(names.RANK, names.NC1))
+    logarithms = rows["value"].where(rows["metric"] != names.NC1, np.log10(rows["value"]))
+    return by_layer(rows.assign(value=logarithms), [names.RANK, names.NC1])
 
 
 def plot_network_geometry(summary: pd.DataFrame) -> Axes:
     """Draw the numerical rank and the within-class variability (NC1) by convolution, one line a trained network."""
     style.require(summary, ("model", "label", *COLUMNS), what="plot_network_geometry")
-    panels = _panels(1, 2, share=False)
-    models = sorted(summary["model"].unique())
-    for ax, metric, title in zip(panels[0], ("numerical_rank", "nc1"), ("numerical rank", "log10 of NC1"), strict=True):
+    titles = {names.RANK: "numerical rank", names.NC1: "log10 of NC1"}
+    panels, models = (
+        _panels(summary, col="metric", col_order=list(titles), sharey=False),
+        list(summary["model"].unique()),
+    )
+    for metric, ax in panels.axes_dict.items():
         for (model, pooling), rows in where(summary, metric=metric).groupby(["model", "label"]):
-            i, words = models.index(model), f"{model}, {names.POOLING[pooling]}"
-            look = Look(words, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], DASHES[pooling])
-            line(ax, rows, x="place", look=look)
-        _panel(ax, title=title, y=title)
-    _legend(panels, f"bands: {interval_name(summary, over='networks')}")
-    return panels[0][0]
+            i, words = models.index(model), f"{model}, {names.network_words(pooling)}"
+            dash = DASHES.get(pooling, ":")
+            line(ax, rows, x="place", look=Look(words, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], dash))
+        _panel(ax, title=titles[metric], y=titles[metric])
+    return _with_legend(panels, f"bands: {interval_name(summary, over='networks')}")
 
 
 def network_geometry_words(summary: pd.DataFrame) -> str:
     """Return `plot_network_geometry` in words."""
     sentences = []
     for (model, pooling), cell in summary.groupby(["model", "label"]):
-        ranks, nc1 = (where(cell, metric=m).sort_values("place")["mean"] for m in ("numerical_rank", "nc1"))
+        ranks, nc1 = (where(cell, metric=m).sort_values("place")["mean"] for m in (names.RANK, names.NC1))
         sentences.append(
-            f"{model} {names.POOLING[pooling]}: rank from {ranks.iloc[0]:.0f} over at most {ranks.max():.0f} to "
+            f"{model} {names.network_words(pooling)}: rank from {ranks.iloc[0]:.0f} over at most {ranks.max():.0f} to "
             f"{ranks.iloc[-1]:.0f}, NC1 from {10 ** nc1.iloc[0]:.2f} to {10 ** nc1.iloc[-1]:.2f}"
         )
     return f"Line charts of numerical rank and NC1 by convolution, first to last. {'. '.join(sentences)}."
@@ -343,7 +347,7 @@ def network_geometry_words(summary: pd.DataFrame) -> str:
 def _shade_strengths(ax: Axes, left: float) -> None:
     right = MOST
     heights = itertools.cycle((-0.68, -0.42))  # neighbours in two rows: the upper bins are narrow
-    for (name, lowest), shade, height in zip(names.STRENGTHS.items(), SHADES, heights, strict=False):
+    for (name, lowest), shade, height in zip(STRENGTHS.items(), SHADES, heights, strict=False):
         if right > left:
             lowest = max(lowest, left)
             ax.axvspan(lowest, right, color=shade, linewidth=0, zorder=0)
@@ -351,12 +355,9 @@ def _shade_strengths(ax: Axes, left: float) -> None:
         right = lowest
 
 
-def _panels(n_rows: int, n_columns: int, *, share: bool = True) -> np.ndarray:
-    with plt.rc_context(TEXT):
-        size = (4.2 * n_columns, 3.0 * n_rows + 0.8)
-        return plt.subplots(
-            n_rows, n_columns, figsize=size, squeeze=False, sharey=share, facecolor="white", layout="constrained"
-        )[1]
+def _panels(summary: pd.DataFrame, **facets: Any) -> sns.FacetGrid:
+    with sns.axes_style("whitegrid"), plt.rc_context(TEXT):
+        return sns.FacetGrid(summary, height=3.6, aspect=1.2, sharex=False, **facets).set_titles("")
 
 
 def _panel(ax: Axes, *, title: str, y: str) -> None:
@@ -364,15 +365,19 @@ def _panel(ax: Axes, *, title: str, y: str) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _legend(panels: Sequence[Sequence[Axes]], title: str) -> None:
+def _with_legend(panels: sns.FacetGrid, title: str) -> Axes:
+    """Put title and legend of all panels around them, and return the first panel."""
     handles = {}
-    for ax in itertools.chain(*panels):
+    for ax in panels.axes.flat:
         handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure = panels[0][0].figure
-    figure.suptitle(title, fontsize=12, x=0.01, ha="left")
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
+    panels.figure.set_layout_engine("constrained")
+    panels.figure.suptitle(title, fontsize=12, x=0.01, ha="left")
+    panels.figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
+    return panels.axes.flat[0]
 
 
-network_accuracy = Figure(lambda table: by_layer(table, ["accuracy"]), plot_network_accuracy, network_accuracy_words)
+network_accuracy = Figure(
+    lambda table: by_layer(table, [names.ACCURACY]), plot_network_accuracy, network_accuracy_words
+)
 network_retained = Figure(_retained, plot_network_retained, network_retained_words)
 network_geometry = Figure(_geometry, plot_network_geometry, network_geometry_words)

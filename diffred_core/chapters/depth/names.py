@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LAYERS, SMALL_NETWORKS = "layers", "tunnel_small_networks"  # experiments
 
 # designs (column method): whose rows are measured, with whose probe
@@ -11,20 +13,28 @@ IN_DISTRIBUTION, TRANSFER, SHIFT = "in_distribution", "transfer", "shift"
 PAPYAN, HARUN = "papyan", "harun"
 AS_PUBLISHED, SELECTED_EPOCH = "as published", "selected epoch"
 
+# metrics: of a layer, of a network
+ACCURACY, OPTIMISM, RANK, NC1 = "accuracy", "optimism", "numerical_rank", "nc1"
+CKA_TO_LAST, ACCURACY_KEPT, REDUNDANCY = "cka_to_last", "accuracy_kept", "diffused_redundancy"
+RETAINED, RETAINED_HELD_OUT, RETAINED_BEYOND = "percent_retained", "percent_retained_held_out", "retained_beyond_id"
+MEAN_RETAINED, CLASSIFIER = "mean_percent_retained", "classifier_accuracy"
+BEST_LAYER, BEST_GAIN = "best_layer", "best_layer_gain"
+CORRELATION, ALIGNMENT = "id_ood_correlation", "alignment"
+# metric: share of the final ID accuracy by which the original rule finds the tunnel (Masarczyk et al. 2023)
+TUNNEL_STARTS = {"tunnel_start_95": 0.95, "tunnel_start_98": 0.98}
+
 # small networks: when they pool (column label), and whether they were trained (column recipe)
 EARLY, LATE = "early_pooling", "late_pooling"
 POOLING = {EARLY: "early pooling", LATE: "without early pooling"}
 TRAINED, UNTRAINED = "trained", "untrained"
 KIND = ["model", "label", "recipe"]  # the columns that networks share which differ in their seed alone
-MEAN_RETAINED = "mean_percent_retained"
-
-# metric: share of the final ID accuracy by which the original rule finds the tunnel (Masarczyk et al. 2023)
-TUNNEL_STARTS = {"tunnel_start_95": 0.95, "tunnel_start_98": 0.98}
-RETAINED = 95.0  # percent above which a tunnel is called negligible (Harun et al. 2024)
-# least percentage retained; those of `tunnel.STRENGTHS`, kept here because figures load no torch
-STRENGTHS = {"negligible": RETAINED, "weak": 90.0, "medium": 80.0, "strong": 0.0}
 
 
-def network_words(pooling: str, recipe: str) -> str:
+def network_words(pooling: str, recipe: str = TRAINED) -> str:
     """Return how a kind of small network is said: ``without early pooling, untrained``."""
-    return POOLING[pooling] + (", untrained" if recipe == UNTRAINED else "")
+    return POOLING.get(pooling, pooling.replace("_", " ")) + (", untrained" if recipe == UNTRAINED else "")
+
+
+def in_order(poolings: Iterable[str]) -> list[str]:
+    """Return every way of pooling once, the known ones first."""
+    return sorted(set(poolings), key=lambda pooling: (pooling not in POOLING, pooling))

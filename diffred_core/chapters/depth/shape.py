@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from diffred_core import cka, geometry, linear_probe, moments, redundancy, subsets
-from diffred_core.chapters.depth.curves import Layers, labels_of, layer_columns, rows_of
-from diffred_core.chapters.depth.names import HARUN
-from diffred_core.chapters.random_subsets.sizes import SizeGrid
+from diffred_core.chapters.depth import names
+from diffred_core.chapters.depth.curves import TaskLayers, labels_of, layer_columns, rows_of
+from diffred_core.chapters.random_subsets.sizes import Sizes
 from diffred_core.linear_probe import LAYER_L2, LayerProbes, LinearProbe
 from diffred_core.moments import FeatureMoments
 from diffred_core.results.rows import Row
@@ -18,7 +18,7 @@ REDUNDANCY_FRACTIONS: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 
 def geometry_rows(
-    layers: Layers, probes: LayerProbes, *, probe: str, eps: float, conventions: Sequence[str]
+    layers: TaskLayers, probes: LayerProbes, *, probe: str, eps: float, conventions: Sequence[str]
 ) -> Iterator[Row]:
     """Yield ranks and neural collapse of every layer on the training rows, by the probes of `layers`."""
     for name, of in layers.items():
@@ -39,7 +39,7 @@ def _moments(X: torch.Tensor, y: torch.Tensor, n_classes: int) -> FeatureMoments
 
 def _shape(layer: FeatureMoments, X: torch.Tensor, y: torch.Tensor, *, eps: float) -> dict[str, float]:
     return {
-        "numerical_rank": geometry.numerical_rank(layer, eps=eps),
+        names.RANK: geometry.numerical_rank(layer, eps=eps),
         "stable_rank": geometry.stable_rank(layer),
         "rankme": geometry.rankme(layer),
         "class_separation": geometry.class_separation(X, y),
@@ -51,20 +51,20 @@ def _collapse(
 ) -> dict[str, float]:
     """Return NC1 to NC4; without NC4 where it is the score at the mean of a ridge probe, one number for every layer."""
     nc = geometry.neural_collapse(layer, classifier.weight, classifier.bias, X=X.double(), convention=convention)
-    values = {"nc1": nc.nc1, "nc2": nc.nc2, "nc3": nc.nc3}
-    return values if (probe, convention) == ("ridge", HARUN) else values | {"nc4": nc.nc4}
+    values = {names.NC1: nc.nc1, "nc2": nc.nc2, "nc3": nc.nc3}
+    return values if (probe, convention) == ("ridge", names.HARUN) else values | {"nc4": nc.nc4}
 
 
-def similarity_rows(layers: Layers, *, split: str) -> Iterator[Row]:
+def similarity_rows(layers: TaskLayers, *, split: str) -> Iterator[Row]:
     """Yield the debiased linear CKA of every layer with the last one."""
     rows = [of.splits[split][0] for of in layers.values()]
     values = cka.layer_cka(rows, rows[-1:])[:, 0].tolist()
     for (name, of), value in zip(layers.items(), values, strict=True):
-        yield layer_columns(name, of) | {"method": "full", "metric": "cka_to_last", "value": value}
+        yield layer_columns(name, of) | {"method": "full", "metric": names.CKA_TO_LAST, "value": value}
 
 
 def redundancy_rows(
-    layers: Layers, *, fraction: float, delta: float, seeds: Sequence[int], split: str
+    layers: TaskLayers, *, fraction: float, delta: float, seeds: Sequence[int], split: str
 ) -> Iterator[Row]:
     """Yield, draw by draw, the accuracy that a random share of a layer keeps, and its diffused redundancy at `delta`.
 
@@ -75,20 +75,20 @@ def redundancy_rows(
     for name, of in layers.items():
         X, y = rows_of(of, split), labels_of(of, split)
         layer = _moments(X["train"], y["train"], of.n_classes)
-        grid = SizeGrid.of(of.n_features, (*REDUNDANCY_FRACTIONS, fraction))
+        sizes = Sizes.of(of.n_features, (*REDUNDANCY_FRACTIONS, fraction))
         whole = _accuracy(layer, [torch.arange(of.n_features)], X, y)
-        shares = torch.tensor([*grid.fractions, 1.0], dtype=torch.float64)
+        shares = torch.tensor([*sizes.fractions, 1.0], dtype=torch.float64)
         for repeat, seed in enumerate(seeds):
             order = subsets.random_order(of.n_features, seed=seed)
-            accuracy = _accuracy(layer, [order[:size] for size in grid.sizes], X, y)
+            accuracy = _accuracy(layer, [order[:size] for size in sizes.n_selected], X, y)
             shared = layer_columns(name, of) | {"method": "random", "probe": "ridge", "repeat": repeat, "seed": seed}
-            if fraction in grid.fractions:
-                at = grid.fractions.index(fraction)
-                kept = {"metric": "accuracy_kept", "value": float(accuracy[at]) / float(whole)}
-                yield shared | {"fraction": fraction, "n_selected": grid.sizes[at]} | kept
+            if fraction in sizes.fractions:
+                at = sizes.fractions.index(fraction)
+                kept = {"metric": names.ACCURACY_KEPT, "value": float(accuracy[at]) / float(whole)}
+                yield shared | {"fraction": fraction, "n_selected": sizes.n_selected[at]} | kept
             curve = torch.cat([accuracy, whole])
             value = float(redundancy.diffused_redundancy(shares, curve, float(whole), delta=delta))
-            yield shared | {"delta": delta, "metric": "diffused_redundancy", "value": value}
+            yield shared | {"delta": delta, "metric": names.REDUNDANCY, "value": value}
 
 
 def _accuracy(

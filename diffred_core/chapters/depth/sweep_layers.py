@@ -10,7 +10,7 @@ import pandas as pd
 
 from diffred_core import results
 from diffred_core.chapters.depth import curves
-from diffred_core.chapters.depth.curves import LayerCurve, Layers, Resampling, task_of
+from diffred_core.chapters.depth.curves import LayerCurve, Resampling, TaskLayers, task_of
 from diffred_core.chapters.depth.names import HARUN, IN_DISTRIBUTION, LAYERS, PAPYAN, TRANSFER
 from diffred_core.chapters.depth.shape import geometry_rows, redundancy_rows, similarity_rows
 from diffred_core.errors import InputError
@@ -19,10 +19,10 @@ from diffred_core.results.rows import Row
 
 
 def layers(
-    layers: Layers,
+    reference: TaskLayers,
     *,
-    transfer: Sequence[Layers] = (),
-    shifted: Sequence[Layers] = (),
+    transfer: Sequence[TaskLayers] = (),
+    shifted: Sequence[TaskLayers] = (),
     split: str = "test",
     probe: str = "ridge",
     rank_eps: float = 1e-3,
@@ -44,8 +44,9 @@ def layers(
 
     Parameters
     ----------
-    layers : mapping of str to TaskFeatures
-        Layers in the order in which the network runs them, the penultimate one last: `features.Source.layers`.
+    reference : mapping of str to TaskFeatures
+        Layers on the task itself, in the order in which the network runs them, the penultimate one last:
+        `features.Source.layers`.
     transfer, shifted : sequence of such mappings
         The same layers on other tasks. Those of `shifted` need no training rows.
     split : str, default="test"
@@ -58,7 +59,7 @@ def layers(
     n_subsets : int
         Random subsets of every layer; 0 leaves redundancy out.
     published_layers : int
-        Layers, evenly spread and the last among them, that are also probed as published; 0 for none.
+        TaskLayers, evenly spread and the last among them, that are also probed as published; 0 for none.
     n_published_seeds : int
         Runs of the published probe on each.
     seed : int
@@ -88,35 +89,37 @@ def layers(
         If there are fewer than two layers, tasks have other layers, a split or all classes but one are missing in a
         task, classes under shift differ, or an option is out of range.
     """
-    _check_layers(layers, transfer, shifted, split=split)
+    _check_layers(reference, transfer, shifted, split=split)
     if n_subsets < 0:
         raise InputError(f"n_subsets must be at least 0, got {n_subsets}; 0 leaves redundancy out")
-    published = curves.spread_layers(list(layers), published_layers)
-    measured, probes = _measured(layers, transfer, shifted, split, probe, Resampling(level, n_boot, seed))
-    rows = [row for curve in measured for row in curves.accuracy_rows(curve, layers, probe=probe)]
-    rows += [row for curve in measured for row in curves.tunnel_rows(curve, measured[0], layers, probe=probe)]
-    rows += geometry_rows(layers, probes, probe=probe, eps=rank_eps, conventions=conventions)
-    rows += similarity_rows(layers, split=split)
+    published = curves.spread_layers(list(reference), published_layers)
+    measured, probes = _measured(
+        reference, transfer, shifted, split=split, probe=probe, resampling=Resampling(level, n_boot, seed)
+    )
+    rows = [row for curve in measured for row in curves.accuracy_rows(curve, reference, probe=probe)]
+    rows += [row for curve in measured for row in curves.tunnel_rows(curve, measured[0], reference, probe=probe)]
+    rows += geometry_rows(reference, probes, probe=probe, eps=rank_eps, conventions=conventions)
+    rows += similarity_rows(reference, split=split)
     if n_subsets:
         seeds = range(seed, seed + n_subsets)
-        rows += redundancy_rows(layers, fraction=fraction, delta=delta, seeds=seeds, split=split)
+        rows += redundancy_rows(reference, fraction=fraction, delta=delta, seeds=seeds, split=split)
     if published:
         seeds = range(seed, seed + n_published_seeds)
-        for method, one in ((IN_DISTRIBUTION, layers), *((TRANSFER, other) for other in transfer)):
-            rows += curves.published_rows(one, method=method, chosen=published, split=split, seeds=seeds)
-    shared: Row = {"experiment": LAYERS, "model": task_of(layers).model, "split": split}
+        for method, task in ((IN_DISTRIBUTION, reference), *((TRANSFER, other) for other in transfer)):
+            rows += curves.published_rows(task, method=method, chosen=published, split=split, seeds=seeds)
+    shared: Row = {"experiment": LAYERS, "model": task_of(reference).model, "split": split}
     return results.as_table([shared | row for row in rows])
 
 
 def _measured(
-    layers: Layers,
-    transfer: Sequence[Layers],
-    shifted: Sequence[Layers],
+    layers: TaskLayers,
+    transfer: Sequence[TaskLayers],
+    shifted: Sequence[TaskLayers],
+    *,
     split: str,
     probe: str,
     resampling: Resampling,
 ) -> tuple[list[LayerCurve], LayerProbes]:
-    """Return the curve of the task itself and of all others, and the probes of the task itself."""
     inside, probes = curves.own_curve(layers, method=IN_DISTRIBUTION, split=split, probe=probe, resampling=resampling)
     # Rows of another task are other rows, resampled on their own; corrupted ones, as of ``mnist5k+noise:3``, stay
     # paired with those of their task.
@@ -124,13 +127,15 @@ def _measured(
     measured = [inside]
     for other in transfer:
         measured.append(curves.own_curve(other, method=TRANSFER, split=split, probe=probe, resampling=next(fresh))[0])
-    for other, own in zip(shifted, fresh, strict=False):
-        paired = resampling if task_of(other).task.startswith(f"{task_of(layers).task}+") else own
+    for other, unpaired in zip(shifted, fresh, strict=False):
+        paired = resampling if task_of(other).task.startswith(f"{task_of(layers).task}+") else unpaired
         measured.append(curves.shifted_curve(probes, layers, other, split=split, resampling=paired))
     return measured, probes
 
 
-def _check_layers(layers: Layers, transfer: Sequence[Layers], shifted: Sequence[Layers], *, split: str) -> None:
+def _check_layers(
+    layers: TaskLayers, transfer: Sequence[TaskLayers], shifted: Sequence[TaskLayers], *, split: str
+) -> None:
     """Refuse fewer than two layers, other layers in another task, and rows that cannot be measured or fitted."""
     if len(layers) < 2:
         raise InputError(f"layers must hold at least 2 layers to compare, got {', '.join(layers) or 'none'}; name more")
@@ -141,13 +146,13 @@ def _check_layers(layers: Layers, transfer: Sequence[Layers], shifted: Sequence[
                 f"expected the layers {', '.join(layers)} of {task} too, got {', '.join(other) or 'none'}; load all "
                 "tasks with the same layers"
             )
-    for one in (layers, *transfer):
-        _check_split(one, "train", why="they fit the probes")
-    for one in (layers, *transfer, *shifted):
-        _check_measured(one, split)
+    for task in (layers, *transfer):
+        _check_split(task, "train", why="they fit the probes")
+    for task in (layers, *transfer, *shifted):
+        _check_measured(task, split)
 
 
-def _check_measured(layers: Layers, split: str) -> None:
+def _check_measured(layers: TaskLayers, split: str) -> None:
     task = task_of(layers)
     if split == "validation" or split not in task.splits:
         raise InputError(
@@ -162,7 +167,7 @@ def _check_measured(layers: Layers, split: str) -> None:
         )
 
 
-def _check_split(layers: Layers, split: str, *, why: str) -> None:
+def _check_split(layers: TaskLayers, split: str, *, why: str) -> None:
     task = task_of(layers)
     if split not in task.splits:
         raise InputError(

@@ -11,11 +11,19 @@ import pandas as pd
 import torch
 
 from diffred_core import results
-from diffred_core.chapters.depth.names import EARLY, HARUN, LATE, SMALL_NETWORKS, TRAINED, TRANSFER, UNTRAINED
+from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.sweep_layers import layers
 from diffred_core.errors import InputError
 from diffred_core.features import TaskFeatures
-from diffred_core.small_networks import SHORT, Design, Images, Network, Recipe, convolution_features, networks
+from diffred_core.small_networks import (
+    SHORT,
+    Architecture,
+    Images,
+    Network,
+    TrainingRecipe,
+    convolution_features,
+    networks,
+)
 
 
 def small_networks(
@@ -27,7 +35,7 @@ def small_networks(
     early_pooling: Sequence[bool] = (True, False),
     n_seeds: int = 3,
     seed: int = 0,
-    recipe: Recipe = SHORT,
+    recipe: TrainingRecipe = SHORT,
     untrained: bool = True,
     pool: str = "2x2",
     eps: float = 1e-3,
@@ -47,11 +55,11 @@ def small_networks(
     others : sequence of Images
         OOD tasks, of the same image size.
     depths, widths, early_pooling : sequences
-        Every combination is a `Design`.
+        Every combination is an `Architecture`.
     n_seeds, seed : int
-        Networks of each design, and the seed of the first; designs share seeds, so that they can be compared in pairs:
-        with and without early pooling a seed has the same first weights and the same order of images.
-    recipe : Recipe
+        Networks of each architecture, and the seed of the first; all share the seeds, so that they can be compared in
+        pairs: with and without early pooling a seed has the same first weights and the same order of images.
+    recipe : TrainingRecipe
     untrained : bool
         Whether every network is probed before training too: what depth alone does to a layer is no work of training.
     pool : {"2x2", "average"}
@@ -77,18 +85,18 @@ def small_networks(
         If there is no OOD task, image sizes differ, or as `small_networks.networks`.
     """
     _check(images, others)
-    designs = [Design(*chosen) for chosen in itertools.product(depths, widths, early_pooling)]
+    architectures = [Architecture(*chosen) for chosen in itertools.product(depths, widths, early_pooling)]
     seeds = range(seed, seed + n_seeds)
-    recipes = {TRAINED: recipe} | ({UNTRAINED: replace(recipe, epochs=0)} if untrained else {})
+    recipes = {names.TRAINED: recipe} | ({names.UNTRAINED: replace(recipe, epochs=0)} if untrained else {})
     tables = []
     for state, chosen in recipes.items():
         for network in networks(
-            images, designs, seeds=seeds, recipe=chosen, device=device, root=root, progress=progress
+            images, architectures, seeds=seeds, recipe=chosen, device=device, root=root, progress=progress
         ):
             table = _swept(network, images, others, pool=pool, eps=eps, device=device)
-            label = EARLY if network.design.early_pooling else LATE
-            model = f"vggm{network.design.depth}-w{network.design.width}"
-            kind = {"experiment": SMALL_NETWORKS, "model": model, "label": label, "recipe": state}
+            label = names.EARLY if network.architecture.early_pooling else names.LATE
+            model = f"vggm{network.architecture.depth}-w{network.architecture.width}"
+            kind = {"experiment": names.SMALL_NETWORKS, "model": model, "label": label, "recipe": state}
             tables.append(table.assign(**kind, seed=network.seed, repeat=network.seed - seed))
     return results.check(pd.concat(tables, ignore_index=True))
 
@@ -107,18 +115,17 @@ def _check(images: Images, others: Sequence[Images]) -> None:
 def _swept(
     network: Network, images: Images, others: Sequence[Images], *, pool: str, eps: float, device: str
 ) -> pd.DataFrame:
-    """Return the rows of `layers` about one network, and those about the network itself."""
-    own, *transfer = (_features(network, one, pool=pool, device=device) for one in (images, *others))
-    options = {"n_subsets": 0, "published_layers": 0, "n_boot": None, "conventions": (HARUN,)}
-    table = layers(own, transfer=transfer, rank_eps=eps, **options)
-    retained = results.where(table, metric="percent_retained", method=TRANSFER)["value"]
+    reference, *transfer = (_features(network, task, pool=pool, device=device) for task in (images, *others))
+    options = {"n_subsets": 0, "published_layers": 0, "n_boot": None, "conventions": (names.HARUN,)}
+    table = layers(reference, transfer=transfer, rank_eps=eps, **options)
+    retained = results.where(table, metric=names.RETAINED, method=names.TRANSFER)["value"]
     values = {
-        "mean_percent_retained": sum(retained) / len(retained),
-        "classifier_accuracy": _classifier_accuracy(network, images),
+        names.MEAN_RETAINED: sum(retained) / len(retained),
+        names.CLASSIFIER: _classifier_accuracy(network, images),
     }
     if network.losses:
         values["training_loss"] = network.losses[-1]
-    last = results.where(table, metric="best_layer", task=images.task).iloc[0]
+    last = results.where(table, metric=names.BEST_LAYER, task=images.task).iloc[0]
     last = last[["experiment", "task", "model", "layer", "n_features", "n_way", "split"]].to_dict()
     rows = [last | {"method": "full", "metric": metric, "value": value} for metric, value in values.items()]
     return pd.concat([table, results.as_table(rows)])
@@ -136,7 +143,6 @@ def _features(network: Network, images: Images, *, pool: str, device: str) -> di
 
 @torch.inference_mode()
 def _classifier_accuracy(network: Network, images: Images) -> float:
-    """Return the accuracy of the network's own classifier on the test rows."""
     (pixels, y), backbone = images.split("test"), network.backbone
     device = next(backbone.module.parameters()).device
     classes = [backbone.module(backbone.normalised(batch.to(device))).argmax(1).cpu() for batch in pixels.split(256)]

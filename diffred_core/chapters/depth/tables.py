@@ -13,19 +13,29 @@ from diffred_core.results import summarize, where
 
 def _retained(table: pd.DataFrame) -> pd.DataFrame:
     """Return what the last layer retains of every task and design, with its name and the best layer."""
-    columns = {"percent_retained": "retained", "percent_retained_held_out": "held out"}
+    columns = {names.RETAINED: "retained", names.RETAINED_HELD_OUT: "held out"}
     rows, key, layers = table[table["task"].notna()], ["method", "task"], places(table)["layer"].tolist()
     reached = {metric: f"{100 * share:g} % from" for metric, share in names.TUNNEL_STARTS.items()}
-    metrics = (*columns, "id_ood_correlation", "alignment", "best_layer", *reached)
+    metrics = (*columns, names.CORRELATION, names.ALIGNMENT, names.BEST_LAYER, *reached)
     wide = where(rows, metric=metrics).pivot(index=key, columns="metric", values="value")
-    limits = where(rows, metric="percent_retained_held_out").set_index(key)[["low", "high"]]
-    wide = wide.join(limits).reset_index().rename(columns={"method": "design", "id_ood_correlation": "correlation"})
+    limits = where(rows, metric=names.RETAINED_HELD_OUT).set_index(key)[["low", "high"]]
+    wide = wide.join(limits).reset_index().rename(columns={"method": "design", names.CORRELATION: "correlation"})
     wide["design"] = wide["design"].replace(names.IN_DISTRIBUTION, "reference")
-    wide["strength"] = wide["percent_retained"].map(tunnel.strength)
-    for metric, name in {"best_layer": "best layer", **reached}.items():
+    wide["strength"] = wide[names.RETAINED].map(tunnel.strength)
+    for metric, name in {names.BEST_LAYER: "best layer", **reached}.items():
         wide[name] = [None if pd.isna(place) else layers[int(place) - 1] for place in wide[metric]]
     wide = wide.rename(columns=columns).rename_axis(columns=None)
-    shown = ["design", "task", *columns.values(), "low", "high", "correlation", "alignment", "strength", "best layer"]
+    shown = [
+        "design",
+        "task",
+        *columns.values(),
+        "low",
+        "high",
+        "correlation",
+        names.ALIGNMENT,
+        "strength",
+        "best layer",
+    ]
     shown += reached.values()
     return wide[[name for name in shown if name in wide]]
 
@@ -33,17 +43,16 @@ def _retained(table: pd.DataFrame) -> pd.DataFrame:
 def _network_retained(table: pd.DataFrame) -> pd.DataFrame:
     """Return what every kind of network retains of every OOD task, and how the task goes with the one trained on."""
     other, kind = where(table, method=names.TRANSFER), [*names.KIND, "task"]
-    retained = summarize(other, kind, metric="percent_retained")[[*kind, "mean", "low", "high"]]
+    retained = summarize(other, kind, metric=names.RETAINED)[[*kind, "mean", "low", "high"]]
     retained["strength"] = retained["mean"].map(tunnel.strength)
-    if "id_ood_correlation" in set(other["metric"]):  # an accuracy that is the same in all layers has none
-        means = summarize(other, kind, metric="id_ood_correlation").rename(columns={"mean": "ID/OOD correlation"})
+    if names.CORRELATION in set(other["metric"]):  # an accuracy that is the same in all layers has none
+        means = summarize(other, kind, metric=names.CORRELATION).rename(columns={"mean": "ID/OOD correlation"})
         retained = retained.merge(means[[*kind, "ID/OOD correlation"]], how="left")
     return _in_words(retained)
 
 
 def _classifiers(table: pd.DataFrame) -> pd.DataFrame:
-    """Return how often the networks' own classifiers are right, in percent."""
-    rows = summarize(table, names.KIND, metric="classifier_accuracy")[[*names.KIND, "mean", "low", "high"]]
+    rows = summarize(table, names.KIND, metric=names.CLASSIFIER)[[*names.KIND, "mean", "low", "high"]]
     return _in_words(rows.assign(**100 * rows[["mean", "low", "high"]].astype(float)))
 
 

@@ -9,15 +9,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from diffred_core import results
-from diffred_core.chapters.few_shots.claims import augmentations_differ, every
+from diffred_core.chapters.few_shots.claims import all_claims, augmentations_differ
 from diffred_core.chapters.few_shots.figures_rows import dots_by_shots, gain_in_words
 from diffred_core.chapters.few_shots.names import BY_VIEWS, EUCLIDEAN, ORACLE, ORIGINAL, POOL, mask_method, plural
 from diffred_core.drawing import Figure, Table
 from diffred_core.drawing.style import axes_or_new, cell_names, require
 from diffred_core.results import where
 from diffred_core.results.claims import Claim, claim_rows
+from diffred_core.results.rows import KEYS
 
-KEYS = ["task", "model"]
 ALL_TASKS = "all tasks"
 Cells = Mapping[tuple[str, str], Sequence[Claim]]  # claims by task and model
 
@@ -32,7 +32,7 @@ def claims_by_cell(tables: pd.DataFrame, *, level: float = 0.95) -> Cells:
     level : float
         Coverage of the intervals.
     """
-    cells = {tuple(keys): every(table, level=level) for keys, table in tables.groupby(KEYS)}
+    cells = {tuple(keys): all_claims(table, level=level) for keys, table in tables.groupby(KEYS)}
     for model, gains in crop_gains(tables, level=level).groupby("model"):
         if claim := augmentations_differ(gains):
             cells[ALL_TASKS, str(model)] = [claim]

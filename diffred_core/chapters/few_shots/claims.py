@@ -21,7 +21,7 @@ LANDMARKS = (0.01, 0.02, 0.03, 0.05)  # "1-5 %" (second version, abstract)
 POINT = 0.01  # of accuracy: linear probe and centroid that differ by less are called equal
 
 
-def every(table: pd.DataFrame, *, level: float = 0.95) -> list[Claim]:
+def all_claims(table: pd.DataFrame, *, level: float = 0.95) -> list[Claim]:
     """Return C1 to C9 of one model and task, C8 at every number of shots by both centroids.
 
     Left out is what the settings say nothing about: C4 and C5 with one number of shots or classes, C7 and C8 where

@@ -19,7 +19,7 @@ from diffred_core.chapters.random_subsets.names import FULL
 from diffred_core.chapters.random_subsets.sweep_probes import probes
 from diffred_core.checks import check_choice
 from diffred_core.errors import InputError
-from diffred_core.results.rows import Cell, Row
+from diffred_core.results.rows import Row, shared_columns
 
 MORE_SHOTS: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100)
 WAYS: tuple[int, ...] = (2, 5, 10, 20, 50)
@@ -111,8 +111,8 @@ def episodes(
     for other in others:
         masked = estimate_rows(draw(other, n_way=n_way, n_shot=shots[0]), kinds=ALONG)
         rows += (row for row in masked if row["method"] != NO_MASK)
-    cell = Cell.of(pool.features, experiment="few_shot", split="pool", layer=layer)
-    return results.as_table(cell.rows([*rows, *full_data_rows(pool, n_subsets)]))
+    shared = shared_columns(pool.features, experiment="few_shot", split="pool", layer=layer)
+    return results.as_table([shared | row for row in (*rows, *full_data_rows(pool, n_subsets))])
 
 
 def full_data_rows(pool: Pool, n_subsets: int) -> Iterator[Row]:

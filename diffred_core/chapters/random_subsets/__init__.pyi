@@ -7,6 +7,6 @@ from . import tables as tables
 from .sizes import DELTAS as DELTAS
 from .sizes import PUBLISHED_FRACTIONS as PUBLISHED_FRACTIONS
 from .sizes import REPORTED_DELTAS as REPORTED_DELTAS
-from .sizes import SizeGrid as SizeGrid
+from .sizes import Sizes as Sizes
 from .sweep_probes import probes as probes
 from .sweep_similarity import similarity as similarity

@@ -14,14 +14,13 @@ from matplotlib.ticker import NullLocator
 
 from diffred_core.chapters.random_subsets import claims, names
 from diffred_core.chapters.random_subsets.tables import shares
-from diffred_core.drawing import Figure, Table, looks, style
-from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name, percent_ticks
+from diffred_core.drawing import Figure, Look, Table, looks, style
+from diffred_core.drawing.style import COLOURS, GREY, begin, finish, interval_name, percent_ticks
 from diffred_core.errors import InputError
 from diffred_core.results import as_table, published, summarize, where
 from diffred_core.results.claims import VERDICTS, Claim, claim_rows
-from diffred_core.results.rows import Row
+from diffred_core.results.rows import KEYS, Row
 
-KEYS = ["task", "model"]
 PUBLISHED_CLAIMS = (  # about which table, and the claim
     ("probes", claims.accuracy_is_kept),
     ("similarity", claims.similarity_exceeds_inclusion),
@@ -133,12 +132,17 @@ def accuracy_frontier(probes: pd.DataFrame, *, task: str, probe: str = names.RID
     return sizes.assign(frontier=sizes["mean"] > sizes["mean"].cummax().shift(fill_value=-1.0))
 
 
-def every(probes: pd.DataFrame, similarity: pd.DataFrame) -> list[Claim]:
+def all_claims(probes: pd.DataFrame, similarity: pd.DataFrame) -> list[Claim]:
     """Return every published claim held against every model and task, which are added to its name."""
     return [
         replace(claim, name=f"{claim.name}, {model} on {task}")
         for task, model, claim in _claims_by_cell(probes, similarity)
     ]
+
+
+def extent(probes: pd.DataFrame, similarity: pd.DataFrame) -> str:
+    """Return how many pairs of model and task, and rows, are read."""
+    return f"{len(probes.groupby(KEYS))} pairs of model and task, {len(probes) + len(similarity)} rows"
 
 
 def summary_table(probes: pd.DataFrame, similarity: pd.DataFrame, *, fraction: float = names.FRACTION) -> pd.DataFrame:
@@ -170,10 +174,9 @@ def plot_kept(pairs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     columns = (*KEYS, "fraction", "mean", "low", "high", "n", "full")
     ax = begin(ax, pairs, columns, what="plot_kept", size=(5.8, 1.6 + 0.4 * len(pairs)))
     rows = pairs.sort_values(["task", "model"], ascending=False).reset_index(drop=True)
-    reach = [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
     share = f"{100 * rows['fraction'].iloc[0]:g} % of the features"
     ax.hlines(rows.index, rows["mean"], rows["full"], color="#BFBFBF", linewidth=2, zorder=1)
-    ax.errorbar(rows["mean"], rows.index, xerr=reach, fmt="o", color=COLOURS[0], capsize=3, markersize=6, label=share)
+    style.points(ax, rows, look=Look(share, COLOURS[0]))
     ax.plot(rows["full"], rows.index, "D", color=COLOURS[1], markersize=6, label="full layer")
     percent_ticks(ax, "x")
     return _finish_rows(ax, rows, title=f"bars: {interval_name(pairs)}", x="test accuracy (%)", columns=2)
@@ -195,11 +198,12 @@ def plot_needed(needed: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     cells = cells.reset_index(drop=True).rename_axis("row").reset_index()
     ax = style.axes_or_new(ax, size=(5.8, 2.2 + 0.4 * len(cells)))
     placed = needed.merge(cells, on=KEYS)
-    for (delta, rows), colour, marker in zip(placed.groupby("delta"), COLOURS, MARKERS, strict=False):
-        label = f"keeps {100 * delta:g} % of the accuracy"
-        ax.plot(rows["fraction"], rows["row"], marker, color=colour, markersize=7, label=label)
+    deltas = {f"keeps {100 * delta:g} % of the accuracy": rows for delta, rows in placed.groupby("delta")}
+    for label, look in looks({}, deltas).items():
+        rows = deltas[label]
+        ax.plot(rows["fraction"], rows["row"], look.marker, color=look.colour, markersize=7, label=label)
     style.percent_axis(ax, [min(0.01, *needed["fraction"])])
-    x = "smallest share of features that does (%, log scale)"
+    x = "share of features needed (%, log scale)"
     return _finish_rows(ax, cells, title="mean over draws", x=x, columns=1)
 
 
@@ -218,9 +222,7 @@ def plot_frontier(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     best = summary[summary["frontier"]].sort_values("n_selected")
     ax.step(best["n_selected"], best["mean"], where="post", color=GREY, linewidth=6, alpha=0.25, label="frontier")
     for model, look in looks({}, summary["model"]).items():
-        rows = where(summary, model=model).sort_values("n_selected")
-        options = {"color": look.colour, "marker": look.marker, "label": model}
-        ax.plot(rows["n_selected"], rows["mean"], markersize=4.5, lw=1.4, **options)
+        style.line(ax, where(summary, model=model), x="n_selected", look=look, label=model, band=False)
     ax.set_xscale("log")
     ax.set_xticks([k for k in (1, 3, 10, 30, 100, 300, 1000, 3000) if k <= summary["n_selected"].max()])
     ax.xaxis.set_major_formatter("{x:g}")
@@ -256,10 +258,12 @@ def kept_table(fraction: float = names.FRACTION) -> Table:
     return Table(rows, caption, digits=1)
 
 
-def frontier(task: str | None = None) -> Figure:
-    """Return the figure of the frontier of size and accuracy on `task`; by default on the first of the tables."""
+def frontier(pareto_task: str | None = None) -> Figure:
+    """Return the figure of the frontier of size and accuracy on a task; by default on the first of the tables."""
     return Figure(
-        lambda probes: accuracy_frontier(probes, task=task or probes["task"].iloc[0]), plot_frontier, describe_frontier
+        lambda probes: accuracy_frontier(probes, task=pareto_task or probes["task"].iloc[0]),
+        plot_frontier,
+        describe_frontier,
     )
 
 
@@ -285,10 +289,10 @@ def verdict_counts(summary: pd.DataFrame) -> pd.DataFrame:
 
 def published_and_reproduced(probes: pd.DataFrame, *, delta: float = 0.9) -> pd.DataFrame:
     """Return diffused redundancy at `delta`: what was published, then what these tables hold."""
-    theirs = published.diffused_redundancy_at(delta).assign(origin="published")
-    theirs = theirs.assign(model=theirs["model"] + ", " + theirs["weights"])
-    ours = needed_fractions(probes, deltas=[delta]).assign(origin="reproduced")
-    return pd.concat([theirs, ours])[["origin", "model", "task", "first", "nearest"]]
+    printed = published.diffused_redundancy_at(delta).assign(origin="published")
+    printed = printed.assign(model=printed["model"] + ", " + printed["weights"])
+    reproduced = needed_fractions(probes, deltas=[delta]).assign(origin="reproduced")
+    return pd.concat([printed, reproduced])[["origin", "model", "task", "first", "nearest"]]
 
 
 needed = Figure(lambda probes: needed_fractions(probes, deltas=NEEDED_DELTAS), plot_needed, describe_needed)
@@ -333,8 +337,5 @@ def _at(table: pd.DataFrame, fraction: float) -> pd.DataFrame:
 
 
 def _finish_rows(ax: Axes, cells: pd.DataFrame, *, title: str, x: str, columns: int) -> Axes:
-    """Name the rows of a chart with one row a model and task."""
-    ax.set_yticks(range(len(cells)), style.cell_names(cells))
-    ax.set_ylim(-0.6, len(cells) - 0.4)
-    ax.tick_params(axis="y", labelsize=9)
+    style.row_names(ax, style.cell_names(cells), size=9)
     return finish(ax, title=title, x=x, y="", columns=columns)

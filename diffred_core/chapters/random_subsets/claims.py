@@ -12,7 +12,7 @@ from diffred_core.results.claims import Claim, above_zero, judge, percent, with_
 TOLERANCE = 0.05  # "20 % of the neurons within 5 % of the full layer" (Nanda et al. 2023, abstract)
 
 
-def every(table: pd.DataFrame) -> list[Claim]:
+def all_claims(table: pd.DataFrame) -> list[Claim]:
     """Return the claims about a table of `random_subsets.probes` or of `random_subsets.similarity`.
 
     Raises
@@ -97,13 +97,13 @@ def pca_beats_random(
 
     Parameters and errors are those of `accuracy_is_kept`; `level` is the coverage of the interval over draws.
     """
-    drawn = _by_draw(table, names.RANDOM, names.ACCURACY, fraction, probe=probe)
+    accuracy = _by_draw(table, names.RANDOM, names.ACCURACY, fraction, probe=probe)
     pca = _by_draw(table, names.PCA, names.ACCURACY, fraction, probe=probe).item()
     return above_zero(
         name="PCA beats random",
         statement=f"as many principal directions are more accurate than a random {percent(fraction)} of the features.",
-        measured=f"Accuracy is {100 * pca:.1f} % against {100 * drawn.mean():.1f} %",
-        differences=pca - drawn,
+        measured=f"Accuracy is {100 * pca:.1f} % against {100 * accuracy.mean():.1f} %",
+        differences=pca - accuracy,
         level=level,
     )
 
@@ -115,13 +115,13 @@ def classes_pay_unequally(
 
     Parameters and errors are those of `pca_beats_random`.
     """
-    drawn = _by_draw(table, names.RANDOM, names.GINI, fraction, probe=probe)
+    gini = _by_draw(table, names.RANDOM, names.GINI, fraction, probe=probe)
     full = _rows(table, names.FULL, names.GINI, 1.0, probe=probe)["value"].item()
     return above_zero(
         name="classes pay unequally",
         statement=f"with a random {percent(fraction)} of the features accuracy is more unequal over classes.",
-        measured=f"The Gini coefficient is {drawn.mean():.4f} against {full:.4f} of the full layer",
-        differences=drawn - full,
+        measured=f"The Gini coefficient is {gini.mean():.4f} against {full:.4f} of the full layer",
+        differences=gini - full,
         level=level,
     )
 
@@ -157,6 +157,5 @@ def _rows(table: pd.DataFrame, method: str, metric: str, fraction: float, *, pro
 
 
 def _by_draw(table: pd.DataFrame, method: str, metric: str, fraction: float, *, probe: str | None = None) -> pd.Series:
-    """Return the values of a metric by the number of the draw."""
     rows = _rows(table, method, metric, fraction, probe=probe)
     return rows[rows["repeat"].notna()].set_index("repeat")["value"].sort_index()

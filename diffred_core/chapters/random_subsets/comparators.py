@@ -1,25 +1,25 @@
 """Ways to keep k numbers of a layer: each is a linear map of the features and an order of its directions.
 
-A way is drawn once per repeat; the first k directions of its order are what it keeps at size k.
+A way is drawn once per repeat; the first k directions of its order are what it keeps at size k. Figures read names,
+words and looks here and shall load no torch: it is imported where directions are computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
-
-from diffred_core import subsets
 from diffred_core.chapters.random_subsets import names
-from diffred_core.checks import check_choice
-from diffred_core.moments import FeatureMoments
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from diffred_core.moments import FeatureMoments
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class ComparatorDraw:
     """One draw of one way to keep features.
 
     Attributes
@@ -53,6 +53,8 @@ class Selection:
 
 def random_subset(moments: FeatureMoments, seed: int) -> tuple[Tensor, None]:
     """Return the published random subsets: prefixes of one permutation per seed."""
+    from diffred_core import subsets
+
     return subsets.random_order(moments.n_features, seed=seed), None
 
 
@@ -61,76 +63,102 @@ def top_variance(moments: FeatureMoments) -> tuple[Tensor, None]:
     return moments.variance.argsort(descending=True, stable=True).cpu(), None
 
 
-def pca(moments: FeatureMoments) -> tuple[Tensor, Tensor]:
+def pca(moments: FeatureMoments) -> tuple[range, Tensor]:
     """Return the principal directions of the training rows by falling variance, at most n - 1 of them.
 
     Exact, from the Gram matrix. Differs from the paper, whose code takes the randomised ``torch.pca_lowrank`` at
     full rank, on augmented training images.
     """
+    import torch
+
     n_directions = min(moments.n_features, moments.n - 1)
     directions = torch.linalg.eigh(moments.gram).eigenvectors.flip(1)[:, :n_directions]
-    return torch.arange(n_directions), directions.contiguous()
+    return range(n_directions), directions.contiguous()
 
 
-def random_projection_published(moments: FeatureMoments, seed: int) -> tuple[Tensor, Tensor]:
+def random_projection_published(moments: FeatureMoments, seed: int) -> tuple[range, Tensor]:
     """Return the published random projection: entries uniform on [0, 1), columns of unit length.
 
     All columns share the all-ones direction (expected cosine 0.75 between two of them). Differs from the paper,
     whose code draws a new matrix for every size: here the sizes of one seed are nested.
     """
-    return _unit_columns(_drawn_square(torch.rand, moments, seed), moments)
+    return _unit_columns(_random_square("rand", moments, seed), moments)
 
 
-def random_projection_gaussian(moments: FeatureMoments, seed: int) -> tuple[Tensor, Tensor]:
+def random_projection_gaussian(moments: FeatureMoments, seed: int) -> tuple[range, Tensor]:
     """Return directions drawn evenly from the sphere: normal entries, columns of unit length."""
-    return _unit_columns(_drawn_square(torch.randn, moments, seed), moments)
+    return _unit_columns(_random_square("randn", moments, seed), moments)
 
 
-def random_projection_orthogonal(moments: FeatureMoments, seed: int) -> tuple[Tensor, Tensor]:
+def random_projection_orthogonal(moments: FeatureMoments, seed: int) -> tuple[range, Tensor]:
     """Return a random orthonormal basis: the Q factor of a matrix of normal entries."""
-    return _unit_columns(torch.linalg.qr(_drawn_square(torch.randn, moments, seed)).Q, moments)
+    import torch
+
+    return _unit_columns(torch.linalg.qr(_random_square("randn", moments, seed)).Q, moments)
 
 
 @dataclass(frozen=True)
 class Comparator:
-    """A way to keep k numbers of a layer, and how a sweep draws it.
+    """A way to keep k numbers of a layer: how it is drawn, said and shown; nothing else has to know it.
 
     Attributes
     ----------
     name : str
-        In the column `method` of tables; figures say it with spaces, where `figures.METHODS` has no other words.
+        In the column `method` of tables.
     directions : callable
         From the moments of the training rows, and a seed if it is drawn by seed, to an order of directions and the
         directions themselves; None for the features.
     draws : {"every seed", "n_projections", "one"}
         How often: by every seed, by the first seeds only, since a draw costs products of matrices, or once, not by
         seed.
+    words : str
+        In legends and sentences.
+    colour, marker, dash : str
+        Of its lines, as matplotlib takes them.
     gap : bool
         Whether its gap to the full layer gets an interval; with few draws a resample of them means nothing.
     """
 
     name: str
-    directions: Callable[..., tuple[Tensor, Tensor | None]]
+    directions: Callable[..., tuple[Tensor | range, Tensor | None]]
     draws: Literal["every seed", "n_projections", "one"]
+    _: KW_ONLY
+    words: str
+    colour: str
+    marker: str
+    dash: str = "-"
     gap: bool = True
 
 
 COMPARATORS: dict[str, Comparator] = {
     comparator.name: comparator
     for comparator in (
-        Comparator(names.RANDOM, random_subset, "every seed"),
-        Comparator("random_projection_published", random_projection_published, "n_projections", gap=False),
-        Comparator("random_projection_gaussian", random_projection_gaussian, "n_projections", gap=False),
-        Comparator("random_projection_orthogonal", random_projection_orthogonal, "n_projections", gap=False),
-        Comparator(names.PCA, pca, "one"),
-        Comparator("top_variance", top_variance, "one"),
+        Comparator(names.RANDOM, random_subset, "every seed", words="random subset", colour="#0072B2", marker="o"),
+        *(
+            Comparator(
+                f"random_projection_{kind}",
+                directions,
+                "n_projections",
+                words=f"projection, {words}",
+                colour=colour,
+                marker=marker,
+                gap=False,
+            )
+            for kind, directions, words, colour, marker in (
+                ("published", random_projection_published, "as published", "#CC79A7", "D"),
+                ("gaussian", random_projection_gaussian, "Gaussian", "#E69F00", "v"),
+                ("orthogonal", random_projection_orthogonal, "orthogonal", "#56B4E9", "P"),
+            )
+        ),
+        Comparator(names.PCA, pca, "one", words="PCA", colour="#D55E00", marker="s"),
+        Comparator("top_variance", top_variance, "one", words="top variance", colour="#009E73", marker="^"),
     )
 }
 
 
 def draw(
     method: str, moments: FeatureMoments, *, seeds: Sequence[int], n_projections: int | None = None
-) -> Iterator[Selection]:
+) -> Iterator[ComparatorDraw]:
     """Yield the draws of `method`: one per seed, of a projection by the first `n_projections` seeds, or a single one.
 
     Raises
@@ -138,20 +166,27 @@ def draw(
     InputError
         If there is no such method.
     """
+    import torch
+
+    from diffred_core.checks import check_choice
+
     check_choice(method, COMPARATORS, "methods must be among {}")
-    comparator = COMPARATORS[method]
-    if comparator.draws == "one":
-        yield Selection(method, 0, None, *comparator.directions(moments))
-        return
-    for repeat, seed in enumerate(seeds[:n_projections] if comparator.draws == "n_projections" else seeds):
-        yield Selection(method, repeat, seed, *comparator.directions(moments, seed))
+    comparator, of_draws = COMPARATORS[method], seeds
+    if comparator.draws == "n_projections":
+        of_draws = seeds[:n_projections]
+    for repeat, seed in enumerate([None] if comparator.draws == "one" else of_draws):
+        order, basis = comparator.directions(moments, *([] if seed is None else [seed]))
+        yield ComparatorDraw(method, repeat, seed, torch.as_tensor(order), basis)
 
 
-def _drawn_square(distribution: Callable[..., Tensor], moments: FeatureMoments, seed: int) -> Tensor:
+def _random_square(distribution: Literal["rand", "randn"], moments: FeatureMoments, seed: int) -> Tensor:
+    import torch
+
     shape, generator = (moments.n_features, moments.n_features), torch.Generator().manual_seed(seed)
-    return distribution(shape, generator=generator, dtype=torch.float64)
+    square: Tensor = getattr(torch, distribution)(*shape, generator=generator, dtype=torch.float64)
+    return square
 
 
-def _unit_columns(directions: Tensor, moments: FeatureMoments) -> tuple[Tensor, Tensor]:
+def _unit_columns(directions: Tensor, moments: FeatureMoments) -> tuple[range, Tensor]:
     unit = directions / directions.norm(dim=0)
-    return torch.arange(unit.shape[1]), unit.to(moments.gram.device)
+    return range(unit.shape[1]), unit.to(moments.gram.device)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from diffred_core import intervals, linear_probe, moments, redundancy
 from diffred_core.chapters.random_subsets import names
-from diffred_core.chapters.random_subsets.comparators import COMPARATORS, Selection
-from diffred_core.chapters.random_subsets.sizes import SizeGrid
+from diffred_core.chapters.random_subsets.comparators import COMPARATORS, ComparatorDraw
+from diffred_core.chapters.random_subsets.sizes import Sizes
 from diffred_core.errors import InputError
 from diffred_core.moments import FeatureMoments
 from diffred_core.results.rows import Row
@@ -23,7 +23,7 @@ from diffred_core.results.rows import Row
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
-# in units of the mean variance of a feature of the layer, so that one grid serves every layer
+# in units of the mean variance of a feature of the layer, so that the same values serve every layer
 RIDGE_L2: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
 LOGISTIC_L2: tuple[float, ...] = (1e-3, 1e-2, 1e-1)
 LOGISTIC_TOL = 1e-4  # of the largest gradient entry, as in scikit-learn; a tenth of it changes 0.1 % of predictions
@@ -112,49 +112,50 @@ class Curve:
         """Share of right rows at every size, (n_sizes,) of float64."""
         return self.correct.double().mean(1)
 
-    def class_accuracy(self, y: Tensor) -> Tensor:
+    def class_accuracy(self, y: Tensor, n_classes: int) -> Tensor:
         """Return the share of right rows of every class, (n_sizes, n_classes); NaN for a class without rows."""
-        members = torch.nn.functional.one_hot(y).double()
+        members = torch.nn.functional.one_hot(y, n_classes).double()
         return self.correct.double() @ members / members.sum(0)
 
 
-def full_selection(data: ProbeData) -> tuple[Selection, SizeGrid]:
-    """Return the selection that keeps everything, and its one size."""
+def whole_layer(data: ProbeData) -> tuple[ComparatorDraw, Sizes]:
+    """Return the draw that keeps everything, and its one size."""
     n_features = data.moments.n_features
-    return Selection("full", 0, None, torch.arange(n_features)), SizeGrid((1.0,), (n_features,))
+    return ComparatorDraw(names.FULL, 0, None, torch.arange(n_features)), Sizes((1.0,), (n_features,))
 
 
-def ridge(data: ProbeData, selection: Selection, grid: SizeGrid, *, l2: Sequence[float]) -> Curve:
+def ridge(data: ProbeData, draw: ComparatorDraw, sizes: Sizes, *, l2: Sequence[float]) -> Curve:
     """Return the ridge probe at every size, from one factor for each of `l2`."""
-    kept = selection.moments(data.moments)
+    kept = draw.moments(data.moments)
     values = _l2_values(l2, data.moments.variance.mean())
-    probe = linear_probe.fit_ridge_prefixes(kept, order=selection.order, sizes=grid.sizes, l2=values)
-    predictions = probe.predict(selection.features(data.scored))
-    return _chosen("ridge", data, selection, grid, values, predictions)
+    probe = linear_probe.fit_ridge_prefixes(kept, order=draw.order, sizes=sizes.n_selected, l2=values)
+    predictions = probe.predict(draw.features(data.scored))
+    return _chosen(data, draw, sizes, predictions, probe=names.RIDGE, l2=values)
 
 
-def logistic(data: ProbeData, selections: Sequence[Selection], grid: SizeGrid, *, l2: Sequence[float]) -> list[Curve]:
+def logistic(data: ProbeData, draws: Sequence[ComparatorDraw], sizes: Sizes, *, l2: Sequence[float]) -> list[Curve]:
     """Return the logistic probe of every draw at every size, fitted to `LOGISTIC_TOL` as one batch."""
     values = _l2_values(l2, data.moments.variance.mean())
-    subsets = [selection.order[:size] for selection in selections for size in grid.sizes]
+    subsets = [draw.order[:size] for draw in draws for size in sizes.n_selected]
     probe = linear_probe.fit_logistic(
         *data.train, subsets=subsets, l2=values, n_classes=data.n_classes, tol=LOGISTIC_TOL
     )
-    predictions = probe.predict(data.scored).unflatten(1, (len(selections), -1))
-    converged = probe.converged.unflatten(1, (len(selections), -1))
+    predictions = probe.predict(data.scored).unflatten(1, (len(draws), -1))
+    converged = probe.converged.unflatten(1, (len(draws), -1))
     return [
-        _chosen("logistic", data, selection, grid, values, predictions[:, i], converged[:, i])
-        for i, selection in enumerate(selections)
+        _chosen(data, draw, sizes, predictions[:, i], probe=names.LOGISTIC, l2=values, converged=converged[:, i])
+        for i, draw in enumerate(draws)
     ]
 
 
-def sgd(data: ProbeData, selection: Selection, grid: SizeGrid) -> Curve:
+def sgd(data: ProbeData, draw: ComparatorDraw, sizes: Sizes) -> Curve:
     """Return the published SGD probe at every size; one seed draws the subset, the start and the order of rows."""
-    subsets = [selection.order[:size] for size in grid.sizes]
-    probe = linear_probe.fit_sgd(*data.train, subsets=subsets, seed=selection.seed or 0, n_classes=data.n_classes)
+    subsets = [draw.order[:size] for size in sizes.n_selected]
+    probe = linear_probe.fit_sgd(*data.train, subsets=subsets, seed=draw.seed or 0, n_classes=data.n_classes)
     predictions = probe.predict(data.measured[0])
     return Curve(
-        *(selection.method, "sgd", selection.repeat, selection.seed, grid.fractions, grid.sizes),
+        **_about(draw, sizes),
+        probe=names.SGD,
         correct=predictions == data.measured[1],
         l2=probe.l2,
         converged=probe.converged,
@@ -192,8 +193,8 @@ def family_rows(
 
 
 def accuracy_rows(curve: Curve, y: Tensor, classes: Sequence[str]) -> Iterator[Row]:
-    """Yield accuracy, class-wise accuracy and whether the regulariser lies at the edge of its grid, size by size."""
-    by_class, accuracy = curve.class_accuracy(y).tolist(), curve.accuracy.tolist()
+    """Yield by size accuracy, that of every class, and whether the regulariser lies at an end of the values tried."""
+    by_class, accuracy = curve.class_accuracy(y, len(classes)).tolist(), curve.accuracy.tolist()
     for j in range(len(curve.sizes)):
         point = _point(curve, j) | {
             "l2": float(curve.l2[j]),
@@ -228,7 +229,8 @@ def inequality_rows(curves: Sequence[Curve], y: Tensor) -> Iterator[Row]:
     As published, the accuracy of each class is averaged over draws first, which hides the unfairness of a single draw:
     the row without a repeat. With several draws the values of each of them follow.
     """
-    by_class = torch.stack([curve.class_accuracy(y) for curve in curves])[..., y.unique()]
+    measured = y.unique()
+    by_class = torch.stack([curve.class_accuracy(y, int(measured[-1]) + 1) for curve in curves])[..., measured]
     for by_size, whose in _pooled_then_drawn(curves, by_class):
         for j, values in enumerate(by_size.cpu().numpy()):
             for metric, measure in INEQUALITY.items():
@@ -242,7 +244,7 @@ def gap_rows(curves: Sequence[Curve], full: Curve, bootstrap: Bootstrap) -> Iter
         if fraction in bootstrap.fractions:
             correct = torch.stack([curve.correct[j] for curve in curves])
             gain, low, high = intervals.paired_bootstrap(correct, full.correct[0], **options)
-            point = _point(curves[0], j) | _whose(curves[0], drawn=False)
+            point = _point(curves[0], j) | _whose(curves[0], pooled=True)
             yield point | {"metric": names.GAP, "value": -gain, "low": -high, "high": -low}
 
 
@@ -250,22 +252,29 @@ def _l2_values(relative: Sequence[float], scale: Tensor) -> Tensor:
     return torch.tensor(sorted(relative), dtype=torch.float64) * scale.cpu()
 
 
+def _about(draw: ComparatorDraw, sizes: Sizes) -> dict[str, Any]:
+    place = {"fractions": sizes.fractions, "sizes": sizes.n_selected}
+    return {"method": draw.method, "repeat": draw.repeat, "seed": draw.seed} | place
+
+
 def _chosen(
-    probe: str,
     data: ProbeData,
-    selection: Selection,
-    grid: SizeGrid,
-    l2: Tensor,
+    draw: ComparatorDraw,
+    sizes: Sizes,
     predictions: Tensor,
+    *,
+    probe: str,
+    l2: Tensor,
     converged: Tensor | None = None,
 ) -> Curve:
     """Return the curve of the best l2 of every size; predictions (n_l2, n_sizes, validation rows + measured rows)."""
     n_validation = len(data.validation[1])
     accuracy = (predictions[..., :n_validation] == data.validation[1]).double().mean(-1)
     choice = linear_probe.select_l2(accuracy, l2)
-    chosen, at = choice.index, torch.arange(len(grid.sizes))
+    chosen, at = choice.index, torch.arange(len(sizes.n_selected))
     return Curve(
-        *(selection.method, probe, selection.repeat, selection.seed, grid.fractions, grid.sizes),
+        **_about(draw, sizes),
+        probe=probe,
         correct=predictions[chosen, at, n_validation:] == data.measured[1],
         l2=choice.l2,
         at_edge=choice.at_edge,
@@ -275,15 +284,15 @@ def _chosen(
 
 def _pooled_then_drawn(curves: Sequence[Curve], values: Tensor) -> Iterator[tuple[Tensor, Row]]:
     """Yield the mean of `values` (n_draws, ...) over draws; then, of several draws, the values of each."""
-    yield values.mean(0), _whose(curves[0], drawn=False)
+    yield values.mean(0), _whose(curves[0], pooled=True)
     if len(curves) > 1:
-        yield from ((of_draw, _whose(curve, drawn=True)) for curve, of_draw in zip(curves, values, strict=True))
+        yield from ((of_draw, _whose(curve, pooled=False)) for curve, of_draw in zip(curves, values, strict=True))
 
 
-def _whose(curve: Curve, *, drawn: bool) -> Row:
-    draw = (curve.repeat, curve.seed) if drawn else (None, None)
-    return {"method": curve.method, "probe": curve.probe, "repeat": draw[0], "seed": draw[1]}
+def _whose(curve: Curve, *, pooled: bool) -> Row:
+    draw = {"repeat": None, "seed": None} if pooled else {"repeat": curve.repeat, "seed": curve.seed}
+    return {"method": curve.method, "probe": curve.probe} | draw
 
 
 def _point(curve: Curve, j: int) -> Row:
-    return _whose(curve, drawn=True) | {"fraction": curve.fractions[j], "n_selected": curve.sizes[j]}
+    return _whose(curve, pooled=False) | {"fraction": curve.fractions[j], "n_selected": curve.sizes[j]}

@@ -5,23 +5,20 @@ Every ``plot_*`` takes the summary above it, and refuses one that is empty, lack
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from diffred_core.chapters.random_subsets import names
+from diffred_core.chapters.random_subsets.comparators import COMPARATORS
 from diffred_core.drawing import Figure, Look, looks, style
 from diffred_core.drawing.style import GREY, begin, finish, interval_name, line, one_value, percent_axis, percent_ticks
 from diffred_core.results import summarize, where
+from diffred_core.results.claims import percent
 
-METHODS = {  # every method looks the same in every figure; one that is not here gets the next colour
-    names.RANDOM: Look("random subset", "#0072B2", "o"),
-    names.PCA: Look("PCA", "#D55E00", "s"),
-    "top_variance": Look("top variance", "#009E73", "^"),
-    "random_projection_published": Look("projection, as published", "#CC79A7", "D"),
-    "random_projection_gaussian": Look("projection, Gaussian", "#E69F00", "v"),
-    "random_projection_orthogonal": Look("projection, orthogonal", "#56B4E9", "P"),
-}
+METHODS = {name: Look(c.words, c.colour, c.marker, c.dash) for name, c in COMPARATORS.items()}
 PROBES = {
     names.RIDGE: Look("ridge", "#0072B2", "o"),
     names.LOGISTIC: Look("logistic, converged", "#D55E00", "s"),
@@ -38,7 +35,6 @@ SIMILARITIES = {  # by method and metric
     (names.PAIR_NULL, names.NULL): Look("two subsets, uncorrelated", "#D55E00", "", ":"),
     (names.PERMUTED, names.CKA): Look("unrelated rows", GREY, "", "-."),
 }
-FEWEST = 3  # draws below which an interval is left out of sentences: with two its ends say nothing
 KEPT = "features kept (%, log scale)"
 
 
@@ -62,7 +58,7 @@ def plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 def describe_accuracy(summary: pd.DataFrame) -> str:
     """Return `plot_accuracy` in words."""
     parts = _nearest(summary[summary["method"] != names.FULL])
-    reached = "; ".join(f"{look.words} {_percent(parts[m])}" for m, look in looks(METHODS, parts).items())
+    reached = "; ".join(f"{look.words} {style.mean_in_words(parts[m])}" for m, look in looks(METHODS, parts).items())
     return (
         f"Line chart of test accuracy against the share of features kept. The full layer reaches "
         f"{_whole(summary)}. At {_share(parts)} of the features: {reached}."
@@ -93,7 +89,7 @@ def describe_probes(summary: pd.DataFrame) -> str:
     for probe, look in looks(PROBES, summary["probe"]).items():
         rows = where(summary, probe=probe)
         at = _nearest(where(rows, method=names.RANDOM))
-        reached = f"{_percent(at[names.RANDOM])} at {_share(at)}"
+        reached = f"{style.mean_in_words(at[names.RANDOM])} at {_share(at)}"
         sentences.append(f"{look.words} {reached}, {_whole(rows)} for the full layer")
     return f"Line chart of the accuracy of random subsets by probe: {'; '.join(sentences)}."
 
@@ -101,7 +97,7 @@ def describe_probes(summary: pd.DataFrame) -> str:
 def chosen_regulariser(table: pd.DataFrame) -> pd.DataFrame:
     """Return the mean decimal logarithm of the chosen l2 of ridge probes by method and share of the features.
 
-    The column `at_edge` is the share, of all ridge fits of the table, that chose an end of the grid.
+    The column `at_edge` is the share, of all ridge fits of the table, that chose an end of the l2 values.
     """
     ridge = where(table, probe=names.RIDGE)
     fits = where(ridge, metric=names.ACCURACY, method=(names.RANDOM, names.PCA, names.FULL))
@@ -114,7 +110,7 @@ def plot_regulariser(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = begin(ax, summary, ("method", "fraction", "mean", "at_edge"), what="plot_regulariser")
     one_value(summary, "probe", what="plot_regulariser")
     _method_lines(ax, summary)
-    title = f"mean over draws; {100 * summary['at_edge'].iloc[0]:.0f} % of the ridge fits at an end of the grid"
+    title = f"mean over draws; {100 * summary['at_edge'].iloc[0]:.0f} % of the ridge fits at an end of the l2 values"
     return finish(ax, title=title, x=KEPT, y="log10 of l2")
 
 
@@ -128,7 +124,7 @@ def describe_regulariser(summary: pd.DataFrame) -> str:
     return (
         "Line chart of the decimal logarithm of the chosen regulariser against the share of features kept, from the "
         f"smallest share to the largest: {'; '.join(ends)}. {100 * summary['at_edge'].iloc[0]:.0f} % of the ridge fits "
-        "chose an end of the grid."
+        "chose an end of the l2 values."
     )
 
 
@@ -150,7 +146,7 @@ def plot_redundancy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = begin(ax, summary, ("metric", "delta", "mean", "low", "high", "n"), what="plot_redundancy")
     for column in ("probe", "method"):
         one_value(summary, column, what="plot_redundancy")
-    style.lines(ax, summary, looks(ESTIMATORS, summary["metric"]), by="metric", x="delta")
+    style.lines(ax, summary, ESTIMATORS, by="metric", x="delta")
     percent_ticks(ax, "xy")
     ax.set_ylim(-0.03, 1.03)
     x = "accuracy to be kept (% of the full layer's)"
@@ -183,14 +179,14 @@ def accuracy_and_gini(table: pd.DataFrame) -> pd.DataFrame:
 
 def plot_inequality(points: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the Gini coefficient of class accuracies against accuracy, one point a subset size."""
-    ax = begin(ax, points, ("method", "accuracy", "gini"), what="plot_inequality")
+    ax = begin(ax, points, ("method", names.ACCURACY, names.GINI), what="plot_inequality")
     full, parts = where(points, method=names.FULL), points[points["method"] != names.FULL]
     for method, look in looks(METHODS, parts["method"]).items():
-        rows = where(parts, method=method).sort_values("accuracy")
+        rows = where(parts, method=method).sort_values(names.ACCURACY)
         options = {"color": look.colour, "marker": look.marker, "label": look.words}
-        ax.plot(rows["accuracy"], rows["gini"], markersize=5, lw=1, **options)
+        ax.plot(rows[names.ACCURACY], rows[names.GINI], markersize=5, lw=1, **options)
     if len(full):
-        ax.plot(full["accuracy"], full["gini"], "*", color=GREY, markersize=13, label="full layer")
+        ax.plot(full[names.ACCURACY], full[names.GINI], "*", color=GREY, markersize=13, label="full layer")
     ax.set_ylim(bottom=0)
     percent_ticks(ax, "x")
     ax.yaxis.set_major_formatter("{x:g}")
@@ -200,28 +196,27 @@ def plot_inequality(points: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def describe_inequality(points: pd.DataFrame) -> str:
     """Return `plot_inequality` in words."""
-    random = where(points, method=names.RANDOM).sort_values("accuracy")
+    random = where(points, method=names.RANDOM).sort_values(names.ACCURACY)
     low, high = random.iloc[0], random.iloc[-1]
     return (
         "Scatter of the Gini coefficient of class accuracies against accuracy. Random subsets go from Gini "
-        f"{low['gini']:.3f} at accuracy {100 * low['accuracy']:.1f} % to {high['gini']:.3f} at "
-        f"{100 * high['accuracy']:.1f} %."
+        f"{low[names.GINI]:.3f} at accuracy {100 * low[names.ACCURACY]:.1f} % to {high[names.GINI]:.3f} at "
+        f"{100 * high[names.ACCURACY]:.1f} %."
     )
 
 
 def similarities(table: pd.DataFrame) -> pd.DataFrame:
-    """Return every CKA of a similarity table by share of the features; intervals are over draws, not over rows."""
-    return summarize(table.assign(low=np.nan, high=np.nan), ["method", "metric", "fraction"])
+    """Return every debiased CKA and reference by share of the features; intervals are over draws, not over rows."""
+    rows = table[table["metric"] != names.BIASED]
+    return summarize(rows.assign(low=np.nan, high=np.nan), ["method", "metric", "fraction"])
 
 
 def plot_similarity(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw linear CKA of random subsets with the layer and with each other, and what no redundancy would give."""
     columns = ("method", "metric", "fraction", "mean", "low", "high", "n")
     ax = begin(ax, summary, columns, what="plot_similarity", size=(5.8, 4.8))
-    for (method, metric), look in SIMILARITIES.items():
-        rows = where(summary, method=method, metric=metric)
-        if len(rows):
-            line(ax, rows, x="fraction", look=look, band=look.marker != "")
+    measured = [key for key, look in SIMILARITIES.items() if look.marker]
+    style.lines(ax, summary, SIMILARITIES, by=["method", "metric"], x="fraction", banded=measured)
     percent_axis(ax, summary["fraction"])
     ax.set_ylim(-0.03, 1.03)
     title = f"linear CKA, debiased; bands: {interval_name(where(summary, method=names.WHOLE))}"
@@ -230,20 +225,11 @@ def plot_similarity(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def describe_similarity(summary: pd.DataFrame) -> str:
     """Return `plot_similarity` in words."""
-    uncorrelated = "the same for uncorrelated features"
-    shown = {
-        (names.WHOLE, names.CKA): "subset and layer",
-        (names.WHOLE_NULL, names.NULL): uncorrelated,
-        (names.PAIR, names.CKA): "two subsets",
-        (names.PAIR_NULL, names.NULL): uncorrelated,
-    }
-    parts, share = [], ""
-    for (method, metric), words in shown.items():
-        at = _nearest(where(summary, method=method, metric=metric))
-        if method in at:
-            share = _share(at)
-            parts.append(f"{words} {at[method]['mean']:.3f}")
-    return f"Line chart of linear CKA against the share of features kept, rising to 1. At {share}: {', '.join(parts)}."
+    rows, parts = _nearest(summary, ["method", "metric"]), []
+    for key, look in looks(SIMILARITIES, rows).items():
+        parts.append(f"{look.words} {rows[key]['mean']:.3f}")
+    share = _share(rows)
+    return f"Line chart of linear CKA against the share of features kept, rising to 1. At {share}: {'; '.join(parts)}."
 
 
 accuracy = Figure(ridge_accuracy, plot_accuracy, describe_accuracy)
@@ -255,9 +241,8 @@ similarity = Figure(similarities, plot_similarity, describe_similarity)
 
 
 def _method_lines(ax: Axes, summary: pd.DataFrame, *, banded: tuple[str, ...] = ()) -> None:
-    """Draw one line a method against the share of features kept, and the full layer."""
     parts = summary[summary["method"] != names.FULL]
-    style.lines(ax, parts, looks(METHODS, parts["method"]), by="method", x="fraction", banded=banded)
+    style.lines(ax, parts, METHODS, by="method", x="fraction", banded=banded)
     _full_line(ax, summary)
     percent_axis(ax, parts["fraction"])
 
@@ -268,19 +253,13 @@ def _full_line(ax: Axes, summary: pd.DataFrame, *, colour: str = GREY, label: st
         ax.axhline(float(full["mean"].iloc[0]), color=colour, linestyle="--", linewidth=1.4, label=label)
 
 
-def _nearest(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """Return for every method the row whose fraction is nearest to that of the finding."""
-    distance = (rows["fraction"] - names.FRACTION).abs()
-    return {str(method): rows.loc[part.idxmin()] for method, part in distance.groupby(rows["method"])}
+def _nearest(summary: pd.DataFrame, by: str | list[str] = "method") -> dict[Any, pd.Series]:
+    """Return the row of every method at the share nearest to that of the finding."""
+    return {key: style.nearest(rows, names.FRACTION) for key, rows in summary.groupby(by)}
 
 
-def _share(rows: dict[str, pd.Series]) -> str:
-    return f"{100 * next(iter(rows.values()))['fraction']:g} %"
-
-
-def _percent(row: pd.Series) -> str:
-    clear = row["n"] >= FEWEST and pd.notna(row["low"])
-    return f"{100 * row['mean']:.1f} %" + (f" ({style.interval_in_percent(row)})" if clear else "")
+def _share(rows: dict[Any, pd.Series]) -> str:
+    return percent(next(iter(rows.values()))["fraction"])
 
 
 def _whole(summary: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""The published grids of fractions and of kept accuracy."""
+"""The published fractions, and shares of the accuracy to be kept."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ DELTAS: tuple[float, ...] = tuple(
 
 
 @dataclass(frozen=True)
-class SizeGrid:
+class Sizes:
     """Fractions of a layer, each with the number of features that it keeps; the full layer is not among them.
 
     Attributes
     ----------
     fractions : tuple of float
         Growing, below 1.
-    sizes : tuple of int
+    n_selected : tuple of int
         Growing, from 1 to n_features - 1.
     """
 
     fractions: tuple[float, ...]
-    sizes: tuple[int, ...]
+    n_selected: tuple[int, ...]
 
     @classmethod
-    def of(cls, n_features: int, fractions: Sequence[float]) -> SizeGrid:
+    def of(cls, n_features: int, fractions: Sequence[float]) -> Sizes:
         """Return the fractions that keep at least one feature, and of those that keep equally many the smallest.
 
         Raises
@@ -57,17 +57,17 @@ class SizeGrid:
             )
         return cls(tuple(first.values()), tuple(first))
 
-    def up_to(self, size: int) -> SizeGrid:
-        """Return the part of the grid that keeps at most `size` features."""
-        kept = sum(k <= size for k in self.sizes)
-        return SizeGrid(self.fractions[:kept], self.sizes[:kept])
+    def up_to(self, size: int) -> Sizes:
+        """Return the sizes that keep at most `size` features."""
+        kept = sum(k <= size for k in self.n_selected)
+        return Sizes(self.fractions[:kept], self.n_selected[:kept])
 
-    def from_size(self, size: int) -> SizeGrid:
-        """Return the part of the grid that keeps at least `size` features."""
-        left_out = sum(k < size for k in self.sizes)
-        return SizeGrid(self.fractions[left_out:], self.sizes[left_out:])
+    def from_size(self, size: int) -> Sizes:
+        """Return the sizes that keep at least `size` features."""
+        left_out = sum(k < size for k in self.n_selected)
+        return Sizes(self.fractions[left_out:], self.n_selected[left_out:])
 
-    def nearest(self, fractions: Sequence[float]) -> SizeGrid:
-        """Return the points of the grid that lie nearest to `fractions`."""
+    def nearest(self, fractions: Sequence[float]) -> Sizes:
+        """Return the sizes that lie nearest to `fractions`."""
         places = sorted({int(np.abs(np.array(self.fractions) - fraction).argmin()) for fraction in fractions})
-        return SizeGrid(tuple(self.fractions[i] for i in places), tuple(self.sizes[i] for i in places))
+        return Sizes(tuple(self.fractions[i] for i in places), tuple(self.n_selected[i] for i in places))

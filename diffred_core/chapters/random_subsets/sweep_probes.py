@@ -10,9 +10,9 @@ import pandas as pd
 from diffred_core import results
 from diffred_core.chapters.random_subsets import comparators, curves, names
 from diffred_core.chapters.random_subsets.curves import Curve, ProbeData
-from diffred_core.chapters.random_subsets.sizes import DELTAS, PUBLISHED_FRACTIONS, SizeGrid
+from diffred_core.chapters.random_subsets.sizes import DELTAS, PUBLISHED_FRACTIONS, Sizes
 from diffred_core.errors import InputError
-from diffred_core.results.rows import Cell
+from diffred_core.results.rows import shared_columns
 
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
@@ -95,42 +95,42 @@ def probes(
     if names.RANDOM not in methods:
         raise InputError(f"methods must hold 'random', what the others are compared with, got {list(methods)}")
     data = ProbeData.of(features, split=split, standardize=standardize)
-    grid = SizeGrid.of(features.n_features, fractions)
+    sizes = Sizes.of(features.n_features, fractions)
     seeds = range(seed, seed + n_seeds)
-    families = [_ridge(data, methods, seeds, grid, n_projections=n_projections, l2=ridge_l2)]
+    families = [_ridge(data, methods, seeds, sizes, n_projections=n_projections, l2=ridge_l2)]
     if logistic_fractions:
-        families.append(_logistic(data, seeds, grid.nearest(logistic_fractions), l2=logistic_l2))
+        families.append(_logistic(data, seeds, sizes.nearest(logistic_fractions), l2=logistic_l2))
     if sgd_fractions:
-        families.append(_sgd(data, seeds, grid.nearest(sgd_fractions)))
-    bootstrap = curves.Bootstrap(grid.nearest(gap_fractions).fractions, level, n_boot, seed)
+        families.append(_sgd(data, seeds, sizes.nearest(sgd_fractions)))
+    bootstrap = curves.Bootstrap(sizes.nearest(gap_fractions).fractions, level, n_boot, seed)
     options = {"classes": features.classes, "deltas": deltas, "bootstrap": bootstrap}
     rows = [row for family in families for row in curves.family_rows(family, data.measured[1], **options)]
-    cell = Cell.of(features, experiment="subset_probes", split=split, layer=layer)
-    return results.as_table(cell.rows(rows))
+    shared = shared_columns(features, experiment="subset_probes", split=split, layer=layer)
+    return results.as_table([shared | row for row in rows])
 
 
 def _ridge(
     data: ProbeData,
     methods: Sequence[str],
     seeds: Sequence[int],
-    grid: SizeGrid,
+    sizes: Sizes,
     *,
     n_projections: int,
     l2: Sequence[float],
 ) -> list[list[Curve]]:
-    family = [[curves.ridge(data, *curves.full_selection(data), l2=l2)]]
+    family = [[curves.ridge(data, *curves.whole_layer(data), l2=l2)]]
     for method in methods:
         draws = comparators.draw(method, data.moments, seeds=seeds, n_projections=n_projections)
-        family.append([curves.ridge(data, draw, grid.up_to(len(draw.order)), l2=l2) for draw in draws])
+        family.append([curves.ridge(data, draw, sizes.up_to(len(draw.order)), l2=l2) for draw in draws])
     return family
 
 
-def _logistic(data: ProbeData, seeds: Sequence[int], grid: SizeGrid, *, l2: Sequence[float]) -> list[list[Curve]]:
-    everything, whole = curves.full_selection(data)
+def _logistic(data: ProbeData, seeds: Sequence[int], sizes: Sizes, *, l2: Sequence[float]) -> list[list[Curve]]:
+    everything, whole = curves.whole_layer(data)
     draws = list(comparators.draw(names.RANDOM, data.moments, seeds=seeds))
-    return [curves.logistic(data, [everything], whole, l2=l2), curves.logistic(data, draws, grid, l2=l2)]
+    return [curves.logistic(data, [everything], whole, l2=l2), curves.logistic(data, draws, sizes, l2=l2)]
 
 
-def _sgd(data: ProbeData, seeds: Sequence[int], grid: SizeGrid) -> list[list[Curve]]:
+def _sgd(data: ProbeData, seeds: Sequence[int], sizes: Sizes) -> list[list[Curve]]:
     draws = comparators.draw(names.RANDOM, data.moments, seeds=seeds)
-    return [[curves.sgd(data, *curves.full_selection(data))], [curves.sgd(data, draw, grid) for draw in draws]]
+    return [[curves.sgd(data, *curves.whole_layer(data))], [curves.sgd(data, draw, sizes) for draw in draws]]

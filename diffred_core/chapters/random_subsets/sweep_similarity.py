@@ -14,15 +14,14 @@ from torch import Tensor
 from diffred_core import cka, results, subsets
 from diffred_core import moments as feature_moments
 from diffred_core.chapters.random_subsets import names
-from diffred_core.chapters.random_subsets.sizes import PUBLISHED_FRACTIONS, SizeGrid
+from diffred_core.chapters.random_subsets.sizes import PUBLISHED_FRACTIONS, Sizes
 from diffred_core.errors import InputError
 from diffred_core.moments import FeatureMoments
-from diffred_core.results.rows import Cell, Row
+from diffred_core.results.rows import Row, shared_columns
 
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
-Limits = Mapping[tuple[int, int], Row]
 N_BLOCKS = 10  # of rows, left out one at a time: half the usual number at half the cost
 TELLING = 1e-5  # share of its biased self-similarity below which the debiased one of a feature is rounding
 
@@ -71,15 +70,15 @@ def similarity(
         raise InputError(f"n_seeds must be at least 2, since pairs need two draws, got {n_seeds}; the paper has 5")
     if split not in features.splits:
         raise InputError(f"split must be one of {', '.join(features.splits)}, got {split!r}; name one")
-    grid, X = SizeGrid.of(features.n_features, fractions), features.splits[split][0]
+    sizes, X = Sizes.of(features.n_features, fractions), features.splits[split][0]
     moments = feature_moments.from_features(X)
-    own = cka.similarity_matrix(moments).diagonal()
-    has_similarity = (own > TELLING * moments.gram.diagonal().square()).cpu()
-    draws = [_Draw.of(repeat, s, has_similarity, grid) for repeat, s in enumerate(range(seed, seed + n_seeds))]
-    limits = _limits(X, draws, grid.nearest(interval_fractions), level=level)
-    rows = [*_whole_rows(moments, draws, limits), *_pair_rows(moments, draws, grid)]
-    cell = Cell.of(features, experiment="subset_similarity", split=split, layer=layer)
-    return results.as_table(cell.rows(rows))
+    similarity_to_itself = cka.similarity_matrix(moments).diagonal()
+    has_similarity = (similarity_to_itself > TELLING * moments.gram.diagonal().square()).cpu()
+    draws = [_Draw.of(repeat, s, has_similarity, sizes) for repeat, s in enumerate(range(seed, seed + n_seeds))]
+    limits = _limits(X, draws, sizes.nearest(interval_fractions), level=level)
+    rows = [*_whole_rows(moments, draws, limits), *_pair_rows(moments, draws, sizes)]
+    shared = shared_columns(features, experiment="subset_similarity", split=split, layer=layer)
+    return results.as_table([shared | row for row in rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,29 +91,30 @@ class _Draw:
 
     repeat: int
     seed: int
-    grid: SizeGrid
+    sizes: Sizes
     masks: Tensor
 
     @classmethod
-    def of(cls, repeat: int, seed: int, has_similarity: Tensor, grid: SizeGrid) -> _Draw:
+    def of(cls, repeat: int, seed: int, has_similarity: Tensor, sizes: Sizes) -> _Draw:
         """Draw an order of features; `has_similarity (n_features,)` says which of them have a similarity."""
         order = subsets.random_order(len(has_similarity), seed=seed)
-        grid = grid.from_size(int(has_similarity[order].int().argmax()) + 1)
-        return cls(repeat, seed, grid, subsets.prefix_masks(order, grid.sizes))
+        sizes = sizes.from_size(int(has_similarity[order].int().argmax()) + 1)
+        return cls(repeat, seed, sizes, subsets.prefix_masks(order, sizes.n_selected))
 
     def rows(self, method: str, metric: str, values: Tensor) -> Iterator[Row]:
         """Yield one row a size."""
         of_draw = {"method": method, "repeat": self.repeat, "seed": self.seed, "metric": metric}
-        for fraction, size, value in zip(self.grid.fractions, self.grid.sizes, values.tolist(), strict=True):
+        for fraction, size, value in zip(self.sizes.fractions, self.sizes.n_selected, values.tolist(), strict=True):
             yield of_draw | {"fraction": fraction, "n_selected": size, "value": value}
 
     def mask(self, size: int) -> Tensor | None:
         """Return the mask of the subset of `size`, or None if it was left out."""
-        return self.masks[self.grid.sizes.index(size)] if size in self.grid.sizes else None
+        return self.masks[self.sizes.n_selected.index(size)] if size in self.sizes.n_selected else None
 
 
-def _whole_rows(moments: FeatureMoments, draws: Sequence[_Draw], limits: Limits) -> Iterator[Row]:
-    """Yield the similarity of every subset with the layer, and its two references."""
+def _whole_rows(
+    moments: FeatureMoments, draws: Sequence[_Draw], limits: Mapping[tuple[int, int], Row]
+) -> Iterator[Row]:
     for draw in draws:
         masks = draw.masks
         permuted = cka.permutation_null_mean(moments, moments, masks=masks)
@@ -126,9 +126,9 @@ def _whole_rows(moments: FeatureMoments, draws: Sequence[_Draw], limits: Limits)
         yield from draw.rows(names.PERMUTED, names.CKA, torch.zeros_like(permuted))
 
 
-def _limits(X: Tensor, draws: Sequence[_Draw], grid: SizeGrid, *, level: float) -> Limits:
+def _limits(X: Tensor, draws: Sequence[_Draw], sizes: Sizes, *, level: float) -> dict[tuple[int, int], Row]:
     """Return the limits, over rows, of the similarity of a subset with the layer, by repeat and size."""
-    masks = {(draw.repeat, k): draw.mask(k) for draw in draws for k in grid.sizes if draw.mask(k) is not None}
+    masks = {(draw.repeat, k): draw.mask(k) for draw in draws for k in sizes.n_selected if draw.mask(k) is not None}
     if not masks:
         return {}
     interval = cka.subset_cka_interval(X, torch.stack(list(masks.values())), level=level, n_blocks=N_BLOCKS)
@@ -136,9 +136,9 @@ def _limits(X: Tensor, draws: Sequence[_Draw], grid: SizeGrid, *, level: float) 
     return {at: {"low": low, "high": high} for at, low, high in ends}
 
 
-def _pair_rows(moments: FeatureMoments, draws: Sequence[_Draw], grid: SizeGrid) -> Iterator[Row]:
+def _pair_rows(moments: FeatureMoments, draws: Sequence[_Draw], sizes: Sizes) -> Iterator[Row]:
     """Yield the similarity of the subsets of equal size of every pair of draws, and its reference."""
-    for fraction, size in zip(grid.fractions, grid.sizes, strict=True):
+    for fraction, size in zip(sizes.fractions, sizes.n_selected, strict=True):
         with_mask = [(draw.seed, mask) for draw in draws if (mask := draw.mask(size)) is not None]
         if len(with_mask) < 2:
             continue

@@ -23,7 +23,7 @@ ALPHA = 0.05
 MEASURE = "retained"
 
 
-def every(table: pd.DataFrame) -> list[Claim]:
+def all_claims(table: pd.DataFrame) -> list[Claim]:
     """Return the claims about a table of `statistics`, in the order of the page."""
     return [
         numbers_follow(table),

@@ -1,10 +1,10 @@
-"""A NumPy-style docstring as Markdown: prose, then one definition list for each section."""
+"""Markdown: a table, and a NumPy-style docstring as prose with one definition list for each section."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 _SECTION = re.compile(r"^(?P<name>[A-Z][A-Za-z ]+)\n-{3,}\s*$", re.MULTILINE)
 _ROLE = re.compile(r":[a-z:]+:`~?([^`<]+?)(?: <[^>]*>)?`")
@@ -13,14 +13,14 @@ _SPECIAL = re.compile(r"([\\*_\[\]<>|$#])")
 _LISTS = {"Parameters", "Returns", "Yields", "Raises", "Attributes", "Other Parameters", "Warns"}
 
 
-def to_markdown(docstring: str) -> str:
-    """Return `docstring` as Markdown, without headings.
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table; what would end a cell is escaped."""
+    lines = (" | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in row) for row in rows)
+    return "\n".join([f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", *(f"| {line} |" for line in lines)])
 
-    Parameters
-    ----------
-    docstring
-        As it stands in the source, indented or not.
-    """
+
+def to_markdown(docstring: str) -> str:
+    """Return `docstring`, indented or not, as Markdown without headings."""
     blocks = []
     for name, body in _sections(inspect.cleandoc(docstring)):
         if not name:
