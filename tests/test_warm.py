@@ -21,7 +21,8 @@ WITH_LIBRARIES = "import sys; print('torch' in sys.modules)"
 @pytest.fixture(scope="module")
 def address() -> Iterator[dict[str, str]]:
     """Return the environment of commands that find a warm process."""
-    with warm.Warm() as process:
+    with pytest.MonkeyPatch.context() as patch, warm.Warm() as process:
+        patch.setattr(warm, "LIBRARIES", ("torch", "no_such_library"))
         process.start()
         wait_for(Path(process.variables[warm.ADDRESS]).exists)
         yield {**os.environ, **process.variables, warm.THREADS: "1"}
