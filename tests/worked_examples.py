@@ -52,9 +52,10 @@ def first_features(moments: FeatureMoments) -> tuple[range, None]:
 COMPARATORS: dict[str, Comparator]""",
             ),
             (
-                "\n    )\n}\n",
-                '\n        Comparator("first_features", first_features, "one", words="first features", '
-                'colour="#000000", marker="X"),\n    )\n}\n',
+                'Comparator("top_variance", top_variance, "one",',
+                """\
+Comparator("first_features", first_features, "one", words="first features", colour="#000000", marker="X"),
+        Comparator("top_variance", top_variance, "one",""",
             ),
         ],
         "tests/test_sweeps.py": [

@@ -23,12 +23,14 @@ from diffred_core.drawing.style import (
     finish,
     interval_name,
     line,
+    nearest,
     number_axis,
     one_value,
     percent_axis,
     percent_ticks,
 )
 from diffred_core.results import where
+from diffred_core.results.claims import percent
 
 ORDERS = {
     names.ORACLE: Look(names.IMPORTANCES[names.ORACLE], "#000000", "o"),
@@ -82,8 +84,11 @@ def _accuracy_in_words(summary: pd.DataFrame) -> str:
     parts = []
     for method, look in looks(ORDERS, summary["method"]).items():
         rows = where(summary, method=method)
-        near, best = _nearest(rows), rows.loc[rows["mean"].idxmax()]
-        parts.append(f"{look.words} {_percent(near)} at {_share(near)}, at most {_percent(best)} at {_share(best)}")
+        near, best = (
+            f"{_percent(row)} at {percent(row['fraction'])}"
+            for row in (nearest(rows, names.UPPER_FRACTION), rows.loc[rows["mean"].idxmax()])
+        )
+        parts.append(f"{look.words} {near}, at most {best}")
     return (
         "Line chart of few-shot accuracy against the share of dimensions kept. All dimensions reach "
         f"{_percent(where(summary, fraction=1.0).iloc[0])}. By order: {'; '.join(parts)}."
@@ -161,8 +166,11 @@ def _plot_bridge(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 def _bridge_in_words(summary: pd.DataFrame) -> str:
     parts = []
     for (method, n_shot), rows in summary.groupby(["method", "n_shot"], dropna=False, sort=False):
-        near, data = _nearest(rows), "all training rows" if pd.isna(n_shot) else plural(n_shot, "shot")
-        parts.append(f"{CHOSEN[str(method)]} with {data} {gain_in_words(near)} at {_share(near)}")
+        near, data = (
+            nearest(rows, names.UPPER_FRACTION),
+            "all training rows" if pd.isna(n_shot) else plural(n_shot, "shot"),
+        )
+        parts.append(f"{CHOSEN[str(method)]} with {data} {gain_in_words(near)} at {percent(near['fraction'])}")
     return f"Line chart of accuracy less that of all dimensions, in points, by the share kept: {'; '.join(parts)}."
 
 
@@ -204,16 +212,8 @@ def _simulated(row: pd.Series) -> str:
     return f"{100 * (1 - row['simulated']):.1f} %"
 
 
-def _nearest(rows: pd.DataFrame) -> pd.Series:
-    return rows.loc[(rows["fraction"] - names.UPPER_FRACTION).abs().idxmin()]
-
-
 def _percent(row: pd.Series) -> str:
     return f"{100 * row['mean']:.1f} %"
-
-
-def _share(row: pd.Series) -> str:
-    return f"{100 * row['fraction']:g} %"
 
 
 def _along(x: str) -> Figure:
