@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -92,10 +91,11 @@ def test_an_example_is_added_by_the_files_of_its_list_alone(kind, project, contr
     add(example, project)
     code = [name for name in example.edits if name.endswith((".py", ".pyi", ".ipynb"))]
     check, tests = write_check(example, project), [name for name in code if name.startswith("tests/test_")]
-    commands = [["ruff", "check", *code], ["ruff", "format", "--diff", *code], ["pytest", "-v", check, *tests]]
-    commands += [["pytest", "-q", *example.also]] if example.also else []
-    with ThreadPoolExecutor() as pool:
-        printed = list(pool.map(lambda command: run(project, *command), commands))
+    printed = [
+        run(project, "ruff", "check", *code),
+        run(project, "ruff", "format", "--diff", *code),
+        run(project, "pytest", "-v", check, *tests, *example.also),
+    ]
     assert [text for text in printed if not text.endswith("exit 0")] == [], "\n".join(printed)
     added = re.findall(r"def (test_\w+)\(", "".join(text for name in tests for _, text in example.edits[name]))
     assert added

@@ -149,14 +149,14 @@ def test_colours_of_methods_differ_and_are_dark_enough_on_white():
 
 
 @pytest.mark.parametrize("name", ["accuracy", "inequality"])
-def test_a_method_that_no_style_knows_is_drawn_in_a_colour_of_its_own(name, tables):
+def test_a_method_that_no_style_knows_is_drawn_in_a_look_of_its_own(name, tables):
     probes = tables["probes"]
     added = probes[probes["method"] == "pca"].assign(method="bottom_pca")
     summary = FIGURES[name].summary(pd.concat([probes, added]))
     lines = {line.get_label(): line for line in FIGURES[name].plot(summary).lines}
     assert "bottom pca" in lines
-    others = [matplotlib.colors.to_hex(line.get_color()) for label, line in lines.items() if label != "bottom pca"]
-    assert matplotlib.colors.to_hex(lines["bottom pca"].get_color()) not in others
+    looks = {name: (line.get_color(), line.get_marker(), line.get_linestyle()) for name, line in lines.items()}
+    assert looks.pop("bottom pca") not in looks.values()
     if name == "accuracy":
         assert "bottom pca" in FIGURES[name].words(summary)
         assert "bottom pca" not in FIGURES[name].words(FIGURES[name].summary(probes))

@@ -23,7 +23,7 @@ class Example:
     check : str
         The body of a test of what the addition gives.
     also : tuple of str
-        Tests of the project that know every addition of this kind: arguments of pytest.
+        Tests of the project that know every addition of this kind.
     """
 
     name: str
@@ -84,6 +84,10 @@ def test_the_first_features_are_kept_as_they_stand(task):
     figure, words = random_subsets.figures.accuracy, "first features"
 """
     + SHOWN,
+    also=(
+        "tests/test_figures.py::test_colours_of_methods_differ_and_are_dark_enough_on_white",
+        "tests/test_figures.py::test_a_method_that_no_style_knows_is_drawn_in_a_look_of_its_own",
+    ),
 )
 MEASURE = Example(
     "participation_ratio",
@@ -487,9 +491,15 @@ def test_it_runs_on_digits(tmp_path, monkeypatch):
 """
     + SHOWN,
     also=(
-        *("tests/test_notebooks.py", "tests/test_notebook_parameters.py", "tests/test_stripped.py"),
-        *("tests/test_grid.py", "tests/test_layers.py", "tests/test_documents.py", "-k"),
-        "separation or smoke_grid or grids_of_the_project or (own_notebooks_stale and depth) or contents_and_pages",
+        "tests/test_notebooks.py::test_a_template_is_short_and_holds_no_function[separation]",
+        "tests/test_notebooks.py::test_the_first_code_cell_holds_the_parameters_with_help[separation]",
+        "tests/test_notebooks.py::test_a_template_has_one_title_and_says_how_to_read_it[separation]",
+        "tests/test_notebooks.py::test_the_smoke_grid_runs_every_template",
+        "tests/test_notebook_parameters.py::test_papermill_sees_the_same_names[separation]",
+        "tests/test_stripped.py::test_a_template_is_stripped[separation]",
+        "tests/test_grid.py::test_the_grids_of_the_project_fit_its_notebooks",
+        "tests/test_layers.py::test_a_module_imports_only_what_its_room_may[chapters/depth/sweep_separation.py]",
+        "tests/test_layers.py::test_a_change_in_the_figures_of_a_chapter_makes_only_its_own_notebooks_stale[depth]",
     ),
 )
 EXAMPLES = {

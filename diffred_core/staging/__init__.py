@@ -1,7 +1,7 @@
 """The staged book: hand-written pages, executed notebooks and generated fragments in one folder, ready to build.
 
-What it hands on stands in ``__init__.pyi`` and is imported
-when it is first used: the state of the runs needs no pandas.
+Its public names are those of ``__init__.pyi``; each is imported when it is first used: the state of the runs needs no
+pandas.
 """
 
 import lazy_loader

@@ -99,7 +99,7 @@ def random_projection_orthogonal(moments: FeatureMoments, seed: int) -> tuple[ra
 
 @dataclass(frozen=True)
 class Comparator:
-    """A way to keep k numbers of a layer: how it is drawn, said and shown; nothing else has to know it.
+    """A way to keep k numbers of a layer: how it is drawn, named and shown.
 
     Attributes
     ----------
@@ -109,8 +109,8 @@ class Comparator:
         From the moments of the training rows, and a seed if it is drawn by seed, to an order of directions and the
         directions themselves; None for the features.
     draws : {"every seed", "n_projections", "one"}
-        How often: by every seed, by the first seeds only, since a draw costs products of matrices, or once, not by
-        seed.
+        How often: by every seed, by the first seeds only, since a draw costs products of matrices, or once, without
+        a seed.
     words : str
         In legends and sentences.
     colour, marker, dash : str
