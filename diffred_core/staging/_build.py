@@ -43,7 +43,9 @@ def build_book(source: Path, *, config: Path, output: Path) -> Path:
         import jupyter_book  # noqa: F401
     html = output / "_build" / "html"
     # With the extensions of this package, whatever package the working folder holds.
-    package, jobs = Path(__file__).parents[2], min(8, os.cpu_count() or 1)
+    package = Path(__file__).parents[2]
+    # Twice the cores: a process waits while the first one resolves its pages, and with two of them all wait in turn.
+    jobs = min(8, 2 * (os.cpu_count() or 1))
     command = [sys.executable, "-m", "diffred_core.running.warm", "diffred_core.staging.render"]
     places = (source.resolve(), config.resolve(), html.resolve())
     finished = subprocess.run([*command, *map(str, places), str(jobs)], check=False, cwd=package)
