@@ -114,8 +114,8 @@ def openvino_engine(network: LayerFeatures, *, size: int, threads: int) -> Engin
     queue = openvino.AsyncInferQueue(compiled)
     widths = [output.shape[1] for output in compiled.outputs]
 
-    def keep(request, target: tuple[list[np.ndarray], int, int]) -> None:
-        outputs, start, n = target
+    def keep(request, target: tuple[list[np.ndarray], int, int, object]) -> None:
+        outputs, start, n, _ = target
         for i, output in enumerate(outputs):
             output[start : start + n] = request.get_output_tensor(i).data[:n]
 
@@ -124,9 +124,13 @@ def openvino_engine(network: LayerFeatures, *, size: int, threads: int) -> Engin
     def run(pixels: Tensor) -> tuple[Tensor, ...]:
         outputs = [np.empty((len(pixels), width), np.float32) for width in widths]
         for start in range(0, len(pixels), REQUEST):
-            chunk = pixels[start : start + REQUEST].numpy()
-            full = np.resize(chunk, (REQUEST, *chunk.shape[1:]))  # repeats images where the last are too few
-            queue.start_async({0: full}, (outputs, start, len(chunk)))
+            images = pixels[start : start + REQUEST].numpy()
+            n = len(images)
+            if n < REQUEST:  # repeats images where the last are too few
+                images = np.resize(images, (REQUEST, *images.shape[1:]))
+            # Not copied: what waits keeps the images until they are computed.
+            shared = openvino.Tensor(np.ascontiguousarray(images), shared_memory=True)
+            queue.start_async({0: shared}, (outputs, start, n, shared))
         queue.wait_all()
         return tuple(torch.from_numpy(output) for output in outputs)
 
