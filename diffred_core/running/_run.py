@@ -79,7 +79,8 @@ def run_notebook(
     limits = Limits(threads, cell_timeout, timeout, progress)
     beginning = _begin(template, {p.name: chosen.get(p.name, p.default) for p in schema.values()}, threads)
     with _part_file(output) as part, _failures_kept(part, output, record, beginning):
-        terminal = os.ttyname(sys.stderr.fileno()) if progress and sys.stderr.isatty() else None
+        named = progress and sys.stderr.isatty() and hasattr(os, "ttyname")  # Windows has no names of terminals
+        terminal = os.ttyname(sys.stderr.fileno()) if named else None
         with sigterm_as_exit(), private_kernel(threads=threads, timeout=timeout, terminal=terminal) as kernel:
             notebook = nbformat.read(template, as_version=4)
             error = execute(notebook, part, parameters=chosen, kernel=kernel, cwd=files.working_root(), limits=limits)
