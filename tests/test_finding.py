@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 from staged_project import make_project, make_run
@@ -75,3 +79,15 @@ def test_fragment_has_the_figure_of_the_runs_on_disk(tmp_path, monkeypatch, tabl
     text = staged["_generated/finding.md"].decode()
     assert ":alt: Dot chart of accuracy with a random 20 % of the features" in text
     assert "20 of 100 dimensions" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [([], "diffred: expected one path, of the figure to write"), (["f.png"], "diffred: expected tables */*/")],
+)
+def test_bad_input_of_the_figure_is_one_sentence(tmp_path, arguments, sentence):
+    environment = {**os.environ, "DIFFRED_RUNS": str(tmp_path)}
+    command = [sys.executable, "-m", "diffred_core.staging", *arguments]
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (finished.returncode, len(finished.stderr.splitlines())) == (2, 1)
+    assert finished.stderr.startswith(sentence)

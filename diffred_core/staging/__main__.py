@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-from diffred_core import results
+from diffred_core import files, results
 from diffred_core.chapters.random_subsets import across
+from diffred_core.errors import InputError
 from diffred_core.staging._figures import FINDING, draw
 
 if __name__ == "__main__":
-    kept = across.kept()
-    Path(sys.argv[1]).write_bytes(draw(kept, kept.summary(results.read_all(analysis=FINDING)))[0])
+    try:
+        if len(sys.argv) != 2:
+            raise InputError("expected one path, of the figure to write; for instance book/_static/finding.png")
+        kept = across.kept()
+        files.write_bytes(sys.argv[1], draw(kept, kept.summary(results.read_all(analysis=FINDING)))[0])
+    except InputError as error:
+        print(f"diffred: {error}", file=sys.stderr)
+        sys.exit(2)
