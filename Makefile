@@ -31,13 +31,13 @@ book: setup ## run what is missing of the default grid and build the book from i
 	@echo "or    $(VENV)/bin/python -m http.server --directory _build/html   and then http://localhost:8000"
 
 test: setup ## run the tests
-	@$(BIN)/python -m pytest -n $(CORES)
+	@$(BIN)/python -m pytest -n $(CORES) --ignore tests/test_types.py
 
 lint: setup ## check style, format and types, and that notebooks carry no output
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q tests/test_stripped.py
+	@$(BIN)/python -m pytest -q tests/test_stripped.py tests/test_types.py
 
 lab: setup ## open the notebooks in JupyterLab
 	@$(BIN)/python -m jupyterlab notebooks
