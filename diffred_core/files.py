@@ -148,11 +148,6 @@ def stamp_path(task: str, model: str, analysis: str) -> Path:
     return _location("stamps", task, model, analysis, ".json")
 
 
-def log_path(task: str, model: str, analysis: str) -> Path:
-    """Return ``runs/logs/<task>/<model>/<analysis>.log``, each name slugged."""
-    return _location("logs", task, model, analysis, ".log")
-
-
 def templates_root() -> Path:
     """Return the folder of the notebooks: that of the checkout, outside of one that of the installed package."""
     if checkout := _checkout(Path.cwd()):

@@ -65,6 +65,19 @@ def test_engines_agree_on_the_packaged_weights(pets: Dataset, tmp_path: Path) ->
     assert (found["torch"] - found["openvino"]).abs().max() < 1e-4 * found["torch"].abs().max()
 
 
+@pytest.mark.parametrize("n_images", [8, 9])  # full requests, and one that is filled up
+def test_pixels_that_lie_otherwise_in_memory_give_the_same_features(n_images: int, tmp_path: Path) -> None:
+    backbone = tiny_backbone(tmp_path / "w.safetensors")
+    options = {"device": torch.device("cpu"), "engine": "openvino", "threads": 2}
+    run = features.build_engine(backbone, ("penultimate",), **options)
+    shape = (n_images, 3, backbone.input_size, backbone.input_size)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    (expected,) = run(pixels)
+    (strided,) = run(pixels.contiguous(memory_format=torch.channels_last))
+    assert torch.equal(strided, expected)
+    assert not torch.equal(run(pixels.flip(0))[0], expected)  # the control
+
+
 def test_layers_come_from_one_pass_and_equal_their_hooks(pets: Dataset, tmp_path: Path) -> None:
     backbone = tiny_backbone(tmp_path / "w.safetensors")
     layers = ("blocks.0", "penultimate", "conv_stem")

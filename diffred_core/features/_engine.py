@@ -114,7 +114,7 @@ def openvino_engine(network: LayerFeatures, *, size: int, threads: int) -> Engin
     queue = openvino.AsyncInferQueue(compiled)
     widths = [output.shape[1] for output in compiled.outputs]
 
-    def keep(request, target: tuple[list[np.ndarray], int, int, object]) -> None:
+    def keep(request, target: tuple[list[np.ndarray], int, int, np.ndarray]) -> None:
         outputs, start, n, _ = target
         for i, output in enumerate(outputs):
             output[start : start + n] = request.get_output_tensor(i).data[:n]
@@ -124,13 +124,12 @@ def openvino_engine(network: LayerFeatures, *, size: int, threads: int) -> Engin
     def run(pixels: Tensor) -> tuple[Tensor, ...]:
         outputs = [np.empty((len(pixels), width), np.float32) for width in widths]
         for start in range(0, len(pixels), REQUEST):
-            images = pixels[start : start + REQUEST].numpy()
+            images = np.ascontiguousarray(pixels[start : start + REQUEST].numpy())
             n = len(images)
             if n < REQUEST:  # repeats images where the last are too few
                 images = np.resize(images, (REQUEST, *images.shape[1:]))
-            # Not copied: what waits keeps the images until they are computed.
-            shared = openvino.Tensor(np.ascontiguousarray(images), shared_memory=True)
-            queue.start_async({0: shared}, (outputs, start, n, shared))
+            # Not copied, and OpenVINO does not own them: what waits keeps the images until they are computed.
+            queue.start_async({0: openvino.Tensor(images, shared_memory=True)}, (outputs, start, n, images))
         queue.wait_all()
         return tuple(torch.from_numpy(output) for output in outputs)
 

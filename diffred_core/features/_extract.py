@@ -25,6 +25,10 @@ from diffred_core.features._request import Request
 from diffred_core.features._shared import Kept, locked
 from diffred_core.features._store import SHARD_SIZE, FeatureStore
 
+DELAY = 2.0  # seconds without a bar
+AHEAD = 3  # batches being decoded while one is computed
+CHUNK = 4  # images that one thread takes at a time
+
 
 @dataclass(frozen=True)
 class Extractor:
@@ -154,11 +158,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-DELAY = 2.0  # seconds without a bar
-AHEAD = 3  # batches being decoded while one is computed
-CHUNK = 4  # images that one thread takes at a time
 
 
 def pixel_batches(

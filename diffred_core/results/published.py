@@ -9,10 +9,6 @@ import pandas as pd
 from diffred_core import redundancy
 
 PAPER = "Nanda et al. 2023, Diffused Redundancy in Pre-trained Representations (arXiv 2306.00183)"
-TUNNEL_PAPER = (
-    "Harun et al. 2024, What Variables Affect Out-of-Distribution Generalization in Pretrained Models? "
-    "(arXiv 2405.15018)"
-)
 
 
 def diffused_redundancy_numbers() -> pd.DataFrame:
