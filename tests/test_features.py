@@ -65,6 +65,7 @@ def test_engines_agree_on_the_packaged_weights(pets: Dataset, tmp_path: Path) ->
     assert (found["torch"] - found["openvino"]).abs().max() < 1e-4 * found["torch"].abs().max()
 
 
+@needs_openvino
 @pytest.mark.parametrize("n_images", [8, 9])  # full requests, and one that is filled up
 def test_pixels_that_lie_otherwise_in_memory_give_the_same_features(n_images: int, tmp_path: Path) -> None:
     backbone = tiny_backbone(tmp_path / "w.safetensors")
