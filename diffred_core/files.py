@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,48 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
 
 
+def model_label(model: str, *, checkpoint: Path | str | None = None, model_name: str | None = None) -> str:
+    """Return what a model is called in tables, paths and pages: `model_name`, else ``model@file`` of a checkpoint.
+
+    Other weights than a name stands for never take the place of its own.
+
+    Examples
+    --------
+    >>> model_label("resnet50.a1_in1k", checkpoint="weights/l2_eps3.safetensors")
+    'resnet50.a1_in1k@l2_eps3'
+    """
+    return model_name or (model if checkpoint is None else f"{model}@{Path(checkpoint).stem}")
+
+
+def task_label(task: str, *, task_name: str | None = None) -> str:
+    """Return what a task is called in tables, paths and pages: `task_name`, else `task` with the last part of a path.
+
+    Examples
+    --------
+    >>> task_label("folder:/data/of/birds"), task_label("embeddings:mine.npz"), task_label("digits+noise:1")
+    ('folder:birds', 'embeddings:mine', 'digits+noise:1')
+    """
+    if task_name:
+        return task_name
+    kind, colon, path = task.partition(":")
+    if not colon or kind not in PATH_TASKS:
+        return task
+    path, corruption = re.fullmatch(r"(.*?)((?:\+\w+:\d+)?)", path, flags=re.DOTALL).groups()
+    place = Path(path).expanduser()
+    return f"{kind}:{(place if kind == 'folder' else place.with_suffix('')).resolve().name}{corruption}"
+
+
+def labels(parameters: Mapping[str, Any]) -> tuple[str, str]:
+    """Return task and model of a run as the book calls them, by its parameters; "summary" for one over all of them."""
+    task, model = parameters.get("task"), parameters.get("model")
+    weights = {name: parameters.get(name) for name in ("checkpoint", "model_name")}
+    return (
+        SUMMARY if task is None else task_label(task, task_name=parameters.get("task_name")),
+        SUMMARY if model is None else model_label(model, **weights),
+    )
+
+
+PATH_TASKS = ("folder", "embeddings")  # forms of a task that name a place on disk
 SUMMARY = "summary"  # stands for task and model of an analysis that reads all of them
 
 

@@ -45,6 +45,8 @@ app = typer.Typer(
 
 Model = Annotated[str | None, typer.Option(help="Name of the network: see `diffred models`.")]
 Task = Annotated[str | None, typer.Option(help="Name of the task: see `diffred tasks`.")]
+ModelName = Annotated[str | None, typer.Option(help="What the network is called in tables and on pages.")]
+TaskName = Annotated[str | None, typer.Option(help="What the task is called in tables and on pages.")]
 Checkpoint = Annotated[
     Path | None, typer.Option(help="Local weights (.safetensors) of the network.", exists=True, dir_okay=False)
 ]

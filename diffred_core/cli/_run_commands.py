@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diffred_core.cli._app import CORES, Checkpoint, Device, Model, RunFailure, Stamp, Task, Threads, app, stamp_file
+from diffred_core.cli._app import (
+    CORES,
+    Checkpoint,
+    Device,
+    Model,
+    ModelName,
+    RunFailure,
+    Stamp,
+    Task,
+    TaskName,
+    Threads,
+    app,
+    stamp_file,
+)
 from diffred_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,6 +39,8 @@ def run(
     parameter: Annotated[
         list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="See `diffred parameters ANALYSIS`.")
     ] = [],  # noqa: B006 (typer copies it)
+    model_name: ModelName = None,
+    task_name: TaskName = None,
     checkpoint: Checkpoint = None,
     device: Device = None,
     threads: Threads = CORES,
@@ -40,7 +55,8 @@ def run(
     template = files.template_path(analysis)
     schema = read_parameters(template)
     weights = None if checkpoint is None else str(checkpoint)
-    named = {"model": model, "task": task, "checkpoint": weights, "device": device}
+    named = {"model": model, "task": task, "model_name": model_name, "task_name": task_name}
+    named |= {"checkpoint": weights, "device": device}
     parameters = {name: value for name, value in named.items() if value is not None}
     parameters |= parsed(parameter, schema, template=template.name)
     place = place_of(analysis, parameters, schema)
@@ -53,6 +69,8 @@ def run(
 def extract(
     model: Annotated[str, typer.Option(help="Name of the network: see `diffred models`.")],
     task: Annotated[str, typer.Option(help="Name of the task: see `diffred tasks`.")],
+    model_name: ModelName = None,
+    task_name: TaskName = None,
     checkpoint: Checkpoint = None,
     device: Device = None,
     threads: Threads = CORES,
@@ -64,7 +82,10 @@ def extract(
     os.environ.update(thread_environment(threads))  # before the import of torch, which reads it
     from diffred_core import features
 
-    layer = features.Source(model, task, checkpoint=checkpoint, device=device or "cpu").load()
+    source = features.Source(
+        model, task, model_name=model_name, task_name=task_name, checkpoint=checkpoint, device=device or "cpu"
+    )
+    layer = source.load()
     rows = ", ".join(f"{split} {len(y)}" for split, (_, y) in layer.splits.items())
     typer.echo(f"{layer.model} on {layer.task}: {layer.n_features} features, {layer.n_classes} classes, rows: {rows}")
     if stamp is not None:
@@ -101,13 +122,9 @@ def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str)
 
 def place_of(analysis: str, parameters: dict[str, object], schema: dict[str, Parameter]) -> tuple[str, str, str]:
     """Return task, model and analysis: what was given, else the notebook's default, else "summary"."""
-    from diffred_core.files import SUMMARY
+    from diffred_core.files import labels
 
-    def value(name: str) -> str:
-        default = schema[name].default if name in schema else SUMMARY
-        return str(parameters.get(name, default))
-
-    return value("task"), value("model"), analysis
+    return *labels({name: one.default for name, one in schema.items()} | parameters), analysis
 
 
 def _run_to_its_place(

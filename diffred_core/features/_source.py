@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffred_core import datasets, moments
+from diffred_core import datasets, files, moments
 from diffred_core.backbones import Backbone, to_tensor
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
@@ -42,6 +42,9 @@ class Source:
         any name.
     task : str or Dataset
         A task as `datasets.load` takes it, a dataset at hand, or ``embeddings:PATH`` to a file of features.
+    model_name, task_name : str, optional
+        What they are called in tables and paths, where not by their own names: see `files.model_label` and
+        `files.task_label`.
     checkpoint, model_args
         As in `backbones.load`.
     split_seed : int
@@ -72,6 +75,8 @@ class Source:
     model: str | Backbone
     task: str | Dataset
     _: KW_ONLY
+    model_name: str | None = None
+    task_name: str | None = None
     checkpoint: Path | str | None = None
     split_seed: int = 0
     device: str | torch.device = "cpu"
@@ -95,8 +100,9 @@ class Source:
         if isinstance(task, str) and task.startswith("+"):
             if not isinstance(self.task, str):
                 raise InputError(f"expected a task by name to corrupt by {task!r}, got the dataset {self.task.name!r}")
-            task = self.task + task
-        return replace(self, task=task)
+            task_name = self.task_name and self.task_name + task
+            return replace(self, task=self.task + task, task_name=task_name)
+        return replace(self, task=task, task_name=None)
 
     def load(self, layer: str = PENULTIMATE) -> TaskFeatures:
         """Return the features of one layer, extracting what is not kept yet.
@@ -115,7 +121,7 @@ class Source:
             return self._task_features((layer,), AVERAGE, None)[layer]
         classes, splits, key = read_embeddings(self._embeddings, seed=self.split_seed)
         moved = {split: (X.to(self.device), y.to(self.device)) for split, (X, y) in splits.items()}
-        return TaskFeatures(self._name, str(self.task), classes, dict.fromkeys(splits, key), moved)
+        return TaskFeatures(self.label, self.task_label, classes, dict.fromkeys(splits, key), moved)
 
     def layers(
         self, layers: Layers = "blocks", *, pool: str = AVERAGE, splits: Sequence[str] | None = None
@@ -285,8 +291,17 @@ class Source:
         return features_root(self.root)
 
     @property
-    def _name(self) -> str:
-        return self.model if isinstance(self.model, str) else self.model.name
+    def label(self) -> str:
+        """What the model is called in tables and paths."""
+        if isinstance(self.model, Backbone):
+            return self.model_name or self.model.name
+        return files.model_label(self.model, checkpoint=self.checkpoint, model_name=self.model_name)
+
+    @property
+    def task_label(self) -> str:
+        """What the task is called in tables and paths."""
+        task = self.task if isinstance(self.task, str) else self.task.name
+        return files.task_label(task, task_name=self.task_name)
 
     @cached_property
     def _dataset(self) -> Dataset:
@@ -335,8 +350,8 @@ class Source:
         data = self._dataset
         return {
             layer: TaskFeatures(
-                self._name,
-                data.name,
+                self.label,
+                self.task_label,
                 data.classes,
                 keys,
                 {split: (tensors[layer].float().to(self.device), labels[split]) for split, tensors in kept.items()},

@@ -206,7 +206,7 @@ class Run:
         inputs : mapping of str to str, optional
             Keys or digests of what was read, such as ``TaskFeatures.keys``.
         """
-        task, model = (str(self.parameters.get(name, files.SUMMARY)) for name in ("task", "model"))
+        task, model = files.labels(self.parameters)
         made_by = collect_provenance(
             self.parameters,
             feature_keys=inputs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,9 @@ from diffred_core.running.notebook_parameters import checked, read_parameters
 
 ON = ("models", "tasks")
 KEYS = (*ON, "analyses", "after")
-NAMED = ("model", "task", "checkpoint", "device")  # what the command line has options of its own for
+NAMED = ("model", "task", "model_name", "task_name", "checkpoint", "device")  # options of their own on the command line
+MODEL_KEYS = {key: key for key in ("model", "checkpoint")} | {"name": "model_name"}  # of a grid file, to parameters
+TASK_KEYS = {"task": "task", "name": "task_name"}
 FEATURES = "features"  # the name of the extraction among the stamps and logs of a model and task
 
 
@@ -26,7 +28,8 @@ class Entry:
     Parameters
     ----------
     analysis, task, model : str
-        Which notebook, on what; task and model are "summary" for an analysis over all of them.
+        Which notebook, on what, as the book calls them (`files.task_label`, `files.model_label`); task and model are
+        "summary" for an analysis over all of them.
     parameters : dict
         What the grid passes to the notebook.
     """
@@ -48,16 +51,14 @@ class Analysis:
 
     Parameters
     ----------
-    models : dict of str to (str or None)
-        Model names, each with its local checkpoint (a path from the checkout on) if it has one.
-    tasks : list of str
-        Task names.
+    models, tasks : dict of str to dict
+        What the book calls them, each with the parameters of a notebook that stand for it (`MODEL_KEYS`, `TASK_KEYS`).
     parameters : dict
-        What the grid passes to the notebook besides model, task and checkpoint.
+        What the grid passes to the notebook besides those.
     """
 
-    models: Mapping[str, str | None]
-    tasks: list[str]
+    models: Mapping[str, Mapping[str, object]]
+    tasks: Mapping[str, Mapping[str, object]]
     parameters: Mapping[str, object]
 
 
@@ -85,9 +86,10 @@ class Grid:
 
     def _cells(self) -> Iterator[Entry]:
         for name, analysis in self.analyses.items():
-            for task, (model, checkpoint) in itertools.product(analysis.tasks, analysis.models.items()):
-                source = {"model": model, "task": task} | ({"checkpoint": checkpoint} if checkpoint else {})
-                yield Entry(name, task, model, source | dict(analysis.parameters))
+            for (task, of_task), (model, of_model) in itertools.product(
+                analysis.tasks.items(), analysis.models.items()
+            ):
+                yield Entry(name, task, model, {**of_model, **of_task, **analysis.parameters})
 
     def _summaries(self) -> Iterator[Entry]:
         for analysis, fixed in self.after.items():
@@ -141,8 +143,8 @@ def needs_features(analysis: str) -> bool:
 
 def arguments(parameters: Mapping[str, object]) -> str:
     """Return `parameters` as options of ``diffred run``, quoted for a shell."""
-    named = [(f"--{key}", str(parameters[key])) for key in NAMED if key in parameters]
-    others = [("-p", f"{key}={_text(value)}") for key, value in parameters.items() if f"--{key}" not in dict(named)]
+    named = [(f"--{key.replace('_', '-')}", str(parameters[key])) for key in NAMED if key in parameters]
+    others = [("-p", f"{key}={_text(value)}") for key, value in parameters.items() if key not in NAMED]
     return shlex.join(itertools.chain.from_iterable([*named, *others]))
 
 
@@ -152,18 +154,49 @@ def _text(value: object) -> str:
 
 def _analysis(content: Mapping[str, Any], file: str) -> Analysis:
     return Analysis(
-        models=dict(_model(item, file) for item in content["models"] or []),
-        tasks=[str(task) for task in content["tasks"] or []],
+        models=_by_label(content["models"], MODEL_KEYS, label=_label_of_model, file=file),
+        tasks=_by_label(content["tasks"], TASK_KEYS, label=_label_of_task, file=file),
         parameters={key: value for key, value in content.items() if key not in ON},
     )
 
 
-def _model(item: object, file: str) -> tuple[str, str | None]:
+def _by_label(
+    items: Iterable[object] | None,
+    keys: Mapping[str, str],
+    *,
+    label: Callable[[Mapping[str, object]], str],
+    file: str,
+) -> dict[str, Mapping[str, object]]:
+    """Return the parameters of every model or task of a grid file, by what the book calls it."""
+    by_label: dict[str, Mapping[str, object]] = {}
+    for item in items or []:
+        parameters = _named(item, keys, file=file)
+        name = label(parameters)
+        if by_label.setdefault(name, parameters) != parameters:
+            raise InputError(f"expected names of their own in {file}, got {name!r} twice; give one of them a name: ...")
+    return by_label
+
+
+def _named(item: object, keys: Mapping[str, str], *, file: str) -> dict[str, object]:
+    """Return the parameters of a model or task of a grid file, which is a name or a mapping with some of `keys`."""
+    kind = next(iter(keys))
     if isinstance(item, str):
-        return item, None
-    if isinstance(item, dict) and set(item) == {"name", "checkpoint"}:
-        return item["name"], str(item["checkpoint"])
-    raise InputError(f"a model in {file} must be a name or {{name: ..., checkpoint: ...}}, got {item!r}")
+        return {kind: item}
+    if isinstance(item, dict) and kind in item and set(item) <= set(keys):
+        return {keys[key]: value for key, value in item.items()}
+    raise InputError(
+        f"expected a {kind} in {file} to be a name or a mapping with {kind} and any of "
+        f"{', '.join(key for key in keys if key != kind)}, got {item!r}; write it so"
+    )
+
+
+def _label_of_model(of_model: Mapping[str, Any]) -> str:
+    names = {key: of_model.get(key) for key in ("checkpoint", "model_name")}
+    return files.model_label(of_model["model"], **names)
+
+
+def _label_of_task(of_task: Mapping[str, Any]) -> str:
+    return files.task_label(of_task["task"], task_name=of_task.get("task_name"))
 
 
 def _check(grid: Grid) -> None:

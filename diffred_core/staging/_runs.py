@@ -134,7 +134,7 @@ def _recorded_cells(listed: Container[Path]) -> Iterator[GridCell]:
         except InputError:
             parameters = {}
         if (task, model) != (files.SUMMARY, files.SUMMARY):
-            task, model = (str(parameters.get(name, slug)) for name, slug in (("task", task), ("model", model)))
+            task, model = files.labels({"task": task, "model": model} | parameters)
         yield GridCell(path.stem, task, model)
 
 
