@@ -1,5 +1,7 @@
 """Moments in one pass: exact whatever the batches, the offset, the scale or the order."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -248,3 +250,24 @@ def test_features_that_want_gradients_are_taken_as_numbers():
 def test_moments_move_between_devices(device):
     X = skewed(20, 3)
     assert_moments(moments.from_features(X).to(device).to("cpu"), moments.from_features(X), 0)
+
+
+PEAK = """
+import resource, sys, torch
+from diffred_core import moments
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+moments.accumulate([torch.randn(300, 32)])
+d, before = 2048, peak()
+moments.accumulate(torch.randn(512, d) for _ in range(4))
+print((peak() - before) / (8 * d * d))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the peak in KiB")
+def test_streamed_moments_take_the_memory_of_their_three_matrices_and_little_more() -> None:
+    # G, Q and T stay; blocks of rows, their squares and one product in float32 are all that comes on top.
+    run = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
+    assert 3 < float(run.stdout) < 9  # in matrices: 7; 14 where sums, formulas and moments have matrices of their own

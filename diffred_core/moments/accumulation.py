@@ -62,27 +62,30 @@ class LayerSums:
                 self.classes.add(x, y)
 
     def moments(self) -> FeatureMoments:
-        """Return the moments of the rows so far.
+        """Return the moments of all rows, at the end: they take the memory of the sums, which are spent.
 
         Without third-order sums the fourth-order ones stay about the unit's origin, which then has to be the mean.
         """
         sums = self.sums.power_sums()
-        centred, shift = sums.centred()
+        centred, shift = sums.centred(in_place=True)
         if sums.xxy is None:
             centred = replace(centred, xxyy=sums.xxyy)
         return in_features(centred, shift, self.unit, self.classes)
 
 
 def in_features(sums: PowerSums, shift: Tensor, unit: Unit, classes: _ClassTotals | None = None) -> FeatureMoments:
-    """Return centred power sums, summed in `unit` and moved by `shift`, as moments of the features themselves."""
+    """Return centred power sums, summed in `unit` and moved by `shift`, as moments of the features themselves.
+
+    The matrices of `sums` become those of the moments.
+    """
 
     def unscaled(total: Tensor | None, order: int) -> Tensor | None:
-        return None if total is None else total / unit.scale**order
+        return None if total is None else total.div_(unit.scale**order)
 
     return FeatureMoments(
         n=sums.n,
         mean=unit.origin + shift / unit.scale,
-        gram=sums.xy / unit.scale**2,
+        gram=sums.xy.div_(unit.scale**2),
         quartic=unscaled(sums.xxyy, 4),
         cubic=unscaled(sums.xxy, 3),
         class_sums=None if classes is None else unscaled(classes.sums - classes.counts[:, None] * shift, 1),

@@ -89,6 +89,11 @@ def add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
 
 
 def mirrored(total: Tensor) -> Tensor:
-    """Return the symmetric matrix whose upper triangle is that of `total`."""
-    upper = total.triu()
-    return upper + upper.triu(1).T
+    """Make the symmetric matrix whose upper triangle is that of `total` out of it, in place, and return it."""
+    width = max(1, -(-len(total) // (8 * _STRIPS)))
+    for start in range(0, len(total), width):
+        end = start + width
+        corner = total[start:end, start:end]
+        corner.copy_(corner.triu() + corner.triu(1).T)
+        total[end:, start:end] = total[start:end, end:].T
+    return total

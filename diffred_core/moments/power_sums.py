@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+_STRIP_ROWS = 256  # of a matrix that is computed strip by strip, so that the terms of its formula take little memory
 
 
 @dataclass(frozen=True, eq=False)
 class PowerSums:
     """Sums over rows of products of x (p columns) and y (q columns), all float64, about some origin.
 
-    The four of third and fourth order are None where only second moments are wanted.
+    Those of third and fourth order are None where only second moments are wanted. Where y is x, `xyy` is the transpose
+    of `xxy` and not kept a second time.
     """
 
     n: int
@@ -24,45 +28,66 @@ class PowerSums:
     xxy: Tensor | None = None  # (p, q) sum x_i^2 y_j
     xyy: Tensor | None = None  # (p, q) sum x_i y_j^2
     xxyy: Tensor | None = None  # (p, q) sum x_i^2 y_j^2
+    symmetric: bool = False  # y is x
 
     @classmethod
     def of_one(cls, n: int, x: Tensor, xx: Tensor, *, cubic: Tensor | None, quartic: Tensor | None) -> PowerSums:
         """Return the sums where y is x, from ``x (p,)`` and the products ``xx, cubic, quartic (p, p)``."""
-        squares, mirrored = xx.diagonal(), None if cubic is None else cubic.T
-        return cls(n=n, x=x, y=x, xx=squares, yy=squares, xy=xx, xxy=cubic, xyy=mirrored, xxyy=quartic)
+        squares = xx.diagonal().clone()
+        return cls(n=n, x=x, y=x, xx=squares, yy=squares, xy=xx, xxy=cubic, xxyy=quartic, symmetric=True)
 
-    def about(self, dx: Tensor, dy: Tensor) -> PowerSums:
+    def about(self, dx: Tensor, dy: Tensor, *, in_place: bool = False) -> PowerSums:
         """Return the same sums of x - dx and y - dy, exactly: the binomials multiplied out, row sums put in.
 
         For instance ``sum (x_i - d_i)^2 (y_j - e_j) = sum (x_i^2 - 2 d_i x_i + d_i^2) (y_j - e_j)``. Fourth order
-        needs third order, which needs second: that is why the third-order sums are carried at all.
+        needs third order, which needs second: that is why the third-order sums are carried at all. With `in_place`
+        the matrices of these sums become those of the result, which halves the memory; these are then of no use.
         """
-        d, e, n = dx[:, None], dy[None, :], self.n
-        x, y, a, b = self.x[:, None], self.y[None, :], self.xx[:, None], self.yy[None, :]
-        moved: dict[str, Tensor] = {
-            "x": self.x - n * dx,
-            "y": self.y - n * dy,
-            "xx": self.xx - 2 * dx * self.x + n * dx**2,
-            "yy": self.yy - 2 * dy * self.y + n * dy**2,
-            "xy": self.xy - x * e - d * y + n * d * e,
-        }
-        c, p, r, q = self.xy, self.xxy, self.xyy, self.xxyy
-        if p is not None and r is not None and q is not None:
-            moved["xxy"] = p - a * e - 2 * d * c + 2 * d * x * e + d**2 * y - n * d**2 * e
-            moved["xyy"] = r - d * b - 2 * e * c + 2 * e * y * d + e**2 * x - n * e**2 * d
-            moved["xxyy"] = (
-                (q - 2 * e * p - 2 * d * r + 4 * d * e * c)
-                + (e**2 * a + d**2 * b)
-                - 2 * d * e**2 * x
-                - 2 * d**2 * e * y
-                + n * d**2 * e**2
-            )
-        return PowerSums(n, **moved)
+        n = self.n
+        d, x, a = (v[:, None] for v in (dx, self.x, self.xx))
+        e, y, b = (v[None, :] for v in (dy, self.y, self.yy))
+        c, p, q = self.xy, self.xxy, self.xxyy
+        r = p.T if p is not None and self.symmetric else self.xyy
 
-    def centred(self) -> tuple[PowerSums, Tensor]:
-        """Return the sums about the means of x and y, and the mean of x (relative to the present origin)."""
+        moved: dict[str, Tensor] = {}
+        if p is not None and r is not None and q is not None:  # the highest first: each reads the old lower ones
+            moved["xxyy"] = _by_strips(
+                lambda i: (
+                    (q[i] - 2 * e * p[i] - 2 * d[i] * r[i] + 4 * d[i] * e * c[i])
+                    + (e**2 * a[i] + d[i] ** 2 * b)
+                    - 2 * d[i] * e**2 * x[i]
+                    - 2 * d[i] ** 2 * e * y
+                    + n * d[i] ** 2 * e**2
+                ),
+                q,
+                in_place=in_place,
+            )
+            moved["xxy"] = _by_strips(
+                lambda i: p[i] - a[i] * e - 2 * d[i] * c[i] + 2 * d[i] * x[i] * e + d[i] ** 2 * y - n * d[i] ** 2 * e,
+                p,
+                in_place=in_place,
+            )
+            if not self.symmetric:
+                moved["xyy"] = _by_strips(
+                    lambda i: r[i] - d[i] * b - 2 * e * c[i] + 2 * e * y * d[i] + e**2 * x[i] - n * e**2 * d[i],
+                    r,
+                    in_place=in_place,
+                )
+        moved["xy"] = _by_strips(lambda i: c[i] - x[i] * e - d[i] * y + n * d[i] * e, c, in_place=in_place)
+        return PowerSums(
+            n,
+            x=self.x - n * dx,
+            y=self.y - n * dy,
+            xx=self.xx - 2 * dx * self.x + n * dx**2,
+            yy=self.yy - 2 * dy * self.y + n * dy**2,
+            symmetric=self.symmetric,
+            **moved,
+        )
+
+    def centred(self, *, in_place: bool = False) -> tuple[PowerSums, Tensor]:
+        """Return the sums about the means of x and y (see `about`), and the mean of x, from the present origin."""
         mean_x = self.x / self.n
-        return self.about(mean_x, self.y / self.n), mean_x
+        return self.about(mean_x, self.y / self.n, in_place=in_place), mean_x
 
     def combined(self, other: PowerSums, *, sign: int = 1) -> PowerSums:
         """Return the sums over both sets of rows (`sign` -1: without the rows of `other`), same origin."""
@@ -71,4 +96,14 @@ class PowerSums:
         return PowerSums(
             self.n + sign * other.n,
             **{k: torch.add(a, b, alpha=sign) for k, (a, b) in pairs.items() if a is not None and b is not None},
+            symmetric=self.symmetric,
         )
+
+
+def _by_strips(formula: Callable[[slice], Tensor], matrix: Tensor, *, in_place: bool) -> Tensor:
+    """Return a matrix of the shape of `matrix`, or `matrix` itself, with `formula` of its rows in every strip."""
+    result = matrix if in_place else torch.empty_like(matrix)
+    for start in range(0, len(matrix), _STRIP_ROWS):
+        rows = slice(start, start + _STRIP_ROWS)
+        result[rows] = formula(rows)
+    return result

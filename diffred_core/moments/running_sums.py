@@ -63,7 +63,7 @@ class RunningSums:
         self.xy = zeros(*shape)
         self.xxyy = zeros(*shape) if quartic else None
         self.xxy = zeros(*shape) if cubic else None
-        self.xyy = zeros(*shape) if cubic else None
+        self.xyy: Tensor | None = None  # from the first rows on whose y is not x
 
     def add(self, x: Tensor, y: Tensor) -> None:
         """Add the rows of x and y, already in their units."""
@@ -83,11 +83,12 @@ class RunningSums:
             self.y += column_sum(y)
             self.xx += column_sum(x2)
             self.yy += column_sum(y2)
-            if self.xyy is not None:
+            if self.xxy is not None:
+                self.xyy = torch.zeros_like(self.xxy) if self.xyy is None else self.xyy
                 add_product(self.xyy, x, y2)
 
     def power_sums(self) -> PowerSums:
-        """Return what was summed, every entry filled in.
+        """Return what was summed, every entry filled in; the matrices are those that later rows are added to.
 
         Raises
         ------
