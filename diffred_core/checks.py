@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import torch
 from numpy.typing import ArrayLike
@@ -88,3 +88,18 @@ def _as_tensor(values: Tensor | ArrayLike, name: str) -> Tensor:
         raise InputError(
             f"expected {name} as an array of numbers, got {type(values).__name__}; pass a tensor or a NumPy array"
         ) from error
+
+
+def check_same_classes(task: str, classes: Sequence[str], *, other: str, other_classes: Sequence[str]) -> None:
+    """Refuse another task, to be measured with the probes of `task`, if its classes are not those of it by name.
+
+    Raises
+    ------
+    InputError
+        With a class that only one of them has.
+    """
+    if lacking := sorted(set(classes) - set(other_classes)) or sorted(set(other_classes) - set(classes)):
+        raise InputError(
+            f"expected the classes of {task!r} in {other!r}, where its probes are to be measured, but "
+            f"{lacking[0]!r} is in one of them only; measure such a task by transfer"
+        )

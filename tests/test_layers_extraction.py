@@ -10,7 +10,7 @@ import torch
 from tiny_world import MODEL, extract, tiny_backbone, write_checkpoint, write_images
 from torch import Tensor, nn
 
-from diffred_core import backbones, datasets, features, moments
+from diffred_core import backbones, datasets, features, files, moments
 from diffred_core.backbones import Backbone
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
@@ -381,3 +381,21 @@ def test_the_embedded_default_has_sixteen_blocks() -> None:
     assert len(layers) == 17
     assert layers[0] == "blocks.0.0"
     assert layers[-2:] == ("blocks.6.0", "penultimate")
+
+
+def test_other_tasks_are_checked_before_anything_is_extracted(tmp_path: Path) -> None:
+    home = f"folder:{write_images(tmp_path / 'home', classes=('cat', 'dog'))}"
+    away = f"folder:{write_images(tmp_path / 'away', classes=('cat', 'fox'))}"
+    source = features.Source(MODEL, home, checkpoint=write_checkpoint(tmp_path / "w.safetensors"), progress=False)
+    assert [other.task_label for other in source.others(["+noise:1", home], same_classes=True)] == [
+        "folder:home+noise:1",
+        "folder:home",
+    ]
+    assert source.others([away])[0].task_label == "folder:away"  # with probes of its own it may have other classes
+    with pytest.raises(InputError, match=r"expected the classes of 'folder:home' in 'folder:away', .* 'dog' is in one"):
+        source.others(["+noise:1", away], same_classes=True)
+    with pytest.raises(InputError, match="unknown task 'digit'"):
+        source.others(["digit"])
+    with pytest.raises(InputError, match="expected a task of images for features by layer"):
+        source.others(["embeddings:mine.npz"])
+    assert not list(files.runs_root().rglob("manifest.json"))

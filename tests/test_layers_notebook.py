@@ -40,7 +40,7 @@ def executed(tmp_path_factory):
         patch.setenv("DIFFRED_RUNS", str(folder / "runs"))
         patch.setenv("OMP_NUM_THREADS", "1")
         papermill.execute_notebook(TEMPLATE, output, parameters=parameters, progress_bar=False, kernel_name="python3")
-        table = files.table_path(parameters["task"], MODEL, "layers")
+        table = files.table_path(*files.labels(parameters), "layers")
     return output, table, parameters
 
 
@@ -70,7 +70,7 @@ def test_the_table_names_what_it_was_made_from(executed):
     _, path, parameters = executed
     table, said = results.read(path), results.read_provenance(path)
     assert set(table["method"]) == {"in_distribution", "transfer", "shift", "full", "random"}
-    assert f"{parameters['task']}+contrast:5" in set(table["task"])
+    assert "folder:home+contrast:5" in set(table["task"])
     assert said["parameters"]["layers"] == ["blocks.?", "penultimate"]
     assert len(said["feature_keys"]) == 3 + 3 + 2  # a shifted task has no training rows
     assert len(set(said["feature_keys"].values())) == 8
@@ -89,3 +89,8 @@ def test_the_template_is_stripped_short_and_says_how_to_read_it():
     prose = "\n".join("".join(cell["source"]) for cell in cells(TEMPLATE, "markdown"))
     assert "**Question.**" in prose
     assert "**How to read it.**" in prose
+
+
+def test_the_default_shifts_fit_any_reference():
+    # a task by name has the classes of few others, and would be refused with any of them as reference
+    assert all(name.startswith("+") for name in notebook_parameters.read_parameters(TEMPLATE)["shifted_tasks"].default)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from diffred_core import datasets, files, moments
 from diffred_core.backbones import Backbone, to_tensor
+from diffred_core.checks import check_same_classes
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
 from diffred_core.features._embeddings import PREFIX, read_embeddings
@@ -103,6 +104,30 @@ class Source:
             task_name = self.task_name and self.task_name + task
             return replace(self, task=self.task + task, task_name=task_name)
         return replace(self, task=task, task_name=None)
+
+    def others(self, tasks: Sequence[str], *, same_classes: bool = False) -> list[Source]:
+        """Return the sources of other tasks (`of_task`), each read as far as its labels, before features are computed.
+
+        Parameters
+        ----------
+        tasks : sequence of str
+            As `of_task` takes them.
+        same_classes : bool
+            Whether their classes must be those of this task, whose probes are to be measured there.
+
+        Raises
+        ------
+        InputError
+            If a task cannot be found, read or downloaded, or has other classes.
+        """
+        sources = [self.of_task(task) for task in tasks]
+        for source in sources:
+            source._refuse_embeddings(ONE_LAYER)
+            dataset = source._dataset
+            if same_classes:
+                classes = {"classes": self._dataset.classes, "other_classes": dataset.classes}
+                check_same_classes(self.task_label, other=source.task_label, **classes)
+        return sources
 
     def load(self, layer: str = PENULTIMATE) -> TaskFeatures:
         """Return the features of one layer, extracting what is not kept yet.

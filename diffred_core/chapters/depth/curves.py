@@ -12,6 +12,7 @@ from torch import Tensor
 
 from diffred_core import intervals, linear_probe, tunnel
 from diffred_core.chapters.depth import names
+from diffred_core.checks import check_same_classes
 from diffred_core.errors import InputError
 from diffred_core.linear_probe import LayerProbes
 from diffred_core.results.rows import Row
@@ -238,12 +239,7 @@ def _curve(
 
 def _places(source: TaskFeatures, other: TaskFeatures) -> Tensor:
     """Return the class of `source` that every class of `other` is, by name."""
-    if set(source.classes) != set(other.classes):
-        lacking = sorted(set(source.classes) - set(other.classes)) or sorted(set(other.classes) - set(source.classes))
-        raise InputError(
-            f"expected the classes of {source.task!r} in {other.task!r}, where its probes are to be measured, but "
-            f"{lacking[0]!r} is in one of them only; measure such a task by transfer"
-        )
+    check_same_classes(source.task, source.classes, other=other.task, other_classes=other.classes)
     device = next(iter(other.splits.values()))[1].device
     return torch.tensor([source.classes.index(name) for name in other.classes], device=device)
 
