@@ -77,7 +77,7 @@ def test_fragment_has_the_figure_of_the_runs_on_disk(tmp_path, monkeypatch, tabl
     staged = finding(find_runs([entry]))
     assert set(staged) == {"_generated/finding.md", "_generated/finding.png"}
     text = staged["_generated/finding.md"].decode()
-    assert ":alt: Dot chart of accuracy with a random 20 % of the features" in text
+    assert ':alt: "Dot chart of accuracy with a random 20 % of the features' in text
     assert "20 of 100 dimensions" in text
 
 

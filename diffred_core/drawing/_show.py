@@ -14,6 +14,7 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Text
 from PIL import Image
 
 from diffred_core.errors import InputError
@@ -143,9 +144,11 @@ def picture(canvas: Canvas, *, alt: str) -> HTML:
 def png(canvas: Canvas) -> bytes:
     """Return a drawn figure as a small PNG on white; the same figure gives the same bytes.
 
-    256 colours are enough for lines and bands and make a quarter of the size.
+    256 colours are enough for lines and bands and make a quarter of the size. A name with dollar signs is no formula.
     """
     large, small = BytesIO(), BytesIO()
+    for words in canvas.findobj(Text):
+        words.set_parse_math(False)
     canvas.savefig(large, format="png", dpi=2 * DPI, facecolor="white")
     with Image.open(large) as image:
         image.convert("RGB").quantize(256).save(small, format="PNG", optimize=True)

@@ -12,7 +12,7 @@ from diffred_core import files, results
 from diffred_core.chapters.random_subsets import across
 from diffred_core.drawing import Figure, png
 from diffred_core.drawing.speed import speed
-from diffred_core.staging._markdown import table
+from diffred_core.staging._markdown import option, plain, table
 from diffred_core.staging._runs import CellRun
 
 FINDING = "subset_probes"  # the analysis that has it
@@ -47,7 +47,7 @@ def finding(runs: Sequence[CellRun]) -> dict[str, bytes]:
     kept = across.kept()
     pairs = kept.summary(pd.concat(tables, ignore_index=True))
     picture, alt = draw(kept, pairs)
-    figure = f"```{{figure}} /_generated/finding.png\n:alt: {alt}\n:width: 100%\n\n{_caption(pairs)}\n```\n"
+    figure = f"```{{figure}} /_generated/finding.png\n:alt: {option(alt)}\n:width: 100%\n\n{_caption(pairs)}\n```\n"
     return {"_generated/finding.md": f"{sentence(pairs)}\n\n{figure}".encode(), "_generated/finding.png": picture}
 
 
@@ -62,8 +62,9 @@ def sentence(pairs: pd.DataFrame) -> str:
     )
     return (
         f"**A random {share} of the dimensions keeps {kept.mean():.1f} % of the full layer's test accuracy**{spread}. "
-        f"The {'largest ' if spread else ''}loss, {worst['model']} on {worst['task']}, is {100 * worst['gap']:.1f} "
-        f"points ({100 * worst['level']:g} % interval {100 * worst['gap_low']:.1f} to {100 * worst['gap_high']:.1f}, "
+        f"The {'largest ' if spread else ''}loss, {plain(worst['model'])} on {plain(worst['task'])}, is "
+        f"{100 * worst['gap']:.1f} points ({100 * worst['level']:g} % interval {100 * worst['gap_low']:.1f} to "
+        f"{100 * worst['gap_high']:.1f}, "
         "paired bootstrap over subsets and test images)."
     )
 
@@ -96,11 +97,10 @@ def _section(name: str, rows: pd.DataFrame, alt: str, *, script: Path) -> str:
         [f"{v:.4g}" if isinstance(v, float) else str(v) for v in row[list(_COLUMNS)]] for _, row in rows.iterrows()
     )
     facts = "\n".join(f"- {fact}" for fact in dict.fromkeys(rows["facts"].dropna()))
-    alt = alt.replace('"', "'")
     return (
         f"## {name.replace('_', ' ').capitalize()}\n\n{title}\n\n"
         f"Machine: {'; '.join(dict.fromkeys(rows['machine']))}.\n\n"
-        f"```{{image}} ../_generated/benchmark-{name}.png\n:alt: {alt}\n```\n\n"
+        f"```{{image}} ../_generated/benchmark-{name}.png\n:alt: {option(alt)}\n```\n\n"
         f"{table([column.replace('_', ' ') for column in _COLUMNS], cells)}\n\n{facts}\n\n"
         f"{{download}}`Table as CSV <../downloads/benchmarks/{name}.csv>`\n"
     )

@@ -1,8 +1,13 @@
-"""Markdown: a table, and a NumPy-style docstring as prose with one definition list for each section."""
+"""Markdown: names and messages as the text that they are, a table, and a NumPy-style docstring as prose.
+
+What comes from outside (a model, a task, a class, a value, a message) passes through `plain`, `code`, `fenced` or
+`option` before it stands in a page, and nowhere else: then it is text, whatever it holds.
+"""
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,12 +15,38 @@ _SECTION = re.compile(r"^(?P<name>[A-Z][A-Za-z ]+)\n-{3,}\s*$", re.MULTILINE)
 _ROLE = re.compile(r":[a-z:]+:`~?([^`<]+?)(?: <[^>]*>)?`")
 _MATH = re.compile(r":math:`([^`]+)`")
 _SPECIAL = re.compile(r"([\\*_\[\]<>|$#])")
+_PIPE = re.compile(r"(?<!\\)\|")  # one that is escaped already stays as it is
+_MARKUP = re.compile(r"[\\`*\[\]<>|$#&~{}^]|(?<!\w)_|_(?!\w)")
 _LISTS = {"Parameters", "Returns", "Yields", "Raises", "Attributes", "Other Parameters", "Warns"}
 
 
+def plain(value: object) -> str:
+    """Return `value` as running text on one line: nothing of it is read as Markdown, HTML, a role or a formula."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(str(value).split()))
+
+
+def code(value: object) -> str:
+    """Return `value` on one line in a fixed-width font, within more backticks than it holds."""
+    text = " ".join(str(value).split())
+    ticks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    gap = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{ticks}{gap}{text}{gap}{ticks}" if text else ""
+
+
+def fenced(text: str, language: str) -> str:
+    """Return the lines of `text` as a block of `language`, within a longer fence than any that it holds."""
+    ticks = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{ticks}{language}\n{text}\n{ticks}"
+
+
+def option(text: str) -> str:
+    """Return `text` as the value of a directive's option, such as ``:alt:``."""
+    return json.dumps(" ".join(text.split()), ensure_ascii=False)
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; what would end a cell is escaped."""
-    lines = (" | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in row) for row in rows)
+    """Return a table of cells in Markdown; what would end a cell is escaped."""
+    lines = (" | ".join(_PIPE.sub(r"\|", cell).replace("\n", " ") for cell in row) for row in rows)
     return "\n".join([f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", *(f"| {line} |" for line in lines)])
 
 

@@ -10,6 +10,7 @@ from diffred_core import files, results
 from diffred_core.errors import InputError
 from diffred_core.running import arguments
 from diffred_core.running.notebook_parameters import read_parameters
+from diffred_core.staging._markdown import code, fenced, plain
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun
 
@@ -42,7 +43,7 @@ def run_page(run: CellRun, project: Project) -> bytes:
     """Return the executed notebook of `run` as a page of the book, in nbformat 4 JSON."""
     title, question = heading(run.notebook, name=f"notebooks/{run.record.template}")
     head = {
-        "title": f"# {title}" if run.cell.is_summary else f"# {title}: {run.cell.title}",
+        "title": f"# {title}" if run.cell.is_summary else f"# {title}: {plain(run.cell.title)}",
         "question": question,
         "provenance": _provenance(run, project),
     }
@@ -75,15 +76,15 @@ def _provenance(run: CellRun, project: Project) -> str:
     warning = ""
     if run.state != "good":
         what = "out of date" if run.state == "stale" else "not the last attempt"
-        warning = f":::{{warning}}\nThis page is {what}. {run.reason}\n:::\n\n"
+        warning = f":::{{warning}}\nThis page is {what}. {plain(run.reason)}\n:::\n\n"
     outputs = [output for cell in run.notebook["cells"] for output in cell.get("outputs", ())]
     messages = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr").strip()
-    printed = f"\nWarnings and messages of the run:\n\n```text\n{messages}\n```\n" if messages else ""
+    printed = f"\nWarnings and messages of the run:\n\n{fenced(messages, 'text')}\n" if messages else ""
     fields = "\n".join(f":{name}: {value}" for name, value in _facts(run, project).items() if value)
     return (
         f"{warning}:::{{admonition}} What produced this page\n:class: note dropdown provenance\n\n"
         f"{fields}\n{printed}:::\n\n"
-        f"Download: {', '.join(links)}. Make it again:\n\n```console\n$ {_command(run)}\n```"
+        f"Download: {', '.join(links)}. Make it again:\n\n{fenced(f'$ {_command(run)}', 'console')}"
     )
 
 
@@ -94,11 +95,11 @@ def _facts(run: CellRun, project: Project) -> dict[str, str]:
     return {
         "Template": f"[{template}]({project.source(template, commit=record.commit)})",
         "Commit": project.describe(record.commit, record.dirty),
-        "Parameters": ", ".join(f"`{name} = {value!r}`" for name, value in record.parameters.items()),
-        "Features": ", ".join(f"{split} `{key[:16]}`" for split, key in keys.items()),
-        "Versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
-        "Device": f"{record.device or 'unknown'}, {record.threads} threads",
-        "Time": f"{record.seconds:.1f} s, finished {record.finished}",
+        "Parameters": ", ".join(code(f"{name} = {value!r}") for name, value in record.parameters.items()),
+        "Features": ", ".join(f"{plain(split)} {code(key[:16])}" for split, key in keys.items()),
+        "Versions": plain(", ".join(f"{name} {version}" for name, version in record.versions.items())),
+        "Device": f"{plain(record.device or 'unknown')}, {record.threads} threads",
+        "Time": f"{record.seconds:.1f} s, finished {plain(record.finished)}",
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from diffred_core import files
 from diffred_core.running.notebook_parameters import read_parameters
-from diffred_core.staging._markdown import table
+from diffred_core.staging._markdown import code, plain, table
 from diffred_core.staging._page import heading
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun, by_analysis
@@ -26,11 +26,12 @@ def overview_page(runs: Sequence[CellRun]) -> str:
     shown = next(run for run in runs if run.has_page)
     title, question = heading(shown.notebook, name=f"notebooks/{shown.record.template}")
     template = files.template_path(shown.cell.analysis)
-    parameters = ""
+    listed = ""
     if template.is_file():
-        rows = ((f"`{p.name}`", f"`{p.kind}`", f"`{p.default!r}`", p.help) for p in read_parameters(template).values())
-        parameters = f"## Parameters\n\n{table(('name', 'type', 'default', 'meaning'), rows)}\n\n"
-    return f"# {title}\n\n{question}\n\n## Runs\n\n{_states(runs)}\n\n{parameters}"
+        parameters = read_parameters(template).values()
+        rows = ((code(p.name), code(p.kind), code(repr(p.default)), plain(p.help)) for p in parameters)
+        listed = f"## Parameters\n\n{table(('name', 'type', 'default', 'meaning'), rows)}\n\n"
+    return f"# {title}\n\n{question}\n\n## Runs\n\n{_states(runs)}\n\n{listed}"
 
 
 def status_page(runs: Sequence[CellRun]) -> str:
@@ -47,9 +48,10 @@ def _states(runs: Iterable[CellRun]) -> str:
 
 
 def _state(run: CellRun) -> tuple[str, ...]:
-    model = f"[{run.cell.model}](../{run.cell.page}.ipynb)" if run.has_page else run.cell.model
+    task, model = plain(run.cell.task), plain(run.cell.model)
+    linked = f"[{model}](../{run.cell.page}.ipynb)" if run.has_page else model
     seconds = f"{run.record.seconds:.1f}" if run.record else ""
-    return run.cell.task, model, _badge(run.state), seconds, run.reason.replace("<", r"\<")
+    return task, linked, _badge(run.state), seconds, plain(run.reason)
 
 
 def provenance_table(runs: Sequence[CellRun], project: Project) -> str:
@@ -62,10 +64,10 @@ def provenance_table(runs: Sequence[CellRun], project: Project) -> str:
 
 def _provenance(run: CellRun, project: Project) -> tuple[str, ...]:
     record = run.record
-    page = f"[{run.cell.analysis}: {run.cell.title}](../{run.cell.page}.ipynb)"
+    page = f"[{plain(f'{run.cell.analysis}: {run.cell.title}')}](../{run.cell.page}.ipynb)"
     commit = (project.link(record.commit) + ("\\*" if record.dirty else "")) if record.commit else "unknown"
     digests = (f"`{digest[:12]}`" for digest in (record.template_sha256, record.code_sha256))
-    return page, commit, record.device or "unknown", f"{record.seconds:.1f}", *digests
+    return page, commit, plain(record.device or "unknown"), f"{record.seconds:.1f}", *digests
 
 
 def _badge(state: str) -> str:
