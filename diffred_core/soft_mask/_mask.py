@@ -231,7 +231,9 @@ def _debiased(R: Tensor, kind: str, n_shot: int | None) -> Tensor:
 
 def _clamped(R: Tensor, kind: str, magnitude: Tensor | None, clamp: float) -> Tensor:
     if kind != "mmc" or not clamp > 0:
-        raise InputError(f"clamp: expected a number above 0 and kind 'mmc' with it, got {clamp} and {kind!r}")
+        raise InputError(
+            f"clamp: expected a number above 0 and kind 'mmc' with it, got {clamp} and {kind!r}; leave it out"
+        )
     weight = safe_ratio(torch.nn.functional.normalize(R, dim=-1), _companion("magnitude", magnitude, kind, R))
     return torch.where(weight > clamp, 1.0, weight)
 
