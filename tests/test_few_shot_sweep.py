@@ -232,6 +232,9 @@ def test_every_mask_stands_in_a_table_with_its_own_gain_interval_and_wins(table)
     assert set(zip(shown["centroid"], shown["shots"], strict=True)) == {
         (centroid, n_shot) for centroid in ("Euclidean", "cosine") for n_shot in (1, 5)
     }
+    first = shown[(shown["centroid"] == "Euclidean") & (shown["shots"] == 1) & (shown["importance by"] == "views")]
+    assert first["mask"].tolist() == [names.MASKS[kind] for kind in names.MASKS]
+    assert shown["centroid"].tolist() == sorted(shown["centroid"])
     line = shown[(shown["centroid"] == "cosine") & (shown["shots"] == 5) & (shown["importance by"] == "views")]
     line = line.set_index("mask").loc["R / spread"]
     where = {"probe": "centroid_cosine", "n_shot": 5, "n_way": 3, "split": "pool", "label": "estimated_views"}

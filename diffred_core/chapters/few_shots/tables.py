@@ -79,7 +79,7 @@ def _released(table: pd.DataFrame) -> pd.DataFrame:
 
 def _by_mask(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Return gain over no mask and over the control (points) and wins (%) of masks, columns in words."""
-    gains = results.summarize(rows, by, metric="gain")
+    gains = results.summarize(rows, by, metric="gain").sort_values(by, key=_places, kind="stable")
     others = {
         metric: results.summarize(rows, by, metric=metric).set_index(by)["mean"]
         for metric in ("win_rate", "over_control")
@@ -92,6 +92,12 @@ def _by_mask(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     shown = joined.rename(columns=COLUMNS)
     shown.attrs |= _level(gains)
     return shown
+
+
+def _places(column: pd.Series) -> pd.Series:
+    """Return where the names of a column stand among its `WORDS`, those of other columns as they are."""
+    places = {name: place for place, name in enumerate(WORDS.get(str(column.name), {}))}
+    return column.map(places) if places else column
 
 
 def recovered(margin: float = MARGIN) -> Table:
