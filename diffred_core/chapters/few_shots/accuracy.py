@@ -177,12 +177,11 @@ def _masks(setting: Setting, basis: str, kinds: Sequence[str]) -> Masks:
 
 
 def _mask(setting: Setting, basis: str, kind: str) -> Tensor:
-    known = setting.statistics(basis)
-    # no mask depends on the scale of the features but by the clamp, which is meant for rows of length 1
-    magnitude = known.magnitude / setting.data.X.norm(dim=-1).mean()
-    companions = {"spread": known.spread, "magnitude": magnitude, "n_shot": setting.episodes.n_shot}
-    options = {"fraction": names.UPPER_FRACTION, "kind": kind} | names.VARIANTS.get(kind, {})
-    return soft_mask.mask(setting.importance(basis), **companions, **options)
+    known, options = setting.statistics(basis), {"kind": kind} | names.VARIANTS.get(kind, {})
+    # only the clamp depends on the scale of the features: it is meant for rows of length 1
+    length = setting.data.X.norm(dim=-1).mean() if "clamp" in options else 1.0
+    companions = {"spread": known.spread, "magnitude": known.magnitude / length, "n_shot": setting.episodes.n_shot}
+    return soft_mask.mask(setting.importance(basis), **companions, fraction=names.UPPER_FRACTION, **options)
 
 
 def _stacked(masks: Masks) -> Tensor:
