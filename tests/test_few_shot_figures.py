@@ -103,10 +103,26 @@ def test_masks_stand_at_their_gain_on_their_row(summaries):
     ax = FIGURES.masks.plot(summaries["masks"])
     names = [text.get_text() for text in ax.get_yticklabels()]
     assert "1 / spread (control), views" in names
-    plain = summaries["masks"].query("label == 'original' and method == 'mask_sqrt_views'")["mean"].item()
+    sqrt = summaries["masks"].query("label == 'estimated_views' and method == 'mask_sqrt'").set_index("probe")["mean"]
+    plain = sqrt["centroid_euclidean"]
     points = np.concatenate([container.lines[0].get_xydata() for container in ax.containers])
     place = names.index("square root of R, views")
     assert any(x == pytest.approx(plain) and abs(y - place) < 0.3 for x, y in points)
+
+
+def test_rows_of_masks_and_importances_stand_by_what_importance_rests_on(summaries):
+    masks = [text.get_text() for text in FIGURES.masks.plot(summaries["masks"]).get_yticklabels()]
+    assert masks[:2] == ["simple transformation", "R, views"]
+    bases = [name.rpartition(", ")[2] for name in masks[1:]]
+    assert bases == sorted(bases, key=["views", "shots alone", "oracle"].index)
+    ranks = [text.get_text() for text in FIGURES.agreement.plot(summaries["agreement"]).get_yticklabels()]
+    assert ranks[-2:] == ["estimated, with views, shrunk", "estimated, shots alone, shrunk"]
+    assert "oracle, other images" in ranks
+
+
+def test_the_bridge_states_the_level_of_its_intervals(summaries):
+    ax = FIGURES.bridge.plot(summaries["bridge"].assign(level=0.9))
+    assert ax.get_title(loc="left") == "ridge probes; bands: 90 % intervals"
 
 
 def test_a_mixture_of_settings_is_refused(summaries):

@@ -14,7 +14,7 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from synthetic_task import make_task
 
-from diffred_core import few_shot, results
+from diffred_core import few_shot, results, soft_mask
 from diffred_core.chapters import few_shots
 from diffred_core.chapters.few_shots import names, reasons
 from diffred_core.chapters.random_subsets.sweep_probes import probes
@@ -108,16 +108,152 @@ def test_masks_multiply_support_and_query(pool, views, table):
         seen = np.concatenate([every[i].reshape(-1, 40) for i in support])
         labels = np.repeat(np.arange(3), 4)
         R = oracle_importance(seen, labels, [0, 1, 2])
-        control = 1 / np.mean([seen[labels == c].std(0, ddof=1) for c in range(3)], axis=0)
+        spread = np.mean([seen[labels == c].std(0, ddof=1) for c in range(3)], axis=0)
+        control = 1 / np.maximum(spread, names.SPREAD_FLOOR * np.sort(spread)[19])  # the lower median of 40
         plain = slow_accuracy(X, episodes, e, np.arange(40))
         masked = slow_accuracy(X, episodes, e, np.arange(40), R / R.max())
         gains.append(masked - plain)
         over.append(masked - slow_accuracy(X, episodes, e, np.arange(40), control / control.max()))
-    where = {"method": "mask_importance_views", "probe": "centroid_euclidean", "n_shot": 1, "n_way": 3}
-    assert value(table, **where, label="original", metric="gain") == pytest.approx(np.mean(gains))
-    assert value(table, **where, label="original", metric="over_control") == pytest.approx(np.mean(over))
+    where = {"method": "mask_importance", "probe": "centroid_euclidean", "n_shot": 1, "n_way": 3}
+    where["label"] = "estimated_views"
+    assert value(table, **where, metric="gain") == pytest.approx(np.mean(gains))
+    assert value(table, **where, metric="over_control") == pytest.approx(np.mean(over))
     wins = np.mean([1.0 if gain > 0 else 0.5 if gain == 0 else 0.0 for gain in gains])
-    assert value(table, **where, label="original", metric="win_rate") == pytest.approx(wins)
+    assert value(table, **where, metric="win_rate") == pytest.approx(wins)
+
+
+def masked_accuracies(source, basis_of, kinds, *, n_shot):
+    """Accuracy of every episode with every mask by `basis_of(setting)`, kind by kind, each in a pass of its own."""
+    X, episodes = source[0], episodes_of(source, n_shot)
+    known = basis_of(episodes)
+    R = soft_mask.importance(known)
+    curves = {}
+    for kind in kinds:
+        options = {"kind": kind} | names.VARIANTS.get(kind, {})
+        magnitude = known.magnitude / X.norm(dim=1).mean()
+        weights = soft_mask.mask(R, spread=known.spread, magnitude=magnitude, n_shot=n_shot, **options)
+        curves[kind] = few_shot.centroid_curve(X, episodes, torch.arange(40), [40], mask=weights)[:, 0].numpy()
+    return curves, few_shot.centroid_curve(X, episodes, torch.arange(40), [40])[:, 0].numpy()
+
+
+def test_the_best_mask_is_chosen_on_one_half_and_measured_on_the_other(pool, views, table):
+    kinds = (*names.RECONSTRUCTIONS, names.CONTROL_MASK)
+    assert set(kinds) == set(names.MASKS) - {"hard"}
+    known = rows(table, probe="centroid_euclidean", n_shot=5, n_way=3, label="estimated_views", metric="best_gain")
+    curves, plain = masked_accuracies(
+        pool.data, lambda episodes: soft_mask.episode_statistics(pool.data[0], episodes, views=views), kinds, n_shot=5
+    )
+    best = max(names.RECONSTRUCTIONS, key=lambda kind: curves[kind][:6].mean())
+    assert known["method"].item() == f"mask_{best}"
+    gain = curves[best][6:] - plain[6:]
+    assert known["value"].item() == pytest.approx(gain.mean())
+    assert known["sd"].item() == pytest.approx(gain.std(ddof=1))
+    assert known["n"].item() == 6
+    where = {"probe": "centroid_euclidean", "n_shot": 5, "n_way": 3, "label": "estimated_views"}
+    over = curves[best][6:] - curves[names.CONTROL_MASK][6:]
+    assert value(table, **where, metric="best_over_control") == pytest.approx(over.mean())
+    wins = (gain > 0) + (gain == 0) / 2
+    assert value(table, **where, metric="best_win_rate") == pytest.approx(wins.mean())
+
+
+def test_masks_that_mean_nothing_have_no_gain_where_the_best_is_judged_on_other_episodes():
+    """Of seven masks of data without signal one looks best where it was chosen; on the other half it does not."""
+    task = make_task(n_samples=(80, 40, 40), shuffled=True)
+    pool = few_shots.draw_pool(task, n_per_class=14, n_query=5)
+    options = {**QUICK, "n_episodes": 600, "heads": (), "more_shots": (), "ways": ()}
+    table = few_shots.episodes(pool, fractions=(0.2, 1.0), shots=(5,), **options)
+    best = rows(table, probe="centroid_euclidean", label="estimated_shots", metric="best_gain")
+    judged = results.summarize(best, ["label"], metric="best_gain", level=0.99).iloc[0]
+    assert judged["low"] < 0 < judged["high"] + 0.01
+    # the control: the oracle sees the queries, and gains on either half
+    leaky = rows(table, probe="centroid_euclidean", label="oracle_all", metric="best_gain")
+    assert results.summarize(leaky, ["label"], metric="best_gain", level=0.99).iloc[0]["low"] > 0.02
+
+
+def released_episode(X, y, episodes, e, clamp):
+    """The released code, one binary task: rows of length 1, r / MMC, rows of length 1 again, cosine."""
+    Z = X / np.linalg.norm(X, axis=1, keepdims=True)
+    a, b = (Z[y == c] for c in episodes.classes[e].tolist())
+    r = 2 * abs(a.mean(0) - b.mean(0)) / (a.std(0, ddof=1) + b.std(0, ddof=1))
+    mmc = (len(a) * abs(a).mean(0) + len(b) * abs(b).mean(0)) / (len(a) + len(b))
+    scale = r / np.linalg.norm(r) / mmc
+    scale[scale > clamp] = 1.0
+    right = []
+    for weights in (np.ones_like(scale), scale):
+        unit = Z * weights / np.linalg.norm(Z * weights, axis=1, keepdims=True)
+        centres = np.stack([unit[support].mean(0) for support in episodes.support[e].numpy()])
+        scores = (
+            unit[episodes.query[e].flatten().numpy()] @ (centres / np.linalg.norm(centres, axis=1, keepdims=True)).T
+        )
+        right.append((scores.argmax(1) == np.repeat(np.arange(2), episodes.n_query)).mean())
+    return right
+
+
+@pytest.mark.parametrize("n_shot", [1, 5])
+@pytest.mark.parametrize(("kind", "clamp"), [("mmc", np.inf), ("mmc_clamped", 1.5)])
+def test_the_released_oracle_is_the_released_code_pair_by_pair(task, monkeypatch, kind, clamp, n_shot):
+    monkeypatch.setitem(names.VARIANTS, "mmc_clamped", {"kind": "mmc", "clamp": clamp})
+    draw = torch.Generator().manual_seed(0)
+    noisy = {name: (X + 4 * torch.randn(X.shape, generator=draw), y) for name, (X, y) in task.splits.items()}
+    pool = few_shots.draw_pool(replace(task, splits=noisy), n_per_class=14, n_query=5)
+    X, y = (part.numpy() for part in pool.whole)
+    episodes = episodes_of(pool.whole, n_shot, n_way=2)
+    plain, scaled = np.array([released_episode(X, y, episodes, e, clamp) for e in range(12)]).T
+    options = {**QUICK, "more_shots": (), "ways": (), "shots": (n_shot,), "heads": (), "masks": ()}
+    table = few_shots.episodes(pool, fractions=FRACTIONS, **options)
+    where = {"probe": "centroid_cosine", "n_way": 2, "split": "all", "n_shot": n_shot}
+    assert value(table, **where, method="no_mask", metric="accuracy") == pytest.approx(plain.mean())
+    assert value(table, **where, method=f"mask_{kind}", metric="gain") == pytest.approx((scaled - plain).mean())
+    assert value(table, "sd", **where, method=f"mask_{kind}", metric="gain") == pytest.approx(
+        (scaled - plain).std(ddof=1)
+    )
+    assert (scaled != plain).any()
+    shown = few_shots.tables.released.summary(table).set_index("mask")
+    assert shown.loc[names.MASK_METHODS[f"mask_{kind}"], "gain"] == pytest.approx(100 * (scaled - plain).mean())
+    assert shown["accuracy of none"].tolist() == pytest.approx([100 * plain.mean()] * 2)
+
+
+def test_the_clamp_changes_what_it_is_for(pool):
+    """With a clamp below all weights but the smallest the mask is nearly none; with one above all it is the mask."""
+    X, episodes = pool.data[0], episodes_of(pool.data, 5)
+    known = soft_mask.oracle_statistics(*pool.data, episodes)
+    R, magnitude = soft_mask.importance(known), known.magnitude / X.norm(dim=1).mean()
+    weights = {
+        clamp: soft_mask.mask(R, kind="mmc", magnitude=magnitude, clamp=clamp) for clamp in (None, 1e-6, 0.8, 1e6)
+    }
+    torch.testing.assert_close(weights[1e6], weights[None])
+    assert torch.equal(weights[1e-6], torch.ones_like(R))
+    assert not torch.allclose(weights[0.8], weights[None])
+
+
+def test_every_mask_stands_in_a_table_with_its_own_gain_interval_and_wins(table):
+    shown = few_shots.tables.masks.summary(table)
+    assert set(shown["mask"]) == set(names.MASK_METHODS.values())
+    assert set(zip(shown["centroid"], shown["shots"], strict=True)) == {
+        (centroid, n_shot) for centroid in ("Euclidean", "cosine") for n_shot in (1, 5)
+    }
+    first = shown[(shown["centroid"] == "Euclidean") & (shown["shots"] == 1) & (shown["importance by"] == "views")]
+    assert first["mask"].tolist() == [names.MASKS[kind] for kind in names.MASKS]
+    assert shown["centroid"].tolist() == sorted(shown["centroid"])
+    line = shown[(shown["centroid"] == "cosine") & (shown["shots"] == 5) & (shown["importance by"] == "views")]
+    line = line.set_index("mask").loc["R / spread"]
+    where = {"probe": "centroid_cosine", "n_shot": 5, "n_way": 3, "split": "pool", "label": "estimated_views"}
+    for metric, column in (("gain", "gain"), ("win_rate", "wins (%)"), ("over_control", "over control")):
+        assert line[column] == pytest.approx(100 * value(table, **where, method="mask_scaled", metric=metric))
+    assert line["low"] < line["gain"] < line["high"]
+    assert "95 % interval over episodes" in few_shots.tables.masks.caption(shown)
+    assert "at least 100 % of the median one" in few_shots.tables.masks.caption(shown)
+
+
+@pytest.mark.parametrize("name", ["masks", "released", "left_out", "mask_by_prototypes"])
+def test_captions_state_the_level_of_their_intervals(table, monkeypatch, name):
+    shown = getattr(few_shots.tables, name)
+    assert "95 % interval" in shown.caption(shown.summary(table))
+    summarize = results.summarize
+    monkeypatch.setattr(results, "summarize", lambda *args, **options: summarize(*args, **options, level=0.8))
+    narrow = shown.summary(table)
+    assert "80 % interval" in shown.caption(narrow)
+    assert "95 %" not in shown.caption(narrow)
 
 
 def test_prototypes_of_views_are_compared_with_no_mask_at_the_same_prototypes(pool, views, table):
@@ -129,14 +265,15 @@ def test_prototypes_of_views_are_compared_with_no_mask_at_the_same_prototypes(po
         queries = X[episodes.query[e].flatten().numpy()]
         nearest = ((queries[:, None] - centres) ** 2).sum(-1).argmin(1)
         found.append((nearest == np.repeat(np.arange(3), 5)).mean())
-    where = {"method": "no_mask", "probe": "centroid_euclidean", "n_shot": 1, "n_way": 3, "metric": "accuracy"}
-    assert value(table, **where, label="views") == pytest.approx(np.mean(found))
-    assert value(table, **where, label="views") != value(table, **where, label="original")
+    where = {"method": "no_mask", "n_shot": 1, "n_way": 3, "split": "pool", "metric": "accuracy"}
+    moved = {"probe": "centroid_euclidean_views"}
+    assert value(table, **where, **moved) == pytest.approx(np.mean(found))
+    assert value(table, **where, **moved) != value(table, **where, probe="centroid_euclidean")
     plain = np.array([slow_accuracy(X, episodes, e, np.arange(40)) for e in range(12)])
     gain = np.array(found) - plain
     where["metric"] = "gain"
-    assert value(table, **where, label="views") == pytest.approx(gain.mean())
-    assert value(table, "sd", **where, label="views") == pytest.approx(gain.std(ddof=1))
+    assert value(table, **where, **moved) == pytest.approx(gain.mean())
+    assert value(table, "sd", **where, **moved) == pytest.approx(gain.std(ddof=1))
 
 
 def test_mask_and_prototypes_are_told_apart_two_by_two(table):
@@ -151,7 +288,9 @@ def test_mask_and_prototypes_are_told_apart_two_by_two(table):
     assert four["gain"][1:].tolist() == pytest.approx([moved - plain, masked - plain, both - moved])
     assert moved != plain
     assert ((four["low"] < four["gain"]) & (four["gain"] < four["high"]))[1:].all()
-    alone = table[(table["method"] == "oracle_all") | ((table["method"] == "no_mask") & (table["label"] == "original"))]
+    alone = table[
+        (table["method"] == "oracle_all") | ((table["method"] == "no_mask") & (table["probe"] == "centroid_euclidean"))
+    ]
     assert len(shown(alone)) == 1
 
 
@@ -197,6 +336,24 @@ def test_the_peak_is_chosen_on_one_half_and_measured_on_the_other(pool, table):
     assert value(table, **where, metric="peak_rise") == pytest.approx(float((curve[6:, best] - curve[6:, 0]).mean()))
 
 
+@pytest.mark.parametrize("name", ["random", "oracle_all"])
+def test_the_share_that_recovers_is_chosen_on_one_half_and_measured_on_the_other(pool, table, name):
+    X, y = pool.data
+    episodes = episodes_of(pool.data, 5)
+    where = {"method": name, "probe": "centroid_euclidean", "n_shot": 5, "split": "pool"}
+    if name == "random":
+        order = torch.rand(12, 40, generator=torch.Generator().manual_seed(1)).argsort(-1)
+    else:
+        ranked = [oracle_importance(X.numpy(), y.numpy(), c.tolist()) for c in episodes.classes]
+        order = torch.from_numpy(np.argsort(-np.stack(ranked)))
+    curve = few_shot.centroid_curve(X, episodes, order, [2, 8, 20, 40])
+    least = next(j for j in range(4) if curve[:6, j].sum() >= curve[:6, 3].sum() - 1e-12)
+    row = rows(table, **where, metric="recovered_gain")
+    assert row["n_selected"].item() == [2, 8, 20, 40][least]
+    assert row["value"].item() == pytest.approx(float((curve[6:, least] - curve[6:, -1]).mean()))
+    assert row["n"].item() == 6
+
+
 def test_every_order_ends_in_the_full_layer_and_the_oracle_beats_its_reverse(table):
     where = {"probe": "centroid_euclidean", "split": "pool", "n_shot": 5, "metric": "accuracy"}
     last = rows(table, **where, fraction=1.0)
@@ -224,20 +381,23 @@ def test_without_signal_only_the_oracle_that_sees_the_queries_gains():
 
 def test_settings_that_the_rows_do_not_allow_are_left_out(pool, table):
     table = table[table["split"] != "test"]
+    released = (table["n_way"] == 2) & (table["probe"] == "centroid_cosine") & (table["split"] == "all")
+    assert set(table.loc[released, "n_shot"]) == {1, 5}
     settings = set(zip(table["split"], table["n_way"], table["n_shot"], strict=True))
     assert ("pool", 3, 8) in settings
     assert ("all", 4, 1) in settings  # 9 ways of 4 classes are 4
     assert max(n_way for _, n_way, _ in settings) == 4
     more = few_shots.episodes(pool, **QUICK | {"more_shots": (12, 30, 36), "ways": ()}, shots=(5,), heads=(), masks=())
+    more = more[more["n_way"] == 3]
     wide = {(split, n_shot) for split, _, n_shot in zip(more["split"], more["n_way"], more["n_shot"], strict=True)}
     assert wide == {("pool", 5), ("all", 12), ("all", 30)}  # 14 and 40 rows a class, 5 of them queries
 
 
 def test_without_views_importance_is_estimated_from_two_shots_on(pool):
     table = few_shots.episodes(pool, fractions=FRACTIONS, **QUICK | {"more_shots": (), "ways": ()}, heads=())
-    estimated = table[table["method"].str.startswith(("estimated", "mask")) & ~table["method"].str.endswith("oracle")]
-    assert set(estimated["n_shot"]) == {5}
-    assert not estimated["method"].str.contains("views").any()
+    bases = table["method"].where(table["label"].isna(), table["label"])
+    assert set(table.loc[bases == "estimated_shots", "n_shot"]) == {5}
+    assert not bases.str.contains("views").any()
 
 
 def test_views_of_the_images_themselves_change_no_order(pool):
@@ -255,16 +415,18 @@ def test_views_of_the_images_themselves_change_no_order(pool):
 def test_other_recipes_have_rows_of_their_own(pool, views):
     options = {**QUICK, "more_shots": (), "ways": (), "shots": (1,), "heads": (), "masks": ("importance",)}
     table = few_shots.episodes(pool, views={"mild": views, "wild": 3 * views}, **options)
-    masks = rows(table, method="mask_importance_views", metric="gain", probe="centroid_euclidean", label="original")
+    where = {"method": "mask_importance", "metric": "gain", "probe": "centroid_euclidean", "label": "estimated_views"}
+    masks = rows(table, **where)
     assert set(masks["recipe"]) == {"mild", "wild"}
     alone = few_shots.episodes(pool, views={"wild": 3 * views}, **options)
-    where = {"method": "mask_importance_views", "metric": "gain", "probe": "centroid_euclidean", "label": "original"}
     assert value(masks, recipe="wild") == value(alone, **where)
     assert value(masks, recipe="wild") != value(masks, recipe="mild")
     assert set(few_shots.across.crop_gains(table)["recipe"]) == {"mild", "wild"}
     assert few_shots.across.crop_gains(alone).empty
-    drawn = few_shots.figures.masks.summary(table).set_index(["method", "label"])
-    assert drawn.loc[("mask_importance_views", "original"), "mean"].item() == value(masks, recipe="mild")
+    drawn = few_shots.figures.masks.summary(table)
+    assert value(drawn, "mean", method="mask_importance", label="estimated_views", probe="centroid_euclidean") == value(
+        masks, recipe="mild"
+    )
     duplicated = table.duplicated([c for c in table.columns if c not in ("value", "sd", "n")])
     assert not duplicated.any()
 
@@ -423,7 +585,7 @@ def test_two_classes_are_one_pair_without_an_interval(task):
 
 def test_gains_follow_the_axis(table):
     shots = few_shots.figures.gains_by_shots.summary(table)
-    assert set(shots["method"]) == {"oracle_all", "importance", "scaled", "inverse_spread"}
+    assert set(shots["method"]) == {"oracle_all", "importance", "scaled", "inverse_spread_floored"}
     assert sorted(shots.loc[shots["method"] == "oracle_all", "n_shot"]) == [1, 2, 8]
     ways = few_shots.figures.gains_by_ways.summary(table)
     assert sorted(ways.loc[ways["method"] == "oracle_all", "n_way"]) == [2, 3, 4]

@@ -139,6 +139,34 @@ def test_features_without_spread_or_magnitude():
     assert soft_mask.mask(R, kind="mmc", magnitude=spread)[1] == 0
 
 
+def test_a_floor_keeps_nearly_constant_features_from_drowning_the_others():
+    R = torch.tensor([[1.0, 1, 1, 1, 1], [1, 1, 1, 1, 1]]).double()
+    spread = torch.tensor([[1e-9, 1.0, 2.0, 4.0, 0.0], [3.0, 3, 3, 3, 3]]).double()
+    plain = soft_mask.mask(R, kind="inverse_spread", spread=spread)
+    assert plain[0].tolist() == pytest.approx([1, 1e-9, 5e-10, 2.5e-10, 0])  # the control
+    # of the four that have a spread the (lower) median is 1; what has none stays dead
+    half, whole = (soft_mask.mask(R, kind="inverse_spread", spread=spread, floor=floor) for floor in (0.5, 1.0))
+    assert half[0].tolist() == pytest.approx([1, 0.5, 0.25, 0.125, 0])
+    assert whole[0].tolist() == pytest.approx([1, 1, 0.5, 0.25, 0])
+    assert torch.equal(whole[1], torch.ones(5).double())
+    for kind in ("scaled", "theory"):
+        alive = soft_mask.mask(R[:, :4], kind=kind, spread=spread[:, :4], n_shot=1, floor=1.0)
+        assert alive[0].tolist() == pytest.approx([1, 1, 0.5, 0.25])
+    classes = torch.stack([0.5 * spread, 1.5 * spread], -2)
+    torch.testing.assert_close(soft_mask.mask(R, kind="inverse_spread", spread=classes, floor=1.0), whole)
+
+
+def test_a_clamped_weight_is_one_as_in_the_released_code():
+    R, magnitude = torch.tensor([3.0, 4.0, 0.0, 12.0]).double(), torch.tensor([0.5, 0.001, 0.2, 0.1]).double()
+    scale = (R / 13 / magnitude).numpy()  # R of length 1 over the mean magnitude
+    assert scale.max() > 50
+    expected = np.where(scale > 50, 1.0, scale)
+    found = soft_mask.mask(R, kind="mmc", magnitude=magnitude, clamp=50.0)
+    np.testing.assert_allclose(found, expected / expected.max())
+    assert soft_mask.mask(R, kind="mmc", magnitude=magnitude)[1] == 1  # the control: it outweighs all others
+    torch.testing.assert_close(soft_mask.mask(7 * R, kind="mmc", magnitude=magnitude, clamp=50.0), found)
+
+
 def test_theory_mask_beats_every_other_in_signal_to_noise():
     # S_n of a diagonally masked two-class problem: sum m^2 D^2 / 2 over the root of sum m^4 c
     generator = torch.Generator().manual_seed(1)
@@ -234,6 +262,19 @@ def test_bad_input_is_named(data):
         "debiased: expected kind 'theory' with it, got 'sqrt'": lambda: soft_mask.mask(
             torch.ones(3), kind="sqrt", debiased=True
         ),
+        "floor: expected a share of the median spread of at least 0, got -1": lambda: soft_mask.mask(
+            torch.ones(3), kind="scaled", spread=torch.ones(3), floor=-1
+        ),
+        "got inf; pass 0 for none": lambda: soft_mask.mask(
+            torch.ones(3), kind="scaled", spread=torch.ones(3), floor=float("inf")
+        ),
+        "clamp: expected a number above 0 and kind 'mmc' with it, got 50 and 'sqrt'": lambda: soft_mask.mask(
+            torch.ones(3), kind="sqrt", clamp=50
+        ),
+        "clamp: expected a number above 0 and kind 'mmc' with it, got 0": lambda: soft_mask.mask(
+            torch.ones(3), kind="mmc", magnitude=torch.ones(3), clamp=0
+        ),
+        "magnitude: mask kind 'mmc' needs it, got None": lambda: soft_mask.mask(torch.ones(3), kind="mmc", clamp=1),
         "kind: expected one of importance": lambda: soft_mask.mask(torch.ones(3), kind="soft"),
         "power: expected a number above 0, got 0": lambda: soft_mask.simple_transform(X, power=0),
     }

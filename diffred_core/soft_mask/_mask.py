@@ -83,6 +83,8 @@ def mask(
     n_shot: int | None = None,
     fraction: float | None = None,
     debiased: bool = False,
+    floor: float = 0.0,
+    clamp: float | None = None,
 ) -> Tensor:
     """Return one weight for each dimension, ``(..., n_features)``, scaled so that the largest of a task is 1.
 
@@ -113,18 +115,28 @@ def mask(
     debiased : bool
         For ``theory``: take ``max(R^2 - 2/n, 0)`` for ``R^2``. A difference of two means of n rows has a variance of
         ``2 spread^2 / n`` on top of the true one, and at one shot that noise is most of it.
+    floor : float
+        For kinds that divide by the spread: one below this share of the median (of the features of a task that have
+        a spread at all) counts as that much. Without it a few features that are nearly constant outweigh all others.
+    clamp : float, optional
+        For ``mmc`` of rows of length 1: with R of length 1 as well, a weight ``R / mean |z|`` above it is 1 instead (50
+        in the released code, from appendix F of Luo et al. 2022: "sometimes this helps").
 
     Raises
     ------
     InputError
         Unknown `kind`; a companion that is missing, misshapen, negative or not finite; an importance (or, debiased,
-        what is left of it) that is negative, not finite or 0 everywhere in a task.
+        what is left of it) that is negative, not finite or 0 everywhere in a task; a floor or clamp out of range.
     """
     check_choice(kind, get_args(MaskKind), "kind: expected one of {}")
     R = _checked(importance)
     if debiased:
         R = _debiased(R, kind, n_shot)
-    weight = _raw_mask(R, kind, spread=spread, magnitude=magnitude, n_shot=n_shot, fraction=fraction)
+    if clamp is not None:
+        weight = _clamped(R, kind, magnitude, clamp)
+    else:
+        spread = spread if spread is None else _floored(_of_all_classes(spread, R), floor)
+        weight = _raw_mask(R, kind, spread=spread, magnitude=magnitude, n_shot=n_shot, fraction=fraction)
     return weight / weight.amax(-1, keepdim=True)
 
 
@@ -217,6 +229,30 @@ def _debiased(R: Tensor, kind: str, n_shot: int | None) -> Tensor:
     return _checked((R.square() - 2 / n).clamp_min(0).sqrt(), "importance without bias")
 
 
+def _clamped(R: Tensor, kind: str, magnitude: Tensor | None, clamp: float) -> Tensor:
+    if kind != "mmc" or not clamp > 0:
+        raise InputError(
+            f"clamp: expected a number above 0 and kind 'mmc' with it, got {clamp} and {kind!r}; leave it out"
+        )
+    weight = safe_ratio(torch.nn.functional.normalize(R, dim=-1), _companion("magnitude", magnitude, kind, R))
+    return torch.where(weight > clamp, 1.0, weight)
+
+
+def _of_all_classes(spread: Tensor, R: Tensor) -> Tensor:
+    return spread.mean(-2) if spread.ndim == R.ndim + 1 else spread
+
+
+def _floored(spread: Tensor, floor: float) -> Tensor:
+    """Return the spreads, raised to `floor` times their median where below; 0 is a dead feature and stays."""
+    if not 0 <= floor < float("inf"):
+        raise InputError(f"floor: expected a share of the median spread of at least 0, got {floor}; pass 0 for none")
+    if not floor:
+        return spread
+    alive = spread > 0
+    median = spread.masked_fill(~alive, torch.nan).nanmedian(-1, keepdim=True).values
+    return torch.where(alive, torch.maximum(spread, floor * median), spread)
+
+
 def _raw_mask(
     R: Tensor,
     kind: str,
@@ -245,8 +281,6 @@ def _raw_mask(
 
 def _companion(name: str, value: Tensor | None, kind: str, R: Tensor) -> Tensor:
     value = _needed(name, value, kind)
-    if name == "spread" and value.ndim == R.ndim + 1:
-        value = value.mean(-2)
     if value.shape != R.shape:
         raise InputError(
             f"{name}: expected the shape of the importance, {tuple(R.shape)}, got {tuple(value.shape)}; "

@@ -9,32 +9,37 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from diffred_core import results
-from diffred_core.chapters.few_shots.claims import all_claims, augmentations_differ
+from diffred_core.chapters.few_shots.claims import all_claims
+from diffred_core.chapters.few_shots.claims_estimates import augmentations_differ, n_leads
 from diffred_core.chapters.few_shots.figures_rows import dots_by_shots, gain_in_words
-from diffred_core.chapters.few_shots.names import BY_VIEWS, EUCLIDEAN, ORACLE, ORIGINAL, POOL, mask_method, plural
+from diffred_core.chapters.few_shots.judging import MARGIN
+from diffred_core.chapters.few_shots.names import BY_VIEWS, EUCLIDEAN, ORACLE, POOL, mask_method, plural
 from diffred_core.drawing import Figure, Table
 from diffred_core.drawing.style import axes_or_new, cell_names, require
 from diffred_core.results import where
-from diffred_core.results.claims import Claim, claim_rows
+from diffred_core.results.claims import Claim, claim_rows, percent
 from diffred_core.results.rows import KEYS
 
 ALL_TASKS = "all tasks"
 Cells = Mapping[tuple[str, str], Sequence[Claim]]  # claims by task and model
 
 
-def claims_by_cell(tables: pd.DataFrame, *, level: float = 0.95) -> Cells:
+def claims_by_cell(tables: pd.DataFrame, *, margin: float = MARGIN, level: float = 0.95) -> Cells:
     """Return every published claim held against every model and task, and C10 against every model.
 
     Parameters
     ----------
     tables : DataFrame
         Of `few_shots.episodes`, any number of models and tasks.
+    margin : float
+        As of `claims.all_claims`.
     level : float
-        Coverage of the intervals.
+        Coverage of the intervals; C10 corrects it for the number of leads that it compares.
     """
-    cells = {tuple(keys): all_claims(table, level=level) for keys, table in tables.groupby(KEYS)}
-    for model, gains in crop_gains(tables, level=level).groupby("model"):
-        if claim := augmentations_differ(gains):
+    cells = {tuple(keys): all_claims(table, margin=margin, level=level) for keys, table in tables.groupby(KEYS)}
+    for model, gains in crop_gains(tables).groupby("model"):
+        corrected = 1 - (1 - level) / n_leads(gains)
+        if claim := augmentations_differ(crop_gains(where(tables, model=model), level=corrected)):
             cells[ALL_TASKS, str(model)] = [claim]
     return cells
 
@@ -70,7 +75,7 @@ def crop_gains(tables: pd.DataFrame, *, kind: str = "importance", level: float =
     DataFrame
         Columns task, model, recipe, mean, low, high, n, level; no row where no table compares recipes.
     """
-    masks = {"method": mask_method(kind, BY_VIEWS), "metric": "gain", "probe": EUCLIDEAN, "label": ORIGINAL}
+    masks = {"method": mask_method(kind), "metric": "gain", "probe": EUCLIDEAN, "label": BY_VIEWS}
     rows = where(tables, split=POOL, **masks)
     rows = rows.groupby([*KEYS, "n_way", "n_shot"]).filter(lambda setting: setting["recipe"].nunique() > 1)
     if rows.empty:
@@ -82,14 +87,18 @@ def crop_table(mask: str = "importance") -> Table:
     """Return the table of the gains of one mask by the recipe of the views; a sentence where none differ."""
 
     def shown(tables: pd.DataFrame) -> pd.DataFrame:
-        gains = crop_gains(tables, kind=mask).drop(columns="level")
-        return gains.assign(**{name: 100 * gains[name].astype(float) for name in ("mean", "low", "high")})
+        gains = crop_gains(tables, kind=mask)
+        rows = gains.assign(**{name: 100 * gains[name].astype(float) for name in ("mean", "low", "high")})
+        kept = rows.drop(columns="level")
+        kept.attrs["levels"] = list(gains["level"].unique())
+        return kept
 
     def caption(rows: pd.DataFrame) -> str:
         if rows.empty:
             return "No table compares augmentations: `other_crop_scales` of the few-shot notebook was left empty."
         return (
-            f"Gain of the mask '{mask}' over none (points of accuracy) by the crops that importance is estimated from."
+            f"Gain of the mask '{mask}' over none (points of accuracy, {percent(rows.attrs['levels'][0])} interval "
+            "over episodes) by the crops that importance is estimated from."
         )
 
     return Table(shown, caption, digits=1)
@@ -128,14 +137,19 @@ def _peaks_in_words(peaks: pd.DataFrame) -> str:
 
 def _peak_shares(tables: pd.DataFrame) -> pd.DataFrame:
     peaks = _peaks(tables)
-    percent = 100 * peaks[["fraction", "mean", "low", "high"]].rename(columns={"fraction": "share", "mean": "gain"})
-    return peaks[[*KEYS, "n_way", "n_shot"]].rename(columns={"n_way": "classes", "n_shot": "shots"}).join(percent)
+    points = 100 * peaks[["fraction", "mean", "low", "high"]].rename(columns={"fraction": "share", "mean": "gain"})
+    shares = peaks[[*KEYS, "n_way", "n_shot"]].rename(columns={"n_way": "classes", "n_shot": "shots"}).join(points)
+    shares.attrs["level"] = percent(float(peaks["level"].iloc[0]))
+    return shares
 
 
 verdicts = Table(_verdicts, "Verdict on every claim, by task and model.")
 peaks = Figure(_peaks, _plot_peaks, _peaks_in_words)
 peak_shares = Table(
     _peak_shares,
-    "Best share of the dimensions (%) and its gain over all of them (points of accuracy), Euclidean centroid.",
+    lambda rows: (
+        "Best share of the dimensions (%), by an oracle that sees the queries, and its gain over all of them (points "
+        f"of accuracy, {rows.attrs['level']} interval over episodes), Euclidean centroid."
+    ),
     digits=1,
 )

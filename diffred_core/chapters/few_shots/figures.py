@@ -48,7 +48,7 @@ GAINS = {names.ORACLE: Look("best share, by an oracle", "#000000", "o")} | {
 }
 AXES = {"n_shot": ("shots a class", "shots"), "n_way": ("classes", "classes")}
 CHOSEN = {names.RANDOM: "random", names.WITHOUT_QUERIES: "top by an oracle"}
-BRIDGE = {  # who chose, and place among the numbers of shots, 0 for all training rows: colour, dash
+BRIDGE = {  # how they were chosen, and place among the numbers of shots, 0 for all training rows: colour, dash
     (names.RANDOM, 0): ("#0072B2", "-"),
     (names.RANDOM, 2): ("#56B4E9", "-"),
     (names.RANDOM, 1): ("#56B4E9", ":"),
@@ -60,7 +60,7 @@ BRIDGE = {  # who chose, and place among the numbers of shots, 0 for all trainin
 def _accuracy(table: pd.DataFrame) -> pd.DataFrame:
     """Return the accuracy by order and share at the headline setting, with the Euclidean centroid."""
     rows = headline(table, probe=names.EUCLIDEAN)
-    rows = rows[rows["label"].isna()]  # orders have none, masks have one
+    rows = rows[rows["label"].isna() & ~rows["method"].isin([names.NO_MASK, names.TRANSFORM])]  # masks have a label
     return results.summarize(rows, ["n_way", "n_shot", "method", "fraction"], metric="accuracy")
 
 
@@ -103,9 +103,9 @@ def _gains(table: pd.DataFrame, *, x: str) -> pd.DataFrame:
     rows = along(table, x, probe=names.EUCLIDEAN)
     oracle = where(rows, method=names.ORACLE, split=names.ALL)
     parts = [results.summarize(oracle, ["method", x, "fraction"], metric="peak_gain")]
-    plain = where(rows, split=names.POOL, label=names.ORIGINAL)
     for kind in names.ALONG:
-        by_estimate = (where(plain, method=names.mask_method(kind, who)) for who in names.ESTIMATES)
+        masks = where(rows, split=names.POOL, method=names.mask_method(kind))
+        by_estimate = (where(masks, label=basis) for basis in names.ESTIMATES)
         masked = next((part for part in by_estimate if len(part)), None)
         if masked is not None:
             parts.append(results.summarize(masked, [x], metric="gain").assign(method=kind))
@@ -147,7 +147,7 @@ def _bridge(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plot_bridge(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw accuracy relative to all dimensions: random subsets at full data beside chosen ones at few shots."""
-    columns = ("method", "n_shot", "fraction", "mean", "low", "high", "n")
+    columns = ("method", "n_shot", "fraction", "mean", "low", "high", "n", "level")
     ax = begin(ax, summary, columns, what="figures.bridge", size=(5.8, 5.0))
     places = {int(n_shot): place for place, n_shot in enumerate(sorted(summary["n_shot"].dropna().unique()), start=1)}
     named = {0: "all training rows"} | {place: plural(n_shot, "shot") for n_shot, place in places.items()}
@@ -160,7 +160,8 @@ def _plot_bridge(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     percent_axis(ax, summary["fraction"])
     percent_ticks(ax)
     axes = {"x": "dimensions kept (%, log scale)", "y": "accuracy less that of all (points)"}
-    return finish(ax, title="ridge probes; bands: 95 % intervals", **axes, columns=1)
+    title = f"ridge probes; bands: {percent(summary['level'].iloc[0])} intervals"
+    return finish(ax, title=title, **axes, columns=1)
 
 
 def _bridge_in_words(summary: pd.DataFrame) -> str:

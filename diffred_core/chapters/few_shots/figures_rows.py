@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 
 import pandas as pd
@@ -10,13 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from diffred_core import results
-from diffred_core.chapters.few_shots.names import EUCLIDEAN, MASK_METHODS, OF_VIEWS, ORIGINAL, RANKINGS, plural
+from diffred_core.chapters.few_shots.names import EUCLIDEAN, IMPORTANCES, MASK_BASES, MASK_METHODS, OF_VIEWS, plural
 from diffred_core.chapters.few_shots.reading import at_first_recipe, headline
 from diffred_core.drawing import Figure, Look
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS, axes_or_new, finish, interval_name, one_value, require
 from diffred_core.results import where
 
-PROTOTYPES = {ORIGINAL: Look("plain prototypes", "#0072B2", "o"), OF_VIEWS: Look("prototypes of views", "#D55E00", "s")}
+PROTOTYPES = {
+    EUCLIDEAN: Look("plain prototypes", "#0072B2", "o"),
+    OF_VIEWS[EUCLIDEAN]: Look("prototypes of views", "#D55E00", "s"),
+}
 
 
 def dots_by_shots(ax: Axes, rows: pd.DataFrame, names: Sequence[str], *, x: str, points: bool = False) -> Axes:
@@ -41,26 +44,26 @@ def gain_in_words(row: pd.Series) -> str:
 
 
 def _masks(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the gain of every mask over none at the headline setting, by the prototypes (column label)."""
-    rows = headline(table, probe=EUCLIDEAN)
+    """Return the gain of every mask over none at the headline setting, by the prototypes (column probe)."""
+    rows = headline(table, probe=tuple(PROTOTYPES))
     rows = rows[rows["method"].isin(MASK_METHODS)]
-    return results.summarize(rows, ["n_way", "n_shot", "method", "label"], metric="gain")
+    return results.summarize(rows, ["n_way", "n_shot", "method", "label", "probe"], metric="gain")
 
 
 def _plot_masks(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw what every mask gains over no mask at the same prototypes, one row a mask, zero marked."""
-    require(summary, ("method", "label", "mean", "low", "high", "n"), what="figures.masks")
+    require(summary, ("method", "label", "probe", "mean", "low", "high", "n"), what="figures.masks")
     for column in ("n_way", "n_shot"):
         one_value(summary, column, what="figures.masks")
-    names = _named(MASK_METHODS, summary["method"])
-    places = {method: place for place, method in enumerate(names)}
-    ax = axes_or_new(ax, size=(6.4, 2.0 + 0.28 * len(names)))
+    rows = _named(summary, MASK_METHODS)
+    places = {name: place for place, name in enumerate(rows["name"].unique())}
+    ax = axes_or_new(ax, size=(6.4, 2.0 + 0.28 * len(places)))
     ax.axvline(0, color=GREY, linewidth=1)
-    for shift, (label, look) in zip((-0.14, 0.14), PROTOTYPES.items(), strict=True):
-        rows = where(summary, label=label)
-        if len(rows):
-            _dots(ax, rows, rows["method"].map(places) + shift, look=look, size=5)
-    _name_rows(ax, list(names.values()))
+    for shift, (probe, look) in zip((-0.14, 0.14), PROTOTYPES.items(), strict=True):
+        part = where(rows, probe=probe)
+        if len(part):
+            _dots(ax, part, part["name"].map(places) + shift, look=look, size=5)
+    _name_rows(ax, list(places))
     ax.invert_yaxis()
     _points_axis(ax)
     title = f"bars: {interval_name(summary, over='episodes')}"
@@ -68,8 +71,8 @@ def _plot_masks(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def _masks_in_words(summary: pd.DataFrame) -> str:
-    rows = where(summary, label=ORIGINAL).set_index("method")
-    parts = [f"{name} {gain_in_words(rows.loc[method])}" for method, name in _named(MASK_METHODS, rows.index).items()]
+    rows = _named(where(summary, probe=EUCLIDEAN), MASK_METHODS)
+    parts = [f"{row['name']} {gain_in_words(row)}" for _, row in rows.iterrows()]
     return f"Dot chart of the gain of every mask over no mask, with plain prototypes, in points: {'; '.join(parts)}."
 
 
@@ -77,33 +80,40 @@ def _agreement(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rank correlation of every importance with that of the oracle without queries, by shots."""
     rows = at_first_recipe(table)
     rows = rows[rows["probe"].isna()]  # other formulas of importance have one
-    return results.summarize(rows, ["method", "n_shot"], metric="rank_correlation")
+    return results.summarize(rows, ["method", "label", "n_shot"], metric="rank_correlation")
 
 
 def _plot_agreement(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the rank correlation of every importance with that of the oracle without queries, one row an importance."""
-    require(summary, ("method", "n_shot", "mean", "low", "high", "n"), what="figures.agreement")
-    names = _named(RANKINGS, summary["method"])
+    require(summary, ("method", "label", "n_shot", "mean", "low", "high", "n"), what="figures.agreement")
+    rows = _named(summary, IMPORTANCES)
+    names = list(rows["name"].unique())
     ax = axes_or_new(ax, size=(5.8, 1.9 + 0.36 * len(names)))
-    rows = summary.assign(name=summary["method"].map(names))
-    dots_by_shots(ax, rows, list(names.values()), x="rank correlation with the oracle")
+    dots_by_shots(ax, rows, names, x="rank correlation with the oracle")
     ax.set_xlim(min(0.0, float(summary["low"].min()) - 0.03), 1.03)
     return ax
 
 
 def _agreement_in_words(summary: pd.DataFrame) -> str:
-    names = _named(RANKINGS, summary["method"])
-    parts = [
-        f"{names[method]} {rows['mean'].iloc[0]:.2f} ({plural(n_shot, 'shot')})"
-        for (method, n_shot), rows in summary.groupby(["method", "n_shot"], sort=False)
-    ]
+    rows = _named(summary, IMPORTANCES)
+    parts = [f"{row['name']} {row['mean']:.2f} ({plural(row['n_shot'], 'shot')})" for _, row in rows.iterrows()]
     return f"Dot chart of rank correlations with the oracle that does not see the queries: {'; '.join(parts)}."
 
 
-def _named(words: Mapping[str, str], methods: Iterable[str]) -> dict[str, str]:
-    """Return the methods with their words in the order of `words`, then those that it does not know."""
-    present = set(methods)
-    return {m: words[m] for m in words if m in present} | {m: m.replace("_", " ") for m in sorted(present - set(words))}
+def _named(summary: pd.DataFrame, words: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows with method and label in words as column name, by label and then in the order of `words`.
+
+    What is not known comes last, in its own letters.
+    """
+    orders = {"label": ("", *MASK_BASES), "method": tuple(words)}
+
+    def places(column: pd.Series) -> pd.Series:
+        known = {name: place for place, name in enumerate(orders[str(column.name)])}
+        return column.map(known).fillna(len(known))
+
+    rows = summary.assign(label=summary["label"].fillna("")).sort_values(list(orders), key=places, kind="stable")
+    methods = rows["method"].map(lambda method: words.get(method, method.replace("_", " ")))
+    return rows.assign(name=methods + rows["label"].map(lambda label: label and f", {MASK_BASES.get(label, label)}"))
 
 
 def _dots(ax: Axes, rows: pd.DataFrame, at: pd.Series, *, look: Look, size: int) -> None:

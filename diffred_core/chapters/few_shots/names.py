@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from diffred_core.chapters.random_subsets.names import LOGISTIC, RANDOM, RIDGE
 
 POOL, ALL, FULL_DATA = "pool", "all", "test"  # splits: rows that episodes are drawn from, and the test rows of part I
@@ -21,16 +23,16 @@ IMPORTANCES = {
     BY_VIEWS: "estimated, with views",
     BY_SHOTS: "estimated, shots alone",
 }
-SHRUNK = {who: f"{who}_shrunk" for who in ESTIMATES}  # the same with steadier spreads
-RANKINGS = IMPORTANCES | {SHRUNK[who]: f"{IMPORTANCES[who]}, shrunk" for who in ESTIMATES}
+SHRUNK = "shrunk"  # label of the estimates with steadier spreads
 
 EUCLIDEAN, COSINE = "centroid_euclidean", "centroid_cosine"
 CENTROIDS = {EUCLIDEAN: "Euclidean", COSINE: "cosine"}
 METRICS = {EUCLIDEAN: "euclidean", COSINE: "cosine"}  # of `few_shot.centroid_curve`
+OF_VIEWS = {centroid: f"{centroid}_views" for centroid in CENTROIDS}  # the same, prototypes the mean of views as well
 HEADS = (RIDGE, LOGISTIC)
 UPPER_FRACTION = 0.05  # of the published 1 to 5 % of the dimensions
 
-CONTROL_MASK = "inverse_spread"
+CONTROL_MASK, HARD = "inverse_spread_floored", "hard"
 MASKS = {
     "importance": "R",
     "sqrt": "square root of R",
@@ -38,15 +40,21 @@ MASKS = {
     "theory": "theory",
     "theory_debiased": "theory, debiased",
     "mmc": "R / magnitude",
-    "hard": "top 5 % (hard)",
+    "mmc_clamped": "R / magnitude, clamped",
+    HARD: "top 5 % (hard)",
     CONTROL_MASK: "1 / spread (control)",
 }
-DEBIASED = {"theory_debiased": "theory"}  # masks whose importance is corrected, by the mask that they correct
+SPREAD_FLOOR = 1.0  # of the median spread, in the control: without one the dimensions that hardly vary drown all others
+CLAMP = 50.0  # of the released code (Luo et al. 2022, appendix F)
+VARIANTS: dict[str, dict[str, Any]] = {  # options of `soft_mask.mask`, where the name of a mask is not that of its kind
+    "theory_debiased": {"kind": "theory", "debiased": True},
+    "mmc_clamped": {"kind": "mmc", "clamp": CLAMP},
+    CONTROL_MASK: {"kind": "inverse_spread", "floor": SPREAD_FLOOR},
+}
+RECONSTRUCTIONS = tuple(kind for kind in MASKS if kind not in (HARD, CONTROL_MASK))  # of the published soft mask
+RELEASED = ("mmc", "mmc_clamped")  # of which the group's code is the oracle
 ALONG = ("importance", "scaled", CONTROL_MASK)  # masks that are followed over shots, ways and crops
 NO_MASK, TRANSFORM = "no_mask", "simple_transform"
-ORIGINAL, OF_VIEWS = "original", "views"  # what prototypes are the mean of
-_SUFFIX = {BY_VIEWS: "views", BY_SHOTS: "shots", ORACLE: "oracle"}
-_SUFFIX_WORDS = {BY_VIEWS: "views", BY_SHOTS: "shots alone", ORACLE: "oracle"}
 
 THIRDS = ("low", "middle", "high")
 NINTHS = tuple(f"spread {spread}, distance {distance}" for spread in THIRDS for distance in THIRDS)
@@ -56,15 +64,15 @@ SIMULATED, EXACT, APPROXIMATED = "simulated", "exact", "approximated"  # recipes
 ERRORS = {SIMULATED: "simulated", EXACT: "by (5)", APPROXIMATED: "by (6)"}
 
 
-def mask_method(kind: str, who: str) -> str:
-    """Return the method of a mask of `MASKS` by the importance that somebody of `IMPORTANCES` knows."""
-    return f"mask_{kind}_{_SUFFIX[who]}"
+def mask_method(kind: str) -> str:
+    """Return the method of a mask of `MASKS`; whose importance it has stands in the column label."""
+    return f"mask_{kind}"
 
 
-MASK_METHODS = {mask_method(k, who): f"{MASKS[k]}, {words}" for who, words in _SUFFIX_WORDS.items() for k in MASKS}
-MASK_METHODS[TRANSFORM] = "simple transformation"
+MASK_BASES = {BY_VIEWS: "views", BY_SHOTS: "shots alone", ORACLE: "oracle"}  # labels of masks
+MASK_METHODS = {mask_method(kind): words for kind, words in MASKS.items()} | {TRANSFORM: "simple transformation"}
 
 
-def plural(n: int, word: str) -> str:
+def plural(n: float, word: str) -> str:
     """Return a number of things in words."""
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+    return f"{n:g} {word}" if n == 1 else f"{n:g} {word}s"

@@ -31,7 +31,7 @@ def at_first_recipe(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["recipe"].isna() | table["recipe"].isin(first)]
 
 
-def headline(table: pd.DataFrame, *, n_shot: int | None = None, **values: str) -> pd.DataFrame:
+def headline(table: pd.DataFrame, *, n_shot: int | None = None, **values: str | tuple[str, ...]) -> pd.DataFrame:
     """Return the rows of the pool at the headline's classes and at `n_shot`, by default the fewest shots."""
     n_shot = all_shots(table)[0] if n_shot is None else n_shot
     return where(at_first_recipe(table), split=POOL, n_way=n_way(table), n_shot=n_shot, **values)

@@ -26,13 +26,14 @@ def agreement_rows(setting: Setting) -> Iterator[Row]:
 
     A chance order has correlation 0 and an overlap of the share itself.
     """
-    ranked = {(who, who): setting.importance(who) for who in setting.knowing if who != WITHOUT_QUERIES}
-    for who in setting.estimates:
-        ranked[who, SHRUNK[who]] = soft_mask.importance(setting.statistics(who), shrinkage=SHRINKAGE)
+    ranked: dict[tuple[str, str | None], Tensor]
+    ranked = {(basis, None): setting.importance(basis) for basis in setting.bases if basis != WITHOUT_QUERIES}
+    for basis in setting.estimates:
+        ranked[basis, SHRUNK] = soft_mask.importance(setting.statistics(basis), shrinkage=SHRINKAGE)
     reference = setting.importance(WITHOUT_QUERIES)
     ranks = centred_ranks(reference)
-    for (who, name), R in ranked.items():
-        point = setting.point_of(who) | {"method": name}
+    for (basis, label), R in ranked.items():
+        point = setting.point_of(basis) | {"method": basis} | ({"label": label} if label else {})
         yield episode_row(point, "rank_correlation", correlation(centred_ranks(R), ranks))
         for fraction in OVERLAPS:
             size = setting.size(fraction)
@@ -47,7 +48,7 @@ def kind_rows(setting: Setting) -> Iterator[Row]:
     width, size = setting.sizes[-1], setting.size(UPPER_FRACTION)
     ranks = centred_ranks(by_kind["mean_pair"])
     for kind, R in by_kind.items():
-        point = setting.point | {"method": f"kind_{kind}", "probe": EUCLIDEAN}
+        point = setting.point | {"method": "kind", "label": kind, "probe": EUCLIDEAN}
         yield episode_row(point, "rank_correlation", correlation(centred_ranks(R), ranks))
         accuracy = few_shot.centroid_curve(setting.data.X, setting.episodes, by_importance(R), [size, width])
         here = point | {"fraction": UPPER_FRACTION, "n_selected": size}

@@ -68,9 +68,9 @@ class Setting:
         """Columns that all rows of the setting share."""
         return {"n_way": self.episodes.n_way, "n_shot": self.episodes.n_shot, "split": self.data.split}
 
-    def point_of(self, who: str) -> Row:
-        """Columns that the rows share which rest on what `who` knows: the recipe of the views, if on them."""
-        return self.point | ({"recipe": self.data.recipe} if who == names.BY_VIEWS else {})
+    def point_of(self, basis: str) -> Row:
+        """Columns that the rows share which rest on `basis`: the recipe of the views, if on them."""
+        return self.point | ({"recipe": self.data.recipe} if basis == names.BY_VIEWS else {})
 
     def at(self, j: int) -> Row:
         """Columns of size number `j`."""
@@ -89,39 +89,39 @@ class Setting:
         """Return the setting of the first `n` episodes, with what is known of them already."""
         whole = self.episodes
         episodes = Episodes(whole.support[:n], whole.query[:n], whole.classes[:n], whole.seed)
-        known = {who: statistics.of(slice(n)) for who, statistics in self._statistics.items()}
-        ranked = {who: R[:n] for who, R in self._importance.items()}
+        known = {basis: statistics.of(slice(n)) for basis, statistics in self._statistics.items()}
+        ranked = {basis: R[:n] for basis, R in self._importance.items()}
         return replace(self, episodes=episodes, _statistics=known, _importance=ranked)
 
     @property
     def estimates(self) -> tuple[str, ...]:
-        """Who estimates from the support: with views where there are some, from the rows alone at two shots or more."""
+        """Estimates from the support: with views where there are some, from its rows alone at two shots or more."""
         possible = (self.data.views is not None, self.episodes.n_shot > 1)
         return tuple(itertools.compress(names.ESTIMATES, possible))
 
     @property
-    def knowing(self) -> tuple[str, ...]:
-        """Who knows something of the classes of an episode: oracles, and estimates from the support."""
+    def bases(self) -> tuple[str, ...]:
+        """What importance may rest on: oracles, and estimates from the support."""
         oracles = names.ORACLES if self.data.has_rest else (names.ORACLE, names.WITHOUT_QUERIES)
         return oracles + self.estimates
 
-    def statistics(self, who: str) -> ClassStatistics:
-        """Return what `who` of `knowing` knows of the classes of every episode."""
-        if who not in self._statistics:
-            self._statistics[who] = self._measured(who)
-        return self._statistics[who]
+    def statistics(self, basis: str) -> ClassStatistics:
+        """Return what one of the `bases` tells of the classes of every episode."""
+        if basis not in self._statistics:
+            self._statistics[basis] = self._measured(basis)
+        return self._statistics[basis]
 
-    def importance(self, who: str) -> Tensor:
-        """Return the importance of the features by what `who` knows, (n_episodes, n_features)."""
-        if who not in self._importance:
-            self._importance[who] = soft_mask.importance(self.statistics(who))
-        return self._importance[who]
+    def importance(self, basis: str) -> Tensor:
+        """Return the importance of the features by one of the `bases`, (n_episodes, n_features)."""
+        if basis not in self._importance:
+            self._importance[basis] = soft_mask.importance(self.statistics(basis))
+        return self._importance[basis]
 
     def order(self, name: str) -> Tensor:
         """Return one order of the features for all episodes, (n_features,), or one for each, (n_episodes, n_features).
 
         ``random`` is another permutation in every episode, ``bottom`` the reverse of the published oracle, and
-        ``top_variance`` looks at all rows but at no label. Every other name is somebody of `knowing`.
+        ``top_variance`` looks at all rows but at no label. Every other name is one of the `bases`.
         """
         if name == names.RANDOM:
             draw = torch.Generator().manual_seed(self.episodes.seed)
@@ -133,14 +133,14 @@ class Setting:
             return by_importance(self.importance(names.ORACLE)).flip(-1)
         return by_importance(self.importance(name))
 
-    def _measured(self, who: str) -> ClassStatistics:
+    def _measured(self, basis: str) -> ClassStatistics:
         data, episodes = self.data, self.episodes
-        if who == names.DISJOINT:
+        if basis == names.DISJOINT:
             return soft_mask.oracle_statistics(*data.rest, episodes)
-        if who in names.ORACLES:
-            without = "queries" if who == names.WITHOUT_QUERIES else "nothing"
+        if basis in names.ORACLES:
+            without = "queries" if basis == names.WITHOUT_QUERIES else "nothing"
             return soft_mask.oracle_statistics(data.X, data.y, episodes, without=without)
-        views = data.views if who == names.BY_VIEWS else None
+        views = data.views if basis == names.BY_VIEWS else None
         return soft_mask.episode_statistics(data.X, episodes, views=views)
 
 

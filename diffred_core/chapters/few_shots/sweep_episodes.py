@@ -10,7 +10,14 @@ import pandas as pd
 from torch import Tensor
 
 from diffred_core import results
-from diffred_core.chapters.few_shots.accuracy import curve_rows, estimate_rows, mask_rows, oracle_rows, transform_rows
+from diffred_core.chapters.few_shots.accuracy import (
+    curve_rows,
+    estimate_rows,
+    mask_rows,
+    oracle_rows,
+    released_rows,
+    transform_rows,
+)
 from diffred_core.chapters.few_shots.names import ALL, ALONG, FULL_DATA, HEADS, MASKS, NO_MASK, POOL, RANDOM
 from diffred_core.chapters.few_shots.pool import Pool
 from diffred_core.chapters.few_shots.reasons import agreement_rows, harm_rows, kind_rows
@@ -69,7 +76,8 @@ def episodes(
         More ways than classes stand for all classes; shots that the smallest class does not hold are left out, so that
         all settings speak of the same classes.
     masks : sequence of str
-        Kinds of mask, among importance, sqrt, scaled, theory, theory_debiased, mmc, hard, inverse_spread.
+        Kinds of mask, among importance, sqrt, scaled, theory, theory_debiased, mmc, mmc_clamped, hard,
+        inverse_spread_floored. The last, the control, is always there.
     heads : sequence of str
         Linear heads, among ridge and logistic; empty for none.
     n_head_episodes : int
@@ -82,13 +90,16 @@ def episodes(
     Returns
     -------
     DataFrame
-        A results table. Column probe: ``centroid_euclidean``, ``centroid_cosine``, ``ridge`` or ``logistic``; split:
-        ``pool`` or ``all`` rows, or ``test`` for probes trained on all training rows, one row a draw; label: of masks,
-        what prototypes are the mean of, ``original`` images or their ``views``. Metrics accuracy; gain (over the full
-        layer, for masks over no mask, for prototypes of views over plain ones); shortfall (against the oracle that
-        does not see the queries); peak_gain and peak_rise of the best size (over the full layer, and over the smallest
-        size); win_rate and over_control of masks; rank_correlation and overlap of importances; few_shot_share and
-        metric_share of the theory; over_centroid of the linear heads.
+        A results table. Column probe: ``centroid_euclidean``, ``centroid_cosine``, both with ``_views`` where the
+        prototypes are the mean of the views too, ``ridge`` or ``logistic``; split: ``pool`` or ``all`` rows, or
+        ``test`` for probes trained on all training rows, one row a draw; label: of masks, what their importance rests
+        on. Metrics accuracy; gain (over the full layer, for masks over no mask, for prototypes of views over plain
+        ones); shortfall (against the oracle that does not see the queries); peak_gain and peak_rise of the best size
+        (over the full layer, and over the smallest size), recovered_gain of the least size as accurate as all (over the
+        full layer); win_rate and over_control of masks; best_gain, best_win_rate and best_over_control of the best
+        reconstruction of the mask; rank_correlation and overlap of importances; few_shot_share and metric_share of the
+        theory; over_centroid of the linear heads. What is best, or least, is chosen on the first half of the episodes
+        and measured on the second.
 
     Raises
     ------
@@ -106,6 +117,7 @@ def episodes(
         setting = draw(data, n_way=n_way, n_shot=n_shot)
         rows += _headline_rows(setting, masks=masks, heads=heads, n_head_episodes=n_head_episodes)
         rows += kind_rows(setting.first(n_head_episodes)) if n_shot == shots[0] else ()
+        rows += released_rows(draw(whole, n_way=2, n_shot=n_shot))
     numbers = [(n_way, n_shot) for n_shot in more_shots] + [(min(way, pool.n_classes), shots[0]) for way in ways]
     rows += _rows_along(draw, data, whole, numbers=numbers, measured={(n_way, n_shot) for n_shot in shots})
     for other in others:
