@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -17,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import by_layer
 from diffred_core.drawing import Figure, Look, looks, style
-from diffred_core.drawing.style import COLOURS, GREY, MARKERS, TEXT, begin, finish, interval_name, line, task_label
+from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name, line, task_label
 from diffred_core.redundancy import STRENGTHS, strength
 from diffred_core.results import summarize, where
 
@@ -235,7 +234,7 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
     The first panel is returned; its figure holds one row of panels a model, one column a way of pooling.
     """
     style.require(summary, ("model", "label", *COLUMNS), what="plot_network_accuracy")
-    panels = _panels(summary, row="model", col="label", col_order=names.in_order(summary["label"]))
+    panels = style.panels(summary, row="model", col="label", col_order=names.in_order(summary["label"]))
     others = sorted(where(summary, method=names.TRANSFER)["task"].unique())
     colours = {task: COLOURS[i % len(COLOURS)] for i, task in enumerate(others)}
     for (model, pooling), ax in panels.axes_dict.items():
@@ -254,7 +253,7 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
         style.percent_ticks(ax)
     panels.set(ylim=(None, 1.01))  # of all panels: an interval of few networks may exceed 100 %
     dotted = "; dotted: before training" if names.UNTRAINED in set(summary["recipe"]) else ""
-    return _with_legend(panels, f"bands: {interval_name(summary, over='networks')}{dotted}")
+    return style.name_panels(panels, f"bands: {interval_name(summary, over='networks')}{dotted}")
 
 
 def network_accuracy_words(summary: pd.DataFrame) -> str:
@@ -320,7 +319,7 @@ def plot_network_geometry(summary: pd.DataFrame) -> Axes:
     style.require(summary, ("model", "label", *COLUMNS), what="plot_network_geometry")
     titles = {names.RANK: "numerical rank", names.NC1: "log10 of NC1"}
     panels, models = (
-        _panels(summary, col="metric", col_order=list(titles), sharey=False),
+        style.panels(summary, col="metric", col_order=list(titles), sharey=False),
         list(summary["model"].unique()),
     )
     for metric, ax in panels.axes_dict.items():
@@ -329,7 +328,7 @@ def plot_network_geometry(summary: pd.DataFrame) -> Axes:
             dash = DASHES.get(pooling, ":")
             line(ax, rows, x="place", look=Look(words, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], dash))
         _panel(ax, title=titles[metric], y=titles[metric])
-    return _with_legend(panels, f"bands: {interval_name(summary, over='networks')}")
+    return style.name_panels(panels, f"bands: {interval_name(summary, over='networks')}")
 
 
 def network_geometry_words(summary: pd.DataFrame) -> str:
@@ -355,25 +354,9 @@ def _shade_strengths(ax: Axes, left: float) -> None:
         right = lowest
 
 
-def _panels(summary: pd.DataFrame, **facets: Any) -> sns.FacetGrid:
-    with sns.axes_style("whitegrid"), plt.rc_context(TEXT):
-        return sns.FacetGrid(summary, height=3.6, aspect=1.2, sharex=False, **facets).set_titles("")
-
-
 def _panel(ax: Axes, *, title: str, y: str) -> None:
     finish(ax, title=title, x="convolution", y=y, legend=False)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _with_legend(panels: sns.FacetGrid, title: str) -> Axes:
-    """Put title and legend of all panels around them, and return the first panel."""
-    handles = {}
-    for ax in panels.axes.flat:
-        handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    panels.figure.set_layout_engine("constrained")
-    panels.figure.suptitle(title, fontsize=12, x=0.01, ha="left")
-    panels.figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
-    return panels.axes.flat[0]
 
 
 network_accuracy = Figure(

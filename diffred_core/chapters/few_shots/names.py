@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diffred_core.chapters.random_subsets.names import LOGISTIC, RANDOM, RIDGE
+from diffred_core.chapters.random_subsets.names import HEADLINE, LOGISTIC, RANDOM, RIDGE
 
 POOL, ALL, FULL_DATA = "pool", "all", "test"  # splits: rows that episodes are drawn from, and the test rows of part I
 
@@ -28,6 +28,7 @@ EUCLIDEAN, COSINE = "centroid_euclidean", "centroid_cosine"
 CENTROIDS = {EUCLIDEAN: "Euclidean", COSINE: "cosine"}
 METRICS = {EUCLIDEAN: "euclidean", COSINE: "cosine"}  # of `few_shot.centroid_curve`
 HEADS = (RIDGE, LOGISTIC)
+BRIDGE_HEAD = HEADLINE  # of the episodes that stand beside part I, which it shows by its headline probe
 UPPER_FRACTION = 0.05  # of the published 1 to 5 % of the dimensions
 
 CONTROL_MASK = "inverse_spread"
