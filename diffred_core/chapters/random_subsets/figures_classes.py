@@ -6,7 +6,6 @@ Every ``plot_*`` takes the summary above it, and refuses one that is empty, lack
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
 
 import pandas as pd
 import seaborn as sns
@@ -24,13 +23,6 @@ NULL = "chance alone, one draw"
 SHOWN_CLASSES = 40  # more do not fit on a page at a size that can be read
 TABLE_FRACTIONS = (0.05, 0.1, 0.2, 0.5, 1.0)
 COLUMNS = ("probe", "label", "fraction", "mean", "loss", "place", "n_classes")
-
-
-class Extremes(NamedTuple):
-    """The classes that lose the least and the most, as rows of the summary of the heat map."""
-
-    least: pd.Series
-    most: pd.Series
 
 
 def accuracy_and_inequality(table: pd.DataFrame) -> pd.DataFrame:
@@ -134,21 +126,16 @@ def plot_classes(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def describe_classes(summary: pd.DataFrame) -> str:
     """Return `plot_classes` in words."""
-    least, most = _extremes(summary)
+    full = where(summary, fraction=1.0).sort_values("place")
     lost = "; ".join(
         f"{row['label']} loses {which}, {100 * row['loss']:.1f} of {100 * row['mean']:.1f} points"
-        for which, row in (("most", most), ("least", least))
+        for which, row in (("most", full.iloc[0]), ("least", full.iloc[-1]))
     )
     at = style.nearest(summary[summary["fraction"] < 1], names.FRACTION)["fraction"]
     return (
         f"Heat map of the accuracy of {_n_classes(summary)} classes by the share of features kept, mean over random "
         f"subsets, by falling loss{_left_out(summary)}. With {percent(at)} of the features {lost} with all features."
     )
-
-
-def _extremes(summary: pd.DataFrame) -> Extremes:
-    full = where(summary, fraction=1.0).sort_values("place")
-    return Extremes(full.iloc[-1], full.iloc[0])
 
 
 def _n_classes(summary: pd.DataFrame) -> int:
