@@ -1,4 +1,4 @@
-"""One constant says which probe is the headline: all that shows one probe turns with it, and names it from the table."""
+"""One constant says which probe is the headline: all that shows one turns with it and says its name."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
         colour = GREY if method == names.IN_DISTRIBUTION else next(colours)
         line(ax, rows, x="place", look=Look(label.format(task=task_label(task)), colour, next(markers), dash))
     style.percent_ticks(ax)
-    _layer_axis(ax, curves)
+    layer_axis(ax, curves)
     level = f"{100 * float(curves['level'].iloc[0]):g} %"
     title = f"bands: {level} bootstrap over test images" if curves["low"].notna().any() else "no interval"
     return finish(ax, title=title, x="", y=y, columns=1)
@@ -108,7 +108,7 @@ def plot_rank(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     )
     style.lines(ax, pd.concat([summary, width.astype(summary.dtypes)]), RANKS, by="metric", x="place")
     _log_axis(ax)
-    _layer_axis(ax, summary)
+    layer_axis(ax, summary)
     return finish(ax, title="training images", x="", y="directions (log scale)")
 
 
@@ -122,7 +122,7 @@ def plot_collapse(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = begin(ax, summary, COLUMNS, what="plot_collapse", size=(SIZE[0], SIZE[1] + 0.6))
     style.lines(ax, summary, COLLAPSE, by=["recipe", "metric"], x="place")
     _log_axis(ax)
-    _layer_axis(ax, summary)
+    layer_axis(ax, summary)
     return finish(ax, title="training images, probe of the reference task", x="", y="0 where collapsed (log scale)")
 
 
@@ -137,7 +137,7 @@ def plot_redundancy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = begin(ax, summary, COLUMNS, what="plot_redundancy", size=SIZE)
     style.lines(ax, summary, REDUNDANCY, by="metric", x="place", banded=BANDED)
     ax.set_ylim(-0.03, 1.03)
-    _layer_axis(ax, summary)
+    layer_axis(ax, summary)
     title = f"bands: {interval_name(summary, over='subsets')}" if summary["n"].max() > 1 else ""
     return finish(ax, title=title, x="", y="share", columns=1)
 
@@ -205,7 +205,7 @@ def _log_axis(ax: Axes) -> None:
     ax.yaxis.set_major_formatter("{x:g}")
 
 
-def _layer_axis(ax: Axes, summary: pd.DataFrame) -> None:
+def layer_axis(ax: Axes, summary: pd.DataFrame) -> None:
     """Name the layers below the axis, every so many of them where they are too many."""
     ticks = summary.drop_duplicates("place").set_index("place")["layer"].sort_index()
     ticks = ticks.iloc[:: -(-len(ticks) // MOST_NAMES)]
