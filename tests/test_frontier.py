@@ -52,6 +52,11 @@ def test_a_point_is_on_the_frontier_where_nobody_beats_it_with_as_few():
     }
 
 
+def test_a_point_that_is_behind_by_less_than_its_interval_is_undecided():
+    points = frontier.accuracy_frontier(table(("a", 10, 0.50, 0.05), ("b", 10, 0.52, 0.05)))
+    assert verdicts(points) == {("a", 10): (False, "undecided"), ("b", 10): (True, "undecided")}
+
+
 def test_an_equal_accuracy_with_more_features_is_not_on_the_frontier():
     points = frontier.accuracy_frontier(table(("a", 10, 0.7, 0.0), ("b", 20, 0.7, 0.0)))
     assert verdicts(points) == {("a", 10): (True, "holds"), ("b", 20): (False, "undecided")}
