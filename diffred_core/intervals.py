@@ -77,6 +77,24 @@ def t_quantile(level: float, *, degrees: int) -> float:
     return float(special.stdtrit(degrees, 0.5 + level / 2))
 
 
+def difference_interval(one: Interval, other: Interval) -> Interval:
+    """Return the interval of the difference of two independent estimates from those of each: MOVER.
+
+    ``low = d - sqrt((a - a_low)^2 + (b_high - b)^2)`` for the estimates a, b and their difference d, and likewise high
+    (Zou and Donner 2008): exact for normal errors, and as lopsided as the intervals it comes from. Of estimates that
+    go together, such as accuracies on the same rows, it is too wide.
+
+    Parameters
+    ----------
+    one, other : Interval
+        At one level, which is then that of the result.
+    """
+    estimate = one.estimate - other.estimate
+    down = np.hypot(one.estimate - one.low, other.high - other.estimate)
+    up = np.hypot(one.high - one.estimate, other.estimate - other.low)
+    return Interval(estimate, estimate - float(down), estimate + float(up))
+
+
 def jackknife_error(leave_one_out: ArrayLike) -> np.ndarray:
     """Return the delete-a-group jackknife standard error: ``sqrt((B-1)/B sum_b (v_b - mean v)^2)``.
 

@@ -123,9 +123,48 @@ def gini(class_accuracy: ArrayLike) -> float:
     InputError
         If there is no class, or an accuracy is negative or not finite.
     """
-    a = np.sort(_checked_classes(class_accuracy)) + 1e-7
-    n = len(a)
-    return float((2 * np.arange(1, n + 1) - n - 1) @ a / (n * a.sum()))
+    return float(gini_by_curve(_checked_classes(class_accuracy)[None])[0])
+
+
+def gini_by_curve(class_accuracy: np.ndarray) -> np.ndarray:
+    """Return `gini` of many curves at once: from (..., n_classes), finite and not negative, to (...)."""
+    a = np.sort(class_accuracy, axis=-1) + 1e-7
+    n = a.shape[-1]
+    coefficients: np.ndarray = a @ (2 * np.arange(1, n + 1) - n - 1) / (n * a.sum(-1))
+    return coefficients
+
+
+def gini_null(accuracy: float, class_sizes: ArrayLike, *, n_draws: int = 500, seed: int = 0) -> float:
+    """Return the Gini coefficient that equally accurate classes show by chance: its mean over binomial draws.
+
+    A class of n test rows, each right with probability `accuracy`, has the measured accuracy Binomial(n, accuracy) / n.
+    So the coefficient is above 0 where all classes are equal, and the more so the lower the accuracy and the smaller
+    the classes: a fall in accuracy alone raises it.
+
+    Parameters
+    ----------
+    accuracy : float
+        Of every class, in [0, 1].
+    class_sizes : array-like of shape (n_classes,)
+        Test rows of every class, at least 1.
+    n_draws : int
+        Draws of all classes.
+    seed : int
+        Of the draws.
+
+    Raises
+    ------
+    InputError
+        If the accuracy or a class size is out of range.
+    """
+    sizes = np.asarray(class_sizes)
+    if not 0 <= accuracy <= 1 or sizes.ndim != 1 or not len(sizes) or (sizes < 1).any():
+        raise InputError(
+            f"expected an accuracy in [0, 1] and class_sizes of at least 1, got {accuracy} and {sizes.tolist()}; leave "
+            "out classes without test rows"
+        )
+    right = np.random.default_rng(seed).binomial(sizes, accuracy, size=(n_draws, len(sizes)))
+    return float(gini_by_curve(right / sizes).mean())
 
 
 def coefficient_of_variation(class_accuracy: ArrayLike) -> float:

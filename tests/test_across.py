@@ -46,35 +46,44 @@ def test_needed_fraction_is_the_first_that_keeps_the_accuracy(tables):
         assert found[model] == pytest.approx(reached.min() if len(reached) else 1.0)
 
 
-def test_frontier_equals_brute_force(tables):
-    probes, _ = tables
-    found = random_subsets.across.accuracy_frontier(probes, task="signals")
-    assert set(found["model"]) == {"synthetic", "other"}
-    for row in found.itertuples():
-        others = found[(found["n_selected"] < row.n_selected) & (found["mean"] >= row.mean)]
-        better = found[(found["n_selected"] == row.n_selected) & (found["mean"] > row.mean)]
-        assert row.frontier == (others.empty and better.empty) or found.duplicated(["n_selected", "mean"]).any()
-    assert found["frontier"].any()
-    assert not found["frontier"].all()
-
-
 def test_similarity_stands_beside_its_null(tables):
     _, similarity = tables
     found = random_subsets.across.similarity_at(similarity, fractions=(0.2,))
     assert (found["mean"] > found["null"]).all()
     assert len(found) == 2
-    with pytest.raises(InputError, match=r"fraction must be one of .*, got 0\.123"):
-        random_subsets.across.similarity_at(similarity, fractions=(0.123,))
+    narrow = similarity[(similarity["model"] != "other") | (similarity["fraction"] == 0.5)]
+    at = random_subsets.across.similarity_at(narrow, fractions=(0.1, 0.2))
+    assert at.set_index("model").loc["other", "fraction"] == 0.5  # once, and no model is lost
+    assert sorted(at.set_index("model").loc["synthetic", "fraction"]) == [0.1, 0.2]
+    with pytest.raises(InputError, match=r"expected rows at a share of the features near 0\.2, got none"):
+        random_subsets.across.similarity_at(similarity.iloc[:0], fractions=(0.2,))
+
+
+def test_a_model_without_the_share_stands_at_its_nearest_and_is_not_lost(tables):
+    probes, _ = tables
+    narrow = probes[(probes["model"] != "other") | ~probes["fraction"].isin([0.2, 0.25])]
+    pairs = random_subsets.across.kept_accuracy(narrow).set_index("model")
+    assert pairs["fraction"].to_dict() == {"synthetic": 0.2, "other": 0.15}
+    words = random_subsets.across.describe_kept(pairs.reset_index())
+    assert "a random 15 % to 20 % of the features" in words
+    assert "a random 20 % of the features" in random_subsets.across.describe_kept(
+        random_subsets.across.kept_accuracy(probes)
+    )
 
 
 def test_summary_holds_every_claim_for_every_cell_and_is_a_results_table(tables, tmp_path):
     table = random_subsets.across.summary_table(*tables)
     pd.testing.assert_frame_equal(results.check(table), table)
     found = table[table["metric"] == "claim"]
-    assert len(found) == 2 * len(random_subsets.across.PUBLISHED_CLAIMS)
-    assert set(found["method"]) == {
-        *("accuracy kept", "similar beyond inclusion", "PCA beats random", "classes pay unequally"),
+    assert len(found) == 2 * len(random_subsets.across.PUBLISHED_CLAIMS) + 1
+    assert found["method"].value_counts().to_dict() == {
+        "accuracy kept at 20 %": 2,
+        "similar beyond inclusion at 20 %": 2,
+        "PCA beats random at 10 %": 2,
+        "classes pay unequally at 20 %": 2,
+        "one frontier at 20 %": 1,
     }
+    assert found.set_index("method").loc["one frontier at 20 %", "model"] == "all models"
     kept = table[table["metric"] == "accuracy_subset"]
     assert ((kept["low"] + kept["high"]) / 2).tolist() == pytest.approx(kept["value"].tolist())
     assert set(found["label"]) <= {"holds", "fails", "undecided"}
@@ -85,10 +94,24 @@ def test_summary_holds_every_claim_for_every_cell_and_is_a_results_table(tables,
 def test_verdicts_are_counted_and_every_claim_names_its_cell(tables):
     counts = random_subsets.across.verdict_counts(random_subsets.across.summary_table(*tables)).set_index("claim")
     claims = random_subsets.across.all_claims(*tables)
-    assert counts.sum(axis=1).tolist() == [2] * 4
+    assert counts.sum(axis=1).tolist() == [2] * 4 + [1]
     for verdict in ("holds", "undecided", "fails"):
         assert counts[verdict].sum() == sum(claim.verdict == verdict for claim in claims)
-    assert "accuracy kept, other on signals" in [claim.name for claim in claims]
+    assert {"accuracy kept at 20 %, other on signals", "one frontier at 20 %, signals"} <= {c.name for c in claims}
+
+
+@pytest.mark.parametrize("level", [0.8, 0.99])
+def test_what_is_said_across_models_states_its_level(tables, level):
+    for claim in random_subsets.across.all_claims(*tables, level=level):
+        assert f"{100 * level:g} % interval" in claim.evidence
+    probes, similarity = tables
+    across = random_subsets.across
+    assert f"{100 * level:g} %" in across.kept_table(level=level).caption
+    assert f"{100 * level:g} % interval" in across.alike(level=level).caption
+    narrow, wide = (across.similarity_at(similarity, level=x) for x in (0.5, level))
+    assert (narrow["high"] - narrow["low"] < wide["high"] - wide["low"]).all()
+    pairs = across.kept_accuracy(probes, level=level)
+    assert f"{100 * level:g} % t interval" in across.plot_kept(pairs).get_title(loc="left")
 
 
 def test_summary_is_stated_at_the_fraction_that_is_asked_for(tables):

@@ -20,11 +20,12 @@ from diffred_core.errors import InputError
 FIGURES = {
     **{
         name: getattr(random_subsets.figures, name)
-        for name in ("accuracy", "probes", "redundancy", "similarity", "inequality", "regulariser")
+        for name in ("accuracy", "probes", "redundancy", "similarity", "regulariser")
     },
+    "gini": random_subsets.figures_classes.inequality,
+    "coefficient_of_variation": random_subsets.figures_classes.variation,
     "kept": random_subsets.across.kept(),
     "needed": random_subsets.across.needed,
-    "frontier": random_subsets.across.frontier(),
 }
 NAMES = tuple(FIGURES)
 
@@ -148,7 +149,7 @@ def test_colours_of_methods_differ_and_are_dark_enough_on_white():
         assert 1.05 / (luminance + 0.05) > 2  # markers differ as well, so colour never stands alone
 
 
-@pytest.mark.parametrize("name", ["accuracy", "inequality"])
+@pytest.mark.parametrize("name", ["accuracy", "gini"])
 def test_a_method_that_no_style_knows_is_drawn_in_a_look_of_its_own(name, tables):
     probes = tables["probes"]
     added = probes[probes["method"] == "pca"].assign(method="bottom_pca")
@@ -198,7 +199,7 @@ def test_the_share_of_fits_at_an_end_is_said_and_drawn(tables):
         assert f"; {share} of the ridge fits" in ax.get_title(loc="left")
 
 
-@pytest.mark.parametrize("name", ["accuracy", "probes", "similarity", "over_rows"])
+@pytest.mark.parametrize("name", ["accuracy", "probes", "similarity", "over_rows", "gains"])
 def test_a_table_holds_the_numbers_of_its_sweep(name, tables):
     of = "similarity" if name in ("similarity", "over_rows") else "probes"
     shown = getattr(random_subsets.tables, name).summary(tables[of])
@@ -210,6 +211,14 @@ def test_a_table_holds_the_numbers_of_its_sweep(name, tables):
     if name == "accuracy":
         full = rows.query("method == 'full' and probe == 'ridge' and metric == 'accuracy'")["value"].item()
         assert shown.set_index("method").loc["full", "mean"] == pytest.approx(100 * full)
+    if name in ("accuracy", "probes"):
+        assert "95 % t interval" in getattr(random_subsets.tables, name).caption(shown)
+        assert "90 % t interval" in getattr(random_subsets.tables, name).caption(shown.assign(level=90.0))
+    if name == "gains":
+        gains = rows.query("metric == 'gain_over_random' and method == 'pca' and fraction == 0.1")
+        (row,) = shown.query("kept == 'PCA' and features == '10 %'").itertuples()
+        assert (row.gain, row.low, row.high) == tuple(100 * gains[["value", "low", "high"]].iloc[0])
+        assert random_subsets.names.HEADLINE in random_subsets.tables.gains.caption(shown)
     if name == "similarity":
         nulls = rows.query("method == 'diagonal_null' and fraction == 0.2")["value"]
         assert shown.set_index("fraction").loc["20 %", "uncorrelated"] == pytest.approx(nulls.mean())

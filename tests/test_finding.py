@@ -18,13 +18,14 @@ from diffred_core.staging._figures import draw, finding, sentence
 
 
 def table(*, model, accuracies, full=0.9, gap=(0.09, 0.05, 0.12)):
-    shared = {"experiment": "subset_probes", "task": "digits", "model": model, "layer": "penultimate", "probe": "ridge"}
+    shared = {"experiment": "subset_probes", "task": "digits", "model": model, "layer": "penultimate"}
+    shared["probe"] = random_subsets.names.HEADLINE
     shared |= {"n_features": 100, "split": "test"}
     random = shared | {"method": "random", "n_selected": 20, "fraction": 0.2}
     rows = [shared | {"method": "full", "n_selected": 100, "fraction": 1.0, "metric": "accuracy", "value": full}]
     rows += [random | {"repeat": i, "metric": "accuracy", "value": value} for i, value in enumerate(accuracies)]
     rows += [random | {"metric": "accuracy_gap"} | dict(zip(("value", "low", "high"), gap, strict=True))]
-    rows += [random | {"probe": "logistic", "metric": "accuracy", "value": 0.1, "repeat": 0}]
+    rows += [random | {"probe": "another", "metric": "accuracy", "value": 0.1, "repeat": 0}]
     return results.as_table(rows)
 
 
@@ -78,7 +79,7 @@ def test_fragment_has_the_figure_of_the_runs_on_disk(tmp_path, monkeypatch, tabl
     assert set(staged) == {"_generated/finding.md", "_generated/finding.png"}
     text = staged["_generated/finding.md"].decode()
     assert ':alt: "Dot chart of accuracy with a random 20 % of the features' in text
-    assert "20 of 100 dimensions" in text
+    assert f"a {random_subsets.names.HEADLINE} probe on 20 of 100 dimensions" in text
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from reference import gini_by_pairs
 
 from diffred_core.errors import InputError
-from diffred_core.redundancy import coefficient_of_variation, diffused_redundancy, gini
+from diffred_core.redundancy import coefficient_of_variation, diffused_redundancy, gini, gini_by_curve, gini_null
 
 # ResNet50, mean test accuracy in percent over five random subsets (the full layer: one run) at 15 fractions of 2,048
 # features. Source: saved output of the first author's notebook `transfer_comparison` (github.com/nvedant07/
@@ -76,6 +76,19 @@ def test_order_of_the_fractions_and_a_row_for_the_full_layer_change_nothing(esti
     assert diffused_redundancy(*again, delta=0.9, estimator=estimator) == want
 
 
+def test_a_tie_of_the_nearest_goes_to_the_smaller_share():
+    # both ratios lie an eighth from delta, in binary exactly
+    for fractions, accuracy in (([0.2, 0.4], [0.5, 0.75]), ([0.4, 0.2], [0.75, 0.5]), ([0.4, 0.2], [0.5, 0.75])):
+        dropped = diffused_redundancy(fractions, accuracy, 1.0, delta=0.625, estimator="nearest")
+        assert dropped == pytest.approx(1 - 0.2)
+    assert diffused_redundancy([0.2, 0.4], [0.5, 0.75], 1.0, delta=0.626, estimator="nearest") == pytest.approx(0.6)
+
+
+def test_a_ratio_that_equals_delta_reaches_it():
+    assert diffused_redundancy([0.2, 0.4], [0.5, 0.75], 1.0, delta=0.75) == pytest.approx(0.6)
+    assert diffused_redundancy([0.2, 0.4], [0.5, 0.75], 1.0, delta=0.7501) == 0
+
+
 def test_all_features_needed_is_zero():
     assert diffused_redundancy([0.5], [0.1], 0.9, delta=1.0) == 0
     assert diffused_redundancy([0.5], [0.9], 0.9, delta=1.0) == 0.5
@@ -93,6 +106,22 @@ def test_first_never_grows_with_delta(accuracy, one, other):
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_gini_equals_mean_absolute_difference(values):
     assert gini(values) == pytest.approx(gini_by_pairs(values), abs=1e-12)
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=4))
+def test_gini_of_many_curves_is_that_of_each(curves):
+    assert gini_by_curve(np.array(curves)).tolist() == pytest.approx([gini(curve) for curve in curves], abs=1e-15)
+
+
+def test_gini_null_is_what_equally_accurate_classes_show():
+    draw = np.random.default_rng(1)
+    sizes = np.array([30, 50, 20, 40])
+    simulated = [gini((draw.random((4, 50)) < 0.7).cumsum(1)[range(4), sizes - 1] / sizes) for _ in range(4000)]
+    assert gini_null(0.7, sizes, n_draws=4000) == pytest.approx(np.mean(simulated), rel=0.03)
+    # less accurate, or smaller, classes look more unequal; perfect ones do not
+    assert gini_null(0.3, sizes) > 1.5 * gini_null(0.7, sizes) > 2 * gini_null(0.7, 10 * sizes)
+    assert gini_null(1.0, sizes) == pytest.approx(0, abs=1e-15)
+    assert gini_null(0.5, sizes, seed=1) == gini_null(0.5, sizes, seed=1) != gini_null(0.5, sizes, seed=2)
 
 
 def test_gini_and_variation_of_known_cases():
@@ -118,6 +147,8 @@ def test_bad_input_is_refused():
         (lambda: gini([]), "class_accuracy of shape"),
         (lambda: gini([0.5, -0.1]), "finite and not negative"),
         (lambda: coefficient_of_variation([0.0, 0.0]), "all 0"),
+        (lambda: gini_null(1.1, [3, 4]), r"an accuracy in \[0, 1\] and class_sizes of at least 1, got 1.1"),
+        (lambda: gini_null(0.5, [3, 0]), r"got 0.5 and \[3, 0\]"),
     ):
         with pytest.raises(InputError, match=sentence):
             call()

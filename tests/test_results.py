@@ -162,6 +162,7 @@ def test_summary_equals_plain_pandas():
     reach = stats.t.ppf(0.95, 3) * plain.sem()
     row = found[found["label"].isna()].loc["pca"]
     assert row["n"] == 4
+    assert set(found["level"]) == {0.9}
     np.testing.assert_allclose(
         row[["mean", "low", "high"]].astype(float), [plain.mean(), plain.mean() - reach, plain.mean() + reach]
     )

@@ -12,8 +12,10 @@ import torch
 from sklearn.linear_model import Ridge
 from synthetic_task import make_task
 
-from diffred_core import cka, redundancy, results
+from diffred_core import cka, intervals, redundancy, results
 from diffred_core.chapters import random_subsets
+from diffred_core.chapters.random_subsets import curve_rows
+from diffred_core.chapters.random_subsets.curves import Curve
 from diffred_core.errors import InputError
 from diffred_core.moments import from_features
 
@@ -145,6 +147,123 @@ def test_gap_is_full_minus_mean_of_draws(probes):
     assert not [name for name in methods if name.startswith("random_projection")]  # there are too few draws of them
 
 
+def test_gains_are_over_random_and_the_gap_is_the_loss_to_all(probes):
+    accuracy = rows(probes, metric="accuracy").groupby(["method", "fraction"])["value"].mean()
+    gains = rows(probes, metric="gain_over_random")
+    assert set(gains["method"]) == set(random_subsets.comparators.COMPARATORS) - {"random"}
+    for gain in gains.itertuples():
+        expected = accuracy[gain.method, gain.fraction] - accuracy["random", gain.fraction]
+        assert gain.value == pytest.approx(expected, abs=1e-12)
+    of_pca = rows(gains, method="pca", fraction=0.1).iloc[0]
+    assert 0 < of_pca["low"] < of_pca["value"] < of_pca["high"]
+    few_draws = gains[gains["method"].str.startswith("random_projection")]
+    assert few_draws["low"].isna().all()
+    assert gains.drop(few_draws.index)["low"].notna().all()
+
+
+def correct_curve(method, right, *, repeat=0):
+    """Return the curve at one size, a fifth, of a draw that is right on these rows."""
+    right = torch.as_tensor(np.array(right))[None]
+    return Curve(method, "ridge", repeat, None, (0.2,), (8,), right, torch.ones(1, dtype=torch.float64))
+
+
+def test_differences_resample_rows_as_well_as_draws():
+    draw, bootstrap = np.random.default_rng(3), curve_rows.Bootstrap((0.2,), 0.95, 2000, 0)
+    random, pca = draw.random((4, 150)) < 0.6, draw.random(150) < 0.7
+    full = replace(correct_curve("full", draw.random(150) < 0.9), fractions=(1.0,), sizes=(40,))
+    family = [
+        [full],
+        [correct_curve("random", row, repeat=i) for i, row in enumerate(random)],
+        [correct_curve("pca", pca)],
+    ]
+    limited = list(curve_rows.comparison_rows(family, bootstrap))
+    by_metric = {(row["metric"], row["method"]): row for row in limited}
+    for metric, method, reference, sign in (
+        ("gain_over_random", "pca", pca, -1),
+        ("accuracy_gap", "random", full.correct[0].numpy(), -1),
+    ):
+        oracle = intervals.paired_bootstrap(random, reference, n_boot=4000, seed=9)
+        row = by_metric[metric, method]
+        assert row["value"] == pytest.approx(sign * oracle.estimate)
+        assert (row["low"], row["high"]) == pytest.approx((-oracle.high, -oracle.low), abs=0.012)
+    # draws that agree leave the noise of rows: an interval over draws alone would have no width
+    same = [[full], [correct_curve("random", random[0], repeat=i) for i in range(4)], [correct_curve("pca", pca)]]
+    (gain,) = (r for r in curve_rows.comparison_rows(same, bootstrap) if r["metric"] == "gain_over_random")
+    assert gain["high"] - gain["low"] > 0.1
+
+
+def rises(seed, *, full, random, n_rows=100, n_draws=3):
+    """Return the rise of inequality where classes are right as often as said, by the full layer and by subsets."""
+    draw = np.random.default_rng(seed)
+    y = torch.arange(len(full)).repeat_interleave(n_rows)
+
+    def right(shares):
+        return draw.random(len(y)) < np.repeat(shares, n_rows)
+
+    whole = replace(correct_curve("full", right(full)), fractions=(1.0,), sizes=(40,))
+    curves = [correct_curve("random", right(random), repeat=i) for i in range(n_draws)]
+    (row,) = curve_rows.rise_rows(curves, whole, y, curve_rows.Bootstrap((0.2,), 0.95, 300, seed))
+    raw = [redundancy.gini(curve.class_accuracy(y, len(full))[0].numpy()) for curve in (whole, *curves)]
+    return row, np.mean(raw[1:]) - raw[0]
+
+
+def test_equally_accurate_classes_do_not_pay_unequally_though_their_gini_rises():
+    level = [rises(seed, full=[0.95] * 10, random=[0.5] * 10) for seed in range(60)]
+    assert min(raw for _, raw in level) > 0  # what the raw coefficient says
+    assert abs(np.mean([row["value"] for row, _ in level])) < 0.003
+    assert np.mean([row["low"] > 0 for row, _ in level]) < 0.1
+    assert np.mean([row["low"] < 0 < row["high"] for row, _ in level]) > 0.9
+    # resampled coefficients are larger by the noise that resampling adds; the limits are not
+    assert abs(np.mean([(row["low"] + row["high"]) / 2 - row["value"] for row, _ in level])) < 0.003
+
+
+def test_classes_that_really_lose_more_are_told_from_chance():
+    unequal = [0.2, 0.3, 0.4, 0.5, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9]
+    row, raw = rises(0, full=[0.95] * 10, random=unequal)
+    assert 0 < row["low"] < row["value"] < row["high"]
+    assert row["value"] < raw
+    turned, _ = rises(0, full=unequal, random=[0.95] * 10)
+    assert turned["high"] < 0
+
+
+def test_rise_is_gini_less_null_of_draws_less_that_of_the_full_layer(probes):
+    def mean(metric, method, fraction):
+        values = rows(probes, metric=metric, method=method, fraction=fraction)
+        return (drawn(values) if len(drawn(values)) else values)["value"].mean()
+
+    for rise in rows(probes, metric="gini_rise").itertuples():
+        random, full = (
+            mean("gini", method, at) - mean("gini_null", method, at)
+            for method, at in (("random", rise.fraction), ("full", 1.0))
+        )
+        assert rise.value == pytest.approx(random - full)
+        assert rise.low <= rise.value <= rise.high
+
+
+def test_where_nothing_is_right_there_is_no_variation_and_the_sweep_goes_on():
+    y = torch.arange(4).repeat(5)
+    table = list(curve_rows.inequality_rows([correct_curve("random", [False] * 20)], y))
+    assert {row["metric"] for row in table} == {"gini", "gini_null"}
+    table = list(curve_rows.inequality_rows([correct_curve("random", [True, *[False] * 19])], y))
+    assert {row["metric"] for row in table} == {"gini", "gini_null", "coefficient_of_variation"}
+
+
+def test_the_level_is_that_of_the_limits(task):
+    widths = {}
+    for level in (0.5, 0.9):
+        table = random_subsets.probes(task, **QUICK, level=level, methods=("random", "pca"))
+        limited = table[table["low"].notna()]
+        widths[level] = (limited["high"] - limited["low"]).to_numpy()
+    assert (widths[0.5] <= widths[0.9]).all()
+    assert (widths[0.5] < widths[0.9]).mean() > 0.8
+
+
+def test_without_gap_fractions_nothing_has_limits(task):
+    table = random_subsets.probes(task, **QUICK, gap_fractions=(), methods=("random",))
+    assert table["low"].isna().all()
+    assert not {"mean_accuracy", "gini_rise", "gain_over_random"} & set(table["metric"])
+
+
 def test_sizes_are_the_published_ones():
     sizes = random_subsets.Sizes.of(2048, random_subsets.PUBLISHED_FRACTIONS)
     assert sizes.n_selected == (
@@ -237,6 +356,32 @@ def test_principal_directions_diagonalise_the_gram_in_falling_order():
     torch.testing.assert_close(gram, gram.diagonal().diag(), atol=1e-9, rtol=0)
     assert (gram.diagonal().diff() < 0).all()
     assert len(next(random_subsets.comparators.draw("pca", from_features(torch.randn(8, 12)), seeds=[])).order) == 7
+
+
+def test_the_last_directions_are_those_of_least_variance_from_the_least_on(task):
+    moments = from_features(torch.randn(30, 12, dtype=torch.float64) * torch.arange(1.0, 13.0))
+    (first,) = random_subsets.comparators.draw("pca", moments, seeds=[])
+    (last,) = random_subsets.comparators.draw("pca_last", moments, seeds=[])
+    assert last.order.tolist() == first.order.tolist()[::-1] != first.order.tolist()
+    variances = last.moments(moments).gram.diagonal()[last.order]
+    assert (variances.diff() > 0).all()
+    few = from_features(torch.randn(8, 12, dtype=torch.float64))
+    (last,) = random_subsets.comparators.draw("pca_last", few, seeds=[])
+    assert sorted(last.order.tolist()) == list(range(7))  # directions in which no row varies are none
+    table = random_subsets.probes(task, **QUICK, methods=("random", "pca", "pca_last"))
+    accuracy = rows(table, metric="accuracy", fraction=0.1).groupby("method")["value"].mean()
+    assert accuracy["pca_last"] < accuracy["random"] < accuracy["pca"]
+
+
+def test_first_k_are_those_of_the_layer(task):
+    table = random_subsets.probes(task, **QUICK, methods=("random", "first"))
+    for row in rows(table, method="first", metric="accuracy").itertuples():
+        assert row.value == pytest.approx(ridge_accuracy(task, torch.arange(row.n_selected), row.l2))
+    # as after Matryoshka training: where the first features hold all, they are better than as many others
+    scale = torch.where(torch.arange(40) < 6, 1.0, 0.01)
+    nested = {split: (X * scale, y) for split, (X, y) in task.splits.items()}
+    table = random_subsets.probes(replace(task, splits=nested), **QUICK, methods=("random", "first"), standardize=False)
+    assert rows(table, method="first", metric="gain_over_random", fraction=0.1)["value"].item() > 0
 
 
 def test_standardizing_cancels_scales_of_columns_and_the_default_does_not(task):

@@ -101,6 +101,23 @@ def finish(ax: Axes, *, title: str, x: str, y: str, columns: int = 2, legend: bo
     return ax
 
 
+def panels(summary: pd.DataFrame, **facets: Any) -> sns.FacetGrid:
+    """Return white panels of one figure, one a value of the columns that `facets` name as seaborn does."""
+    with sns.axes_style("whitegrid"), plt.rc_context(TEXT):
+        return sns.FacetGrid(summary, height=3.6, aspect=1.2, sharex=False, **facets).set_titles("")
+
+
+def name_panels(grid: sns.FacetGrid, title: str) -> Axes:
+    """Put title and legend of all panels around them, and return the first panel."""
+    handles = {}
+    for ax in grid.axes.flat:
+        handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    grid.figure.set_layout_engine("constrained")
+    grid.figure.suptitle(title, fontsize=12, x=0.01, ha="left")
+    grid.figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
+    return grid.axes.flat[0]
+
+
 def task_label(task: str) -> str:
     """Return the name of a task as a legend has room for it: of a path its last part, ``folder:.../cells+noise:3``.
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from diffred_core import files, results
 from diffred_core.chapters.random_subsets import across
+from diffred_core.chapters.random_subsets.reading import shares_in_words
 from diffred_core.drawing import Figure, png
 from diffred_core.drawing.speed import speed
 from diffred_core.staging._markdown import option, plain, table
@@ -54,7 +55,7 @@ def finding(runs: Sequence[CellRun]) -> dict[str, bytes]:
 def sentence(pairs: pd.DataFrame) -> str:
     """Return the finding in words, from the rows of `across.kept_accuracy`."""
     worst = pairs.loc[pairs["gap"].idxmax()]
-    share, kept = f"{100 * pairs['fraction'].iloc[0]:g} %", 100 * pairs["kept"]
+    share, kept = shares_in_words(pairs["fraction"]), 100 * pairs["kept"]
     spread = (
         f" (mean over {len(pairs)} pairs of model and task; lowest {kept.min():.1f} %, highest {kept.max():.1f} %)"
         if len(pairs) > 1
@@ -72,9 +73,10 @@ def sentence(pairs: pd.DataFrame) -> str:
 def _caption(pairs: pd.DataFrame) -> str:
     sizes = sorted({(int(row.n_selected), int(row.n_features)) for row in pairs.itertuples()})
     kept = ", ".join(f"{k} of {d:,}" for k, d in sizes)
+    probe = pairs["probe"].iloc[0]
     return (
-        f"Test accuracy of a ridge probe on {kept} dimensions, chosen at random, and on all of them. Bars: "
-        f"{100 * pairs['level'].iloc[0]:g} % interval for the mean over {int(pairs['n'].min())} random subsets."
+        f"Test accuracy of a {probe} probe on {kept} dimensions, chosen at random, and on all of them. "
+        f"Bars: {100 * pairs['level'].iloc[0]:g} % interval for the mean over {int(pairs['n'].min())} random subsets."
     )
 
 

@@ -1,5 +1,7 @@
 from . import claims as claims
+from . import claims_equal as claims_equal
 from . import figures as figures
+from . import figures_equal as figures_equal
 from . import names as names
 from . import tables as tables
 from .reading import by_layer as by_layer

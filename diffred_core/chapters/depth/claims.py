@@ -13,6 +13,7 @@ import itertools
 import pandas as pd
 
 from diffred_core.chapters.depth import names
+from diffred_core.chapters.depth.claims_equal import of_equal_number
 from diffred_core.chapters.depth.reading import places
 from diffred_core.errors import InputError
 from diffred_core.redundancy import STRENGTHS
@@ -259,6 +260,7 @@ def _of_layers(table: pd.DataFrame) -> list[Claim]:
             # an accuracy that is the same in all layers correlates with nothing, and has no row
             if len(where(table, metric=names.CORRELATION, **curve)):
                 claims.append(other_data_follow(table, **curve))
+    claims += of_equal_number(table)
     return claims + ([selection_flatters(table)] if names.OPTIMISM in set(table["metric"]) else [])
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -17,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import by_layer
 from diffred_core.drawing import Figure, Look, looks, style
-from diffred_core.drawing.style import COLOURS, GREY, MARKERS, TEXT, begin, finish, interval_name, line, task_label
+from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name, line, task_label
 from diffred_core.redundancy import STRENGTHS, strength
 from diffred_core.results import summarize, where
 
@@ -80,7 +79,7 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
         colour = GREY if method == names.IN_DISTRIBUTION else next(colours)
         line(ax, rows, x="place", look=Look(label.format(task=task_label(task)), colour, next(markers), dash))
     style.percent_ticks(ax)
-    _layer_axis(ax, curves)
+    layer_axis(ax, curves)
     level = f"{100 * float(curves['level'].iloc[0]):g} %"
     title = f"bands: {level} bootstrap over test images" if curves["low"].notna().any() else "no interval"
     return finish(ax, title=title, x="", y=y, columns=1)
@@ -109,7 +108,7 @@ def plot_rank(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     )
     style.lines(ax, pd.concat([summary, width.astype(summary.dtypes)]), RANKS, by="metric", x="place")
     _log_axis(ax)
-    _layer_axis(ax, summary)
+    layer_axis(ax, summary)
     return finish(ax, title="training images", x="", y="directions (log scale)")
 
 
@@ -123,7 +122,7 @@ def plot_collapse(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = begin(ax, summary, COLUMNS, what="plot_collapse", size=(SIZE[0], SIZE[1] + 0.6))
     style.lines(ax, summary, COLLAPSE, by=["recipe", "metric"], x="place")
     _log_axis(ax)
-    _layer_axis(ax, summary)
+    layer_axis(ax, summary)
     return finish(ax, title="training images, probe of the reference task", x="", y="0 where collapsed (log scale)")
 
 
@@ -138,7 +137,7 @@ def plot_redundancy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = begin(ax, summary, COLUMNS, what="plot_redundancy", size=SIZE)
     style.lines(ax, summary, REDUNDANCY, by="metric", x="place", banded=BANDED)
     ax.set_ylim(-0.03, 1.03)
-    _layer_axis(ax, summary)
+    layer_axis(ax, summary)
     title = f"bands: {interval_name(summary, over='subsets')}" if summary["n"].max() > 1 else ""
     return finish(ax, title=title, x="", y="share", columns=1)
 
@@ -206,7 +205,7 @@ def _log_axis(ax: Axes) -> None:
     ax.yaxis.set_major_formatter("{x:g}")
 
 
-def _layer_axis(ax: Axes, summary: pd.DataFrame) -> None:
+def layer_axis(ax: Axes, summary: pd.DataFrame) -> None:
     """Name the layers below the axis, every so many of them where they are too many."""
     ticks = summary.drop_duplicates("place").set_index("place")["layer"].sort_index()
     ticks = ticks.iloc[:: -(-len(ticks) // MOST_NAMES)]
@@ -235,7 +234,7 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
     The first panel is returned; its figure holds one row of panels a model, one column a way of pooling.
     """
     style.require(summary, ("model", "label", *COLUMNS), what="plot_network_accuracy")
-    panels = _panels(summary, row="model", col="label", col_order=names.in_order(summary["label"]))
+    panels = style.panels(summary, row="model", col="label", col_order=names.in_order(summary["label"]))
     others = sorted(where(summary, method=names.TRANSFER)["task"].unique())
     colours = {task: COLOURS[i % len(COLOURS)] for i, task in enumerate(others)}
     for (model, pooling), ax in panels.axes_dict.items():
@@ -254,7 +253,7 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
         style.percent_ticks(ax)
     panels.set(ylim=(None, 1.01))  # of all panels: an interval of few networks may exceed 100 %
     dotted = "; dotted: before training" if names.UNTRAINED in set(summary["recipe"]) else ""
-    return _with_legend(panels, f"bands: {interval_name(summary, over='networks')}{dotted}")
+    return style.name_panels(panels, f"bands: {interval_name(summary, over='networks')}{dotted}")
 
 
 def network_accuracy_words(summary: pd.DataFrame) -> str:
@@ -320,7 +319,7 @@ def plot_network_geometry(summary: pd.DataFrame) -> Axes:
     style.require(summary, ("model", "label", *COLUMNS), what="plot_network_geometry")
     titles = {names.RANK: "numerical rank", names.NC1: "log10 of NC1"}
     panels, models = (
-        _panels(summary, col="metric", col_order=list(titles), sharey=False),
+        style.panels(summary, col="metric", col_order=list(titles), sharey=False),
         list(summary["model"].unique()),
     )
     for metric, ax in panels.axes_dict.items():
@@ -329,7 +328,7 @@ def plot_network_geometry(summary: pd.DataFrame) -> Axes:
             dash = DASHES.get(pooling, ":")
             line(ax, rows, x="place", look=Look(words, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], dash))
         _panel(ax, title=titles[metric], y=titles[metric])
-    return _with_legend(panels, f"bands: {interval_name(summary, over='networks')}")
+    return style.name_panels(panels, f"bands: {interval_name(summary, over='networks')}")
 
 
 def network_geometry_words(summary: pd.DataFrame) -> str:
@@ -355,25 +354,9 @@ def _shade_strengths(ax: Axes, left: float) -> None:
         right = lowest
 
 
-def _panels(summary: pd.DataFrame, **facets: Any) -> sns.FacetGrid:
-    with sns.axes_style("whitegrid"), plt.rc_context(TEXT):
-        return sns.FacetGrid(summary, height=3.6, aspect=1.2, sharex=False, **facets).set_titles("")
-
-
 def _panel(ax: Axes, *, title: str, y: str) -> None:
     finish(ax, title=title, x="convolution", y=y, legend=False)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _with_legend(panels: sns.FacetGrid, title: str) -> Axes:
-    """Put title and legend of all panels around them, and return the first panel."""
-    handles = {}
-    for ax in panels.axes.flat:
-        handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    panels.figure.set_layout_engine("constrained")
-    panels.figure.suptitle(title, fontsize=12, x=0.01, ha="left")
-    panels.figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
-    return panels.axes.flat[0]
 
 
 network_accuracy = Figure(

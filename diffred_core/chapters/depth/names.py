@@ -23,6 +23,10 @@ CORRELATION, ALIGNMENT = "id_ood_correlation", "alignment"
 # metric: share of the final ID accuracy by which the original rule finds the tunnel (Masarczyk et al. 2023)
 TUNNEL_STARTS = {"tunnel_start_95": 0.95, "tunnel_start_98": 0.98}
 
+# k features of the last layer against k of another, or of all layers together: methods, metrics
+OF_LAYER, OF_ALL_HIDDEN = "random", "random_hidden"
+ACCURACY_OF_K, LAST_LEAD = "accuracy_of_k", "last_layer_lead"
+
 # small networks: when they pool (column label), and whether they were trained (column recipe)
 EARLY, LATE = "early_pooling", "late_pooling"
 POOLING = {EARLY: "early pooling", LATE: "without early pooling"}

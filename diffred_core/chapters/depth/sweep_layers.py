@@ -11,6 +11,7 @@ import pandas as pd
 from diffred_core import results
 from diffred_core.chapters.depth import curves
 from diffred_core.chapters.depth.curves import LayerCurve, Resampling, TaskLayers, task_of
+from diffred_core.chapters.depth.equal_number import equal_number_rows
 from diffred_core.chapters.depth.names import HARUN, IN_DISTRIBUTION, LAYERS, PAPYAN, TRANSFER
 from diffred_core.chapters.depth.shape import geometry_rows, redundancy_rows, similarity_rows
 from diffred_core.errors import InputError
@@ -57,7 +58,7 @@ def layers(
     fraction, delta : float
         Share of a layer that is kept for ``accuracy_kept``, and share of its accuracy for ``diffused_redundancy``.
     n_subsets : int
-        Random subsets of every layer; 0 leaves redundancy out.
+        Random subsets of every layer; 0 leaves redundancy and equal numbers of features out.
     published_layers : int
         TaskLayers, evenly spread and the last among them, that are also probed as published; 0 for none.
     n_published_seeds : int
@@ -76,7 +77,9 @@ def layers(
         A results table whose `task` is the one that is measured and whose `method` is the design. Layers stand in
         execution order. By layer: accuracy with its limits, accuracy_validation, l2_at_edge; on the task itself
         numerical_rank, stable_rank, rankme, class_separation, nc1 to nc4 (`recipe`: the convention), cka_to_last, and
-        by draw accuracy_kept, diffused_redundancy; at some layers and by seed, with probe ``adamw``, accuracy
+        by draw accuracy_kept, diffused_redundancy, accuracy_of_k (of as many features of every layer that has them,
+        and with method ``random_hidden`` of all layers together), with limits last_layer_lead over these; at some
+        layers and by seed, with probe ``adamw``, accuracy
         (`recipe`: ``as published`` or ``selected epoch``) and optimism, their difference. Of all layers together, in
         the rows of the last one: with limits percent_retained, percent_retained_held_out (of the layer that validation
         rows choose), best_layer_gain (of that layer over the last), retained_beyond_id (percent_retained_held_out less
@@ -103,6 +106,7 @@ def layers(
     if n_subsets:
         seeds = range(seed, seed + n_subsets)
         rows += redundancy_rows(reference, fraction=fraction, delta=delta, seeds=seeds, split=split)
+        rows += equal_number_rows(reference, seeds=seeds, split=split, resampling=Resampling(level, n_boot, seed))
     if published:
         seeds = range(seed, seed + n_published_seeds)
         for method, task in ((IN_DISTRIBUTION, reference), *((TRANSFER, other) for other in transfer)):

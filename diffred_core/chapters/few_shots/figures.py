@@ -135,20 +135,21 @@ def _gains_in_words(summary: pd.DataFrame, *, x: str) -> str:
 def _bridge(table: pd.DataFrame) -> pd.DataFrame:
     """Return accuracy less that of all dimensions: random ones at full data, and chosen ones at few shots.
 
-    All by ridge probes, those of the episodes at the fewest and the most shots: at a fixed regulariser, those of full
-    data at one chosen on validation rows. Intervals are over episodes for the first and over draws of the dimensions
-    for the second. The task with all rows has all its classes, an episode has few: compare shapes.
+    All by the headline probe of part I, those of the episodes at the fewest and the most shots: at a fixed regulariser,
+    those of full data at one chosen on validation rows. Intervals are over episodes for the first and over draws of the
+    dimensions for the second. The task with all rows has all its classes, an episode has few: compare shapes.
     """
-    rows = table[(table["probe"] == names.RIDGE) & table["method"].isin(CHOSEN)]
+    rows = table[(table["probe"] == names.BRIDGE_HEAD) & table["method"].isin(CHOSEN)]
     shots = rows["n_shot"]
     rows = rows[shots.isna() | shots.isin([shots.min(), shots.max()])]
-    return results.summarize(rows, ["method", "n_shot", "fraction"], metric="gain")
+    return results.summarize(rows, ["method", "probe", "n_shot", "fraction"], metric="gain")
 
 
 def _plot_bridge(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw accuracy relative to all dimensions: random subsets at full data beside chosen ones at few shots."""
-    columns = ("method", "n_shot", "fraction", "mean", "low", "high", "n", "level")
+    columns = ("method", "probe", "n_shot", "fraction", "mean", "low", "high", "n", "level")
     ax = begin(ax, summary, columns, what="figures.bridge", size=(5.8, 5.0))
+    probe = one_value(summary, "probe", what="figures.bridge")
     places = {int(n_shot): place for place, n_shot in enumerate(sorted(summary["n_shot"].dropna().unique()), start=1)}
     named = {0: "all training rows"} | {place: plural(n_shot, "shot") for n_shot, place in places.items()}
     at = summary["n_shot"].map(places).fillna(0)
@@ -160,7 +161,7 @@ def _plot_bridge(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     percent_axis(ax, summary["fraction"])
     percent_ticks(ax)
     axes = {"x": "dimensions kept (%, log scale)", "y": "accuracy less that of all (points)"}
-    title = f"ridge probes; bands: {percent(summary['level'].iloc[0])} intervals"
+    title = f"{probe} probes; bands: {percent(summary['level'].iloc[0])} intervals"
     return finish(ax, title=title, **axes, columns=1)
 
 
@@ -172,7 +173,11 @@ def _bridge_in_words(summary: pd.DataFrame) -> str:
             "all training rows" if pd.isna(n_shot) else plural(n_shot, "shot"),
         )
         parts.append(f"{CHOSEN[str(method)]} with {data} {gain_in_words(near)} at {percent(near['fraction'])}")
-    return f"Line chart of accuracy less that of all dimensions, in points, by the share kept: {'; '.join(parts)}."
+    probe = summary["probe"].iloc[0]
+    return (
+        f"Line chart of accuracy less that of all dimensions, in points, {probe} probes, by the share kept: "
+        f"{'; '.join(parts)}."
+    )
 
 
 def _plot_theory(errors: pd.DataFrame, *, ax: Axes | None = None) -> Axes:

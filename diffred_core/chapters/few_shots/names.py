@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from diffred_core.chapters.random_subsets.names import LOGISTIC, RANDOM, RIDGE
+from diffred_core.chapters.random_subsets.names import HEADLINE, LOGISTIC, RANDOM, RIDGE
 
 POOL, ALL, FULL_DATA = "pool", "all", "test"  # splits: rows that episodes are drawn from, and the test rows of part I
 
@@ -30,6 +30,7 @@ CENTROIDS = {EUCLIDEAN: "Euclidean", COSINE: "cosine"}
 METRICS = {EUCLIDEAN: "euclidean", COSINE: "cosine"}  # of `few_shot.centroid_curve`
 OF_VIEWS = {centroid: f"{centroid}_views" for centroid in CENTROIDS}  # the same, prototypes the mean of views as well
 HEADS = (RIDGE, LOGISTIC)
+BRIDGE_HEAD = HEADLINE  # of the episodes that stand beside part I, which it shows by its headline probe
 UPPER_FRACTION = 0.05  # of the published 1 to 5 % of the dimensions
 
 CONTROL_MASK, HARD = "inverse_spread_floored", "hard"

@@ -22,7 +22,7 @@ from diffred_core.chapters.few_shots.names import ALL, ALONG, FULL_DATA, HEADS, 
 from diffred_core.chapters.few_shots.pool import Pool
 from diffred_core.chapters.few_shots.reasons import agreement_rows, harm_rows, kind_rows
 from diffred_core.chapters.few_shots.setting import FRACTIONS, EpisodeData, Setting, draw_setting
-from diffred_core.chapters.random_subsets.names import FULL
+from diffred_core.chapters.random_subsets.names import FULL, HEADLINE, LOGISTIC
 from diffred_core.chapters.random_subsets.sweep_probes import probes
 from diffred_core.checks import check_choice
 from diffred_core.errors import InputError
@@ -128,15 +128,16 @@ def episodes(
 
 
 def full_data_rows(pool: Pool, n_subsets: int) -> Iterator[Row]:
-    """Yield the accuracy of ridge probes on random dimensions with all training rows, and its gain over all dimensions.
+    """Yield the accuracy of the headline probe on random dimensions with all training rows, and its gain over all.
 
     As in part I: one row a draw, the regulariser chosen on validation rows, all classes of the task.
     """
     if not n_subsets:
         return
-    options = {"fractions": FULL_DATA_FRACTIONS, "logistic_fractions": (), "gap_fractions": (), "deltas": (0.9,)}
+    options = {"fractions": FULL_DATA_FRACTIONS, "gap_fractions": (), "deltas": (0.9,)}
+    options["logistic_fractions"] = FULL_DATA_FRACTIONS if HEADLINE == LOGISTIC else ()
     table = probes(pool.features, methods=(RANDOM,), n_seeds=n_subsets, split=FULL_DATA, **options)
-    table = table[table["metric"] == "accuracy"].drop(columns=["experiment", "layer"])
+    table = results.where(table, metric="accuracy", probe=HEADLINE).drop(columns=["experiment", "layer"])
     full = float(table.loc[table["method"] == FULL, "value"].iloc[0])
     for record in table.to_dict("records"):
         row = {column: value for column, value in record.items() if pd.notna(value)}

@@ -2,6 +2,8 @@ from . import across as across
 from . import claims as claims
 from . import comparators as comparators
 from . import figures as figures
+from . import figures_classes as figures_classes
+from . import frontier as frontier
 from . import names as names
 from . import tables as tables
 from .sizes import DELTAS as DELTAS

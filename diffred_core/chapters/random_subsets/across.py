@@ -10,13 +10,12 @@ from dataclasses import replace
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
 
-from diffred_core.chapters.random_subsets import claims, names
+from diffred_core.chapters.random_subsets import claims, frontier, names
+from diffred_core.chapters.random_subsets.reading import at_shares, shares_in_words
 from diffred_core.chapters.random_subsets.tables import shares
 from diffred_core.drawing import Figure, Look, Table, looks, style
-from diffred_core.drawing.style import COLOURS, GREY, begin, finish, interval_name, percent_ticks
-from diffred_core.errors import InputError
+from diffred_core.drawing.style import COLOURS, begin, finish, interval_name, one_value, percent_ticks
 from diffred_core.results import as_table, published, summarize, where
 from diffred_core.results.claims import VERDICTS, Claim, claim_rows
 from diffred_core.results.rows import KEYS, Row
@@ -30,7 +29,9 @@ PUBLISHED_CLAIMS = (  # about which table, and the claim
 NEEDED_DELTAS: tuple[float, ...] = (0.9, 0.95, 0.99)
 
 
-def kept_accuracy(probes: pd.DataFrame, *, fraction: float = names.FRACTION, probe: str = names.RIDGE) -> pd.DataFrame:
+def kept_accuracy(
+    probes: pd.DataFrame, *, fraction: float = names.FRACTION, probe: str = names.HEADLINE, level: float = 0.95
+) -> pd.DataFrame:
     """Return one row for each task and model: accuracy of random subsets and of the full layer, and the gap.
 
     Parameters
@@ -38,23 +39,27 @@ def kept_accuracy(probes: pd.DataFrame, *, fraction: float = names.FRACTION, pro
     probes : DataFrame
         Tables of subset_probes, one below the other.
     fraction : float
-        Share of the features.
+        Share of the features; of every model and task the nearest that was measured.
     probe : str
         Which probe.
+    level : float
+        Coverage of the intervals over draws, and that which the sweeps gave to the gap.
 
     Returns
     -------
     DataFrame
-        Columns task, model, fraction, mean, low, high, n, level (of the subsets), full, kept (mean over full), gap,
-        gap_low, gap_high (paired bootstrap, in accuracy), n_selected, n_features.
+        Columns task, model, probe, fraction, mean, low, high, n, level (of the subsets), full, kept (mean over full),
+        gap, gap_low, gap_high (paired bootstrap, in accuracy), n_selected, n_features.
 
     Raises
     ------
     InputError
-        If no table has that fraction.
+        If there is no such row.
     """
-    random = _at(where(probes, probe=probe, method=names.RANDOM), fraction)
-    pairs = summarize(random, [*KEYS, "fraction"], metric=names.ACCURACY).set_index(KEYS)
+    random = where(probes, probe=probe, method=names.RANDOM)
+    random = random[random["metric"].isin([names.ACCURACY, names.GAP])]
+    random = at_shares(random, [fraction])
+    pairs = summarize(random, [*KEYS, "probe", "fraction"], metric=names.ACCURACY, level=level).set_index(KEYS)
     full = where(probes, probe=probe, method=names.FULL, metric=names.ACCURACY)
     pairs["full"] = full.groupby(KEYS)["value"].mean()
     pairs["kept"] = pairs["mean"] / pairs["full"]
@@ -68,7 +73,7 @@ def needed_fractions(
     probes: pd.DataFrame,
     *,
     deltas: Sequence[float] = names.REPORTED_DELTAS,
-    probe: str = names.RIDGE,
+    probe: str = names.HEADLINE,
     method: str = names.RANDOM,
 ) -> pd.DataFrame:
     """Return the smallest tested share of the features that keeps a share `delta` of the accuracy: 1 - DR.
@@ -93,7 +98,9 @@ def needed_fractions(
     return wide.rename_axis(columns=None).reset_index().assign(fraction=lambda needed: 1 - needed["first"])
 
 
-def similarity_at(similarity: pd.DataFrame, *, fractions: Sequence[float] = names.SIMILARITY_FRACTIONS) -> pd.DataFrame:
+def similarity_at(
+    similarity: pd.DataFrame, *, fractions: Sequence[float] = names.SIMILARITY_FRACTIONS, level: float = 0.95
+) -> pd.DataFrame:
     """Return debiased CKA of random subsets with the layer, and that of uncorrelated features, at some shares.
 
     Parameters
@@ -101,42 +108,37 @@ def similarity_at(similarity: pd.DataFrame, *, fractions: Sequence[float] = name
     similarity : DataFrame
         Tables of subset_similarity.
     fractions : sequence of float
-        Shares of the features.
+        Shares of the features; of every model and task the nearest that were measured.
+    level : float
+        Coverage of the intervals, which are over draws.
 
     Returns
     -------
     DataFrame
         Columns task, model, fraction, mean, low, high, n, level and null.
     """
-    rows = pd.concat([_at(similarity, fraction) for fraction in fractions])
-    by = [*KEYS, "fraction"]
-    alike = summarize(where(rows, method=names.WHOLE), by, metric=names.CKA).set_index(by)
+    rows, by = at_shares(similarity, fractions), [*KEYS, "fraction"]
+    alike = summarize(where(rows, method=names.WHOLE), by, metric=names.CKA, level=level).set_index(by)
     alike["null"] = summarize(where(rows, method=names.WHOLE_NULL), by).set_index(by)["mean"]
     return alike.reset_index()
 
 
-def accuracy_frontier(probes: pd.DataFrame, *, task: str, probe: str = names.RIDGE) -> pd.DataFrame:
-    """Return accuracy of random subsets against their size for every model, and which points nobody beats.
+def all_claims(probes: pd.DataFrame, similarity: pd.DataFrame, *, level: float = 0.95) -> list[Claim]:
+    """Return every published claim held against every model and task, which are added to its name, and the frontiers.
 
-    Parameters are those of `kept_accuracy`, of one `task`.
-
-    Returns
-    -------
-    DataFrame
-        Columns model, n_selected, mean, low, high, n, level and frontier: whether no model is at least as accurate with
-        fewer features, or more accurate with as many.
+    Parameters
+    ----------
+    probes, similarity : DataFrame
+        Tables of subset_probes, and of subset_similarity, one below the other.
+    level : float
+        Coverage that the sweeps gave to their intervals, and that of those made here.
     """
-    rows = where(probes, task=task, probe=probe, method=(names.RANDOM, names.FULL))
-    sizes = summarize(rows, ["model", "n_selected"], metric=names.ACCURACY)
-    sizes = sizes.sort_values(["n_selected", "mean"], ascending=[True, False], ignore_index=True)
-    return sizes.assign(frontier=sizes["mean"] > sizes["mean"].cummax().shift(fill_value=-1.0))
-
-
-def all_claims(probes: pd.DataFrame, similarity: pd.DataFrame) -> list[Claim]:
-    """Return every published claim held against every model and task, which are added to its name."""
-    return [
+    by_cell = [
         replace(claim, name=f"{claim.name}, {model} on {task}")
-        for task, model, claim in _claims_by_cell(probes, similarity)
+        for task, model, claim in _claims_by_cell(probes, similarity, level=level)
+    ]
+    return by_cell + [
+        replace(claim, name=f"{claim.name}, {task}") for task, claim in frontier.claims_by_task(probes, level=level)
     ]
 
 
@@ -145,49 +147,59 @@ def extent(probes: pd.DataFrame, similarity: pd.DataFrame) -> str:
     return f"{len(probes.groupby(KEYS))} pairs of model and task, {len(probes) + len(similarity)} rows"
 
 
-def summary_table(probes: pd.DataFrame, similarity: pd.DataFrame, *, fraction: float = names.FRACTION) -> pd.DataFrame:
+def summary_table(
+    probes: pd.DataFrame, similarity: pd.DataFrame, *, fraction: float = names.FRACTION, level: float = 0.95
+) -> pd.DataFrame:
     """Return the results table of the summary: what the book states across models and tasks.
+
+    Parameters are those of `kept_accuracy` and `all_claims`.
 
     Returns
     -------
     DataFrame
         Metrics accuracy_subset and accuracy_full (at `fraction`), diffused_redundancy_first and _nearest, cka_subset
-        and cka_null, with low and high where they have an interval; and the claims as `results.claims.claim_rows`.
+        and cka_null, with low and high where they have an interval; and the claims as `results.claims.claim_rows`,
+        those about a task and all its models with `frontier.ALL_MODELS` as model.
     """
     deltas = probes["delta"].dropna().unique()
     kept = {"accuracy_subset": "mean", "accuracy_full": "full"}
     alike = {"cka_subset": "mean", "cka_null": "null"}
     rows = [
-        *_long(kept_accuracy(probes, fraction=fraction), "fraction", kept, probe=names.RIDGE),
-        *_long(needed_fractions(probes, deltas=deltas), "delta", names.ESTIMATORS, probe=names.RIDGE),
-        *_long(similarity_at(similarity), "fraction", alike),
+        *_long(kept_accuracy(probes, fraction=fraction, level=level), "fraction", kept, probe=names.HEADLINE),
+        *_long(needed_fractions(probes, deltas=deltas), "delta", names.ESTIMATORS, probe=names.HEADLINE),
+        *_long(similarity_at(similarity, level=level), "fraction", alike),
     ]
-    for task, model, claim in _claims_by_cell(probes, similarity):
+    for task, model, claim in _claims_by_cell(probes, similarity, level=level):
         rows += claim_rows([claim], {"task": task, "model": model})
+    for task, claim in frontier.claims_by_task(probes, level=level):
+        rows += claim_rows([claim], {"task": task, "model": frontier.ALL_MODELS})
     widths = probes.groupby(KEYS)["n_features"].first()
     shared = {"layer": "penultimate", "method": names.RANDOM, "experiment": "summary"}
-    return as_table([shared | {"n_features": widths[row["task"], row["model"]]} | row for row in rows])
+    return as_table([shared | {"n_features": widths.get((row["task"], row["model"]))} | row for row in rows])
 
 
 def plot_kept(pairs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the accuracy of random subsets and of the full layer (`kept_accuracy`), one row a model and task."""
-    columns = (*KEYS, "fraction", "mean", "low", "high", "n", "full")
+    columns = (*KEYS, "probe", "fraction", "mean", "low", "high", "n", "full")
     ax = begin(ax, pairs, columns, what="plot_kept", size=(5.8, 1.6 + 0.4 * len(pairs)))
+    probe = one_value(pairs, "probe", what="plot_kept")
     rows = pairs.sort_values(["task", "model"], ascending=False).reset_index(drop=True)
-    share = f"{100 * rows['fraction'].iloc[0]:g} % of the features"
+    share = f"{shares_in_words(rows['fraction'])} of the features"
     ax.hlines(rows.index, rows["mean"], rows["full"], color="#BFBFBF", linewidth=2, zorder=1)
     style.points(ax, rows, look=Look(share, COLOURS[0]))
     ax.plot(rows["full"], rows.index, "D", color=COLOURS[1], markersize=6, label="full layer")
     percent_ticks(ax, "x")
-    return _finish_rows(ax, rows, title=f"bars: {interval_name(pairs)}", x="test accuracy (%)", columns=2)
+    title = f"{probe} probe; bars: {interval_name(pairs)}"
+    return _finish_rows(ax, rows, title=title, x="test accuracy (%)", columns=2)
 
 
 def describe_kept(pairs: pd.DataFrame) -> str:
     """Return `plot_kept` in words."""
     cells = [f"{r.model} on {r.task} {100 * r.mean:.1f} of {100 * r.full:.1f} %" for r in pairs.itertuples(index=False)]
-    share = f"{100 * pairs['fraction'].iloc[0]:g} %"
+    share, probe = shares_in_words(pairs["fraction"]), pairs["probe"].iloc[0]
     return (
-        f"Dot chart of accuracy with a random {share} of the features, of that of the full layer: {'; '.join(cells)}."
+        f"Dot chart of accuracy with a random {share} of the features, of that of the full layer, {probe} probe: "
+        f"{'; '.join(cells)}."
     )
 
 
@@ -216,55 +228,25 @@ def describe_needed(needed: pd.DataFrame) -> str:
     return f"Dot chart, one row a model and task: {'; '.join(parts)}."
 
 
-def plot_frontier(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw accuracy against the number of features kept, model by model, and their frontier (`accuracy_frontier`)."""
-    ax = begin(ax, summary, ("model", "n_selected", "mean", "frontier"), what="plot_frontier")
-    best = summary[summary["frontier"]].sort_values("n_selected")
-    ax.step(best["n_selected"], best["mean"], where="post", color=GREY, linewidth=6, alpha=0.25, label="frontier")
-    for model, look in looks({}, summary["model"]).items():
-        style.line(ax, where(summary, model=model), x="n_selected", look=look, label=model, band=False)
-    ax.set_xscale("log")
-    ax.set_xticks([k for k in (1, 3, 10, 30, 100, 300, 1000, 3000) if k <= summary["n_selected"].max()])
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_locator(NullLocator())
-    percent_ticks(ax)
-    title = "random subsets, mean over draws"
-    return finish(ax, title=title, x="number of features kept (log scale)", y="test accuracy (%)", columns=1)
-
-
-def describe_frontier(summary: pd.DataFrame) -> str:
-    """Return `plot_frontier` in words."""
-    best = summary[summary["frontier"]].sort_values("n_selected")
-    few = best.iloc[[0, len(best) // 2, -1]].drop_duplicates("n_selected")
-    steps = [f"{r.n_selected} features {100 * r.mean:.1f} % ({r.model})" for r in few.itertuples(index=False)]
-    return f"Line chart of accuracy against the number of features kept, with the frontier: {'; '.join(steps)}."
-
-
-def kept(fraction: float = names.FRACTION) -> Figure:
+def kept(fraction: float = names.FRACTION, level: float = 0.95) -> Figure:
     """Return the figure of the accuracy that a share of the features keeps, from tables of subset_probes."""
-    return Figure(lambda probes: kept_accuracy(probes, fraction=fraction), plot_kept, describe_kept)
+    return Figure(lambda probes: kept_accuracy(probes, fraction=fraction, level=level), plot_kept, describe_kept)
 
 
-def kept_table(fraction: float = names.FRACTION) -> Table:
+def kept_table(fraction: float = names.FRACTION, level: float = 0.95) -> Table:
     """Return the numbers of `kept` as a table."""
 
     def rows(probes: pd.DataFrame) -> pd.DataFrame:
-        pairs = kept_accuracy(probes, fraction=fraction)
+        pairs = kept_accuracy(probes, fraction=fraction, level=level)
         percent = 100 * pairs[["mean", "low", "high", "full", "gap", "gap_low", "gap_high"]]
-        return pairs[KEYS].join(percent.rename(columns=lambda name: name.replace("_", " ")))
+        named = percent.rename(columns=lambda name: name.replace("_", " "))
+        return pairs[[*KEYS, "probe"]].assign(features=shares(pairs["fraction"])).join(named)
 
-    share = f"{100 * fraction:g} %"
-    caption = f"Test accuracy in percent with a random {share} of the features and with all; gap in points."
-    return Table(rows, caption, digits=1)
-
-
-def frontier(pareto_task: str | None = None) -> Figure:
-    """Return the figure of the frontier of size and accuracy on a task; by default on the first of the tables."""
-    return Figure(
-        lambda probes: accuracy_frontier(probes, task=pareto_task or probes["task"].iloc[0]),
-        plot_frontier,
-        describe_frontier,
+    caption = (
+        f"Test accuracy in percent with a random part of the features and with all; gap in points. Intervals at "
+        f"{100 * level:g} %: over draws, of the gap over draws and test rows."
     )
+    return Table(rows, caption, digits=1)
 
 
 def redundancy_by_cell(probes: pd.DataFrame) -> pd.DataFrame:
@@ -273,10 +255,18 @@ def redundancy_by_cell(probes: pd.DataFrame) -> pd.DataFrame:
     return wide.set_axis([f"{estimator} {100 * delta:g} %" for estimator, delta in wide], axis=1).reset_index()
 
 
-def similarity_by_cell(similarity: pd.DataFrame) -> pd.DataFrame:
-    """Return `similarity_at` with shares in percent."""
-    alike = similarity_at(similarity)
-    return alike.assign(fraction=shares(alike["fraction"])).drop(columns=["n", "level"])
+def alike(level: float = 0.95) -> Table:
+    """Return the table of the similarity of random subsets to their layer, from tables of subset_similarity."""
+
+    def rows(similarity: pd.DataFrame) -> pd.DataFrame:
+        at = similarity_at(similarity, level=level)
+        return at.assign(fraction=shares(at["fraction"])).drop(columns=["n", "level"])
+
+    caption = (
+        f"Debiased CKA of a random subset with its layer, {100 * level:g} % interval over draws; null: uncorrelated "
+        "features."
+    )
+    return Table(rows, caption)
 
 
 def verdict_counts(summary: pd.DataFrame) -> pd.DataFrame:
@@ -301,11 +291,10 @@ redundancy = Table(
     "Diffused redundancy by the share of accuracy to be kept: first share that reaches it, and nearest share.",
     digits=2,
 )
-alike = Table(
-    similarity_by_cell,
-    "Debiased CKA of a random subset with its layer, 95 % interval over draws; null: uncorrelated features.",
+verdicts = Table(
+    verdict_counts,
+    "Published claims, and in how many pairs of model and task each holds or fails; of frontiers, in how many tasks.",
 )
-verdicts = Table(verdict_counts, "Published claims, and in how many pairs of model and task each holds or fails.")
 beside_published = Table(
     published_and_reproduced,
     f"Diffused redundancy at 90 % of the accuracy. Published: {published.PAPER}.",
@@ -313,10 +302,12 @@ beside_published = Table(
 )
 
 
-def _claims_by_cell(probes: pd.DataFrame, similarity: pd.DataFrame) -> Iterator[tuple[str, str, Claim]]:
+def _claims_by_cell(
+    probes: pd.DataFrame, similarity: pd.DataFrame, *, level: float
+) -> Iterator[tuple[str, str, Claim]]:
     for table, claim in PUBLISHED_CLAIMS:
         for (task, model), cell in (probes if table == "probes" else similarity).groupby(KEYS):
-            yield task, model, claim(cell)
+            yield task, model, claim(cell, level=level)
 
 
 def _long(wide: pd.DataFrame, key: str, metrics: dict[str, str], *, probe: str | None = None) -> Iterator[Row]:
@@ -326,14 +317,6 @@ def _long(wide: pd.DataFrame, key: str, metrics: dict[str, str], *, probe: str |
             limits = {"low": row["low"], "high": row["high"]} if column == "mean" else {}
             cell = {"task": row["task"], "model": row["model"], "probe": probe, key: row[key]}
             yield cell | {"metric": metric, "value": row[column]} | limits
-
-
-def _at(table: pd.DataFrame, fraction: float) -> pd.DataFrame:
-    rows = where(table, fraction=fraction)
-    if rows.empty:
-        known = ", ".join(f"{f:g}" for f in sorted(table["fraction"].dropna().unique()))
-        raise InputError(f"fraction must be one of {known or 'none: the table is empty'}, got {fraction}")
-    return rows
 
 
 def _finish_rows(ax: Axes, cells: pd.DataFrame, *, title: str, x: str, columns: int) -> Axes:

@@ -76,6 +76,20 @@ def pca(moments: FeatureMoments) -> tuple[range, Tensor]:
     return range(n_directions), directions.contiguous()
 
 
+def pca_last(moments: FeatureMoments) -> tuple[range, Tensor]:
+    """Return the principal directions of `pca` by growing variance: what is least likely to be missed."""
+    order, directions = pca(moments)
+    return order[::-1], directions
+
+
+def first(moments: FeatureMoments) -> tuple[range, None]:
+    """Return the features as the layer numbers them: the order that Matryoshka training gives a meaning to.
+
+    Of any other network it is one more arbitrary subset (Kusupati et al. 2022 train the first k for all k).
+    """
+    return range(moments.n_features), None
+
+
 def random_projection_published(moments: FeatureMoments, seed: int) -> tuple[range, Tensor]:
     """Return the published random projection: entries uniform on [0, 1), columns of unit length.
 
@@ -116,7 +130,8 @@ class Comparator:
     colour, marker, dash : str
         Of its lines, as matplotlib takes them.
     gap : bool
-        Whether its gap to the full layer gets an interval; with few draws a resample of them means nothing.
+        Whether its accuracy less that of the full layer, and of random subsets, gets an interval; with few draws a
+        resample of them means nothing.
     """
 
     name: str
@@ -151,7 +166,9 @@ COMPARATORS: dict[str, Comparator] = {
             )
         ),
         Comparator(names.PCA, pca, "one", words="PCA", colour="#D55E00", marker="s"),
+        Comparator("pca_last", pca_last, "one", words="PCA, last directions", colour="#882255", marker="X"),
         Comparator("top_variance", top_variance, "one", words="top variance", colour="#009E73", marker="^"),
+        Comparator("first", first, "one", words="first k", colour="#332288", marker="p"),
     )
 }
 

@@ -1,24 +1,23 @@
-"""One probe along the sizes of one draw: the rows it reads, its predictions, and what a table says of them.
+"""One probe along the sizes of one draw: the rows it reads, and which of them it predicts right.
 
 Of every probe the regulariser is chosen anew at every size, on validation rows only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from diffred_core import intervals, linear_probe, moments, redundancy
+from diffred_core import linear_probe, moments
 from diffred_core.chapters.random_subsets import names
-from diffred_core.chapters.random_subsets.comparators import COMPARATORS, ComparatorDraw
+from diffred_core.chapters.random_subsets.comparators import ComparatorDraw
 from diffred_core.chapters.random_subsets.sizes import Sizes
 from diffred_core.errors import InputError
 from diffred_core.moments import FeatureMoments
-from diffred_core.results.rows import Row
 
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 RIDGE_L2: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
 LOGISTIC_L2: tuple[float, ...] = (1e-3, 1e-2, 1e-1)
 LOGISTIC_TOL = 1e-4  # of the largest gradient entry, as in scikit-learn; a tenth of it changes 0.1 % of predictions
-INEQUALITY = {names.GINI: redundancy.gini, "coefficient_of_variation": redundancy.coefficient_of_variation}
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,92 +160,6 @@ def sgd(data: ProbeData, draw: ComparatorDraw, sizes: Sizes) -> Curve:
     )
 
 
-@dataclass(frozen=True)
-class Bootstrap:
-    """Where the gap to the full layer gets an interval, and how."""
-
-    fractions: Sequence[float]
-    level: float
-    n_boot: int
-    seed: int
-
-
-def family_rows(
-    family: Sequence[Sequence[Curve]],
-    y: Tensor,
-    *,
-    classes: Sequence[str],
-    deltas: Sequence[float],
-    bootstrap: Bootstrap,
-) -> Iterator[Row]:
-    """Yield all rows of one probe: of the full layer, which comes first in `family`, then of every method."""
-    (full,), *others = family
-    for curves in family:
-        for curve in curves:
-            yield from accuracy_rows(curve, y, classes)
-        yield from inequality_rows(curves, y)
-    for curves in others:
-        yield from redundancy_rows(curves, full, deltas)
-        if COMPARATORS[curves[0].method].gap:
-            yield from gap_rows(curves, full, bootstrap)
-
-
-def accuracy_rows(curve: Curve, y: Tensor, classes: Sequence[str]) -> Iterator[Row]:
-    """Yield by size accuracy, that of every class, and whether the regulariser lies at an end of the values tried."""
-    by_class, accuracy = curve.class_accuracy(y, len(classes)).tolist(), curve.accuracy.tolist()
-    for j in range(len(curve.sizes)):
-        point = _point(curve, j) | {
-            "l2": float(curve.l2[j]),
-            "converged": None if curve.converged is None else bool(curve.converged[j]),
-        }
-        yield point | {"metric": names.ACCURACY, "value": accuracy[j]}
-        if curve.at_edge is not None:
-            yield point | {"metric": names.AT_EDGE, "value": float(curve.at_edge[j])}
-        for label, value in zip(classes, by_class[j], strict=True):
-            if value == value:  # a class without measured rows has no accuracy
-                yield point | {"label": label, "metric": names.CLASS_ACCURACY, "value": value}
-
-
-def redundancy_rows(curves: Sequence[Curve], full: Curve, deltas: Sequence[float]) -> Iterator[Row]:
-    """Yield diffused redundancy at every delta by both estimators.
-
-    As published, accuracy is averaged over draws first: the row without a repeat. With several draws the values of each
-    of them follow, so that an interval can be given.
-    """
-    fraction = [*curves[0].fractions, 1.0]
-    for accuracy, whose in _pooled_then_drawn(curves, torch.stack([curve.accuracy for curve in curves])):
-        points = [*accuracy.tolist(), float(full.accuracy)]
-        for metric, estimator in names.ESTIMATORS.items():
-            for delta in deltas:
-                value = redundancy.diffused_redundancy(fraction, points, points[-1], delta=delta, estimator=estimator)
-                yield whose | {"delta": delta, "metric": metric, "value": value}
-
-
-def inequality_rows(curves: Sequence[Curve], y: Tensor) -> Iterator[Row]:
-    """Yield the inequality over classes at every size.
-
-    As published, the accuracy of each class is averaged over draws first, which hides the unfairness of a single draw:
-    the row without a repeat. With several draws the values of each of them follow.
-    """
-    measured = y.unique()
-    by_class = torch.stack([curve.class_accuracy(y, int(measured[-1]) + 1) for curve in curves])[..., measured]
-    for by_size, whose in _pooled_then_drawn(curves, by_class):
-        for j, values in enumerate(by_size.cpu().numpy()):
-            for metric, measure in INEQUALITY.items():
-                yield _point(curves[0], j) | whose | {"metric": metric, "value": measure(values)}
-
-
-def gap_rows(curves: Sequence[Curve], full: Curve, bootstrap: Bootstrap) -> Iterator[Row]:
-    """Yield the accuracy of the full layer minus that of the subsets, with a paired bootstrap over rows and draws."""
-    options = {"level": bootstrap.level, "n_boot": bootstrap.n_boot, "seed": bootstrap.seed}
-    for j, fraction in enumerate(curves[0].fractions):
-        if fraction in bootstrap.fractions:
-            correct = torch.stack([curve.correct[j] for curve in curves])
-            gain, low, high = intervals.paired_bootstrap(correct, full.correct[0], **options)
-            point = _point(curves[0], j) | _whose(curves[0], pooled=True)
-            yield point | {"metric": names.GAP, "value": -gain, "low": -high, "high": -low}
-
-
 def _l2_values(relative: Sequence[float], scale: Tensor) -> Tensor:
     return torch.tensor(sorted(relative), dtype=torch.float64) * scale.cpu()
 
@@ -280,19 +192,3 @@ def _chosen(
         at_edge=choice.at_edge,
         converged=None if converged is None else converged[chosen, at],
     )
-
-
-def _pooled_then_drawn(curves: Sequence[Curve], values: Tensor) -> Iterator[tuple[Tensor, Row]]:
-    """Yield the mean of `values` (n_draws, ...) over draws; then, of several draws, the values of each."""
-    yield values.mean(0), _whose(curves[0], pooled=True)
-    if len(curves) > 1:
-        yield from ((of_draw, _whose(curve, pooled=False)) for curve, of_draw in zip(curves, values, strict=True))
-
-
-def _whose(curve: Curve, *, pooled: bool) -> Row:
-    draw = {"repeat": None, "seed": None} if pooled else {"repeat": curve.repeat, "seed": curve.seed}
-    return {"method": curve.method, "probe": curve.probe} | draw
-
-
-def _point(curve: Curve, j: int) -> Row:
-    return _whose(curve, pooled=False) | {"fraction": curve.fractions[j], "n_selected": curve.sizes[j]}

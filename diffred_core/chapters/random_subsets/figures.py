@@ -38,9 +38,14 @@ SIMILARITIES = {  # by method and metric
 KEPT = "features kept (%, log scale)"
 
 
-def ridge_accuracy(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the accuracy of ridge probes by method and share of the features."""
-    return summarize(where(table, probe=names.RIDGE), ["method", "probe", "fraction"], metric=names.ACCURACY)
+def probe_words(probe: str | None) -> str:
+    """Return the beginning of a title: ``ridge probe; ``, or nothing where the probe is not said."""
+    return "" if probe is None else f"{PROBES[probe].words if probe in PROBES else probe} probe; "
+
+
+def accuracy_by_method(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the accuracy of the headline probe by method and share of the features."""
+    return summarize(where(table, probe=names.HEADLINE), ["method", "probe", "fraction"], metric=names.ACCURACY)
 
 
 def plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -50,8 +55,7 @@ def plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     # one band only: six of them hide each other
     _method_lines(ax, summary, banded=(names.RANDOM,))
     percent_ticks(ax)
-    kind = f"{PROBES[probe].words} probe; " if probe in PROBES else ""
-    title = f"{kind}band: {interval_name(where(summary, method=names.RANDOM))}"
+    title = f"{probe_words(probe)}band: {interval_name(where(summary, method=names.RANDOM))}"
     return finish(ax, title=title, x=KEPT, y="test accuracy (%)")
 
 
@@ -95,22 +99,22 @@ def describe_probes(summary: pd.DataFrame) -> str:
 
 
 def chosen_regulariser(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean decimal logarithm of the chosen l2 of ridge probes by method and share of the features.
+    """Return the mean decimal logarithm of the chosen l2 of the headline probe by method and share of the features.
 
-    The column `at_edge` is the share, of all ridge fits of the table, that chose an end of the l2 values.
+    The column `at_edge` is the share, of all its fits in the table, that chose an end of the l2 values.
     """
-    ridge = where(table, probe=names.RIDGE)
-    fits = where(ridge, metric=names.ACCURACY, method=(names.RANDOM, names.PCA, names.FULL))
-    summary = summarize(fits.assign(value=np.log10(fits["l2"])), ["method", "fraction"])
-    return summary.assign(at_edge=where(ridge, metric=names.AT_EDGE)["value"].mean())
+    rows = where(table, probe=names.HEADLINE)
+    fits = where(rows, metric=names.ACCURACY, method=(names.RANDOM, names.PCA, names.FULL))
+    summary = summarize(fits.assign(value=np.log10(fits["l2"])), ["method", "probe", "fraction"])
+    return summary.assign(at_edge=where(rows, metric=names.AT_EDGE)["value"].mean())
 
 
 def plot_regulariser(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the chosen regulariser against the share of features kept, one line a method."""
-    ax = begin(ax, summary, ("method", "fraction", "mean", "at_edge"), what="plot_regulariser")
-    one_value(summary, "probe", what="plot_regulariser")
+    ax = begin(ax, summary, ("method", "probe", "fraction", "mean", "at_edge"), what="plot_regulariser")
+    probe = one_value(summary, "probe", what="plot_regulariser")
     _method_lines(ax, summary)
-    title = f"mean over draws; {100 * summary['at_edge'].iloc[0]:.0f} % of the ridge fits at an end of the l2 values"
+    title = f"mean over draws; {100 * summary['at_edge'].iloc[0]:.0f} % of the {probe} fits at an end of the l2 values"
     return finish(ax, title=title, x=KEPT, y="log10 of l2")
 
 
@@ -123,8 +127,8 @@ def describe_regulariser(summary: pd.DataFrame) -> str:
         ends.append(f"{look.words} from {means.iloc[0]:.1f} to {means.iloc[-1]:.1f}")
     return (
         "Line chart of the decimal logarithm of the chosen regulariser against the share of features kept, from the "
-        f"smallest share to the largest: {'; '.join(ends)}. {100 * summary['at_edge'].iloc[0]:.0f} % of the ridge fits "
-        "chose an end of the l2 values."
+        f"smallest share to the largest: {'; '.join(ends)}. {100 * summary['at_edge'].iloc[0]:.0f} % of the "
+        f"{summary['probe'].iloc[0]} fits chose an end of the l2 values."
     )
 
 
@@ -134,8 +138,8 @@ def diffused_redundancy(table: pd.DataFrame) -> pd.DataFrame:
     The mean is of the accuracy averaged over draws (the published order); low, high and n are of the values of single
     draws.
     """
-    rows = where(table, probe=names.RIDGE, method=names.RANDOM, metric=tuple(ESTIMATORS))
-    by = ["metric", "delta"]
+    rows = where(table, probe=names.HEADLINE, method=names.RANDOM, metric=tuple(ESTIMATORS))
+    by = ["probe", "metric", "delta"]
     pooled = summarize(rows[rows["repeat"].isna()], by)
     of_draws = summarize(rows[rows["repeat"].notna()], by).set_index(by)[["low", "high", "n"]]
     return pooled.drop(columns=of_draws.columns).join(of_draws, on=by)
@@ -144,13 +148,14 @@ def diffused_redundancy(table: pd.DataFrame) -> pd.DataFrame:
 def plot_redundancy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the share of features that can be dropped against the share of accuracy to be kept, by both estimators."""
     ax = begin(ax, summary, ("metric", "delta", "mean", "low", "high", "n"), what="plot_redundancy")
-    for column in ("probe", "method"):
-        one_value(summary, column, what="plot_redundancy")
+    probe = one_value(summary, "probe", what="plot_redundancy")
+    one_value(summary, "method", what="plot_redundancy")
     style.lines(ax, summary, ESTIMATORS, by="metric", x="delta")
     percent_ticks(ax, "xy")
     ax.set_ylim(-0.03, 1.03)
     x = "accuracy to be kept (% of the full layer's)"
-    return finish(ax, title=f"bands: {interval_name(summary)}", x=x, y="features that can go (%)", columns=1)
+    title = f"{probe_words(probe)}bands: {interval_name(summary)}"
+    return finish(ax, title=title, x=x, y="features that can go (%)", columns=1)
 
 
 def describe_redundancy(summary: pd.DataFrame) -> str:
@@ -165,43 +170,6 @@ def describe_redundancy(summary: pd.DataFrame) -> str:
     return (
         "Line chart of the share of features that can go against the share of the full accuracy that must be kept, "
         f"falling: {'; '.join(parts)}."
-    )
-
-
-def accuracy_and_gini(table: pd.DataFrame) -> pd.DataFrame:
-    """Return accuracy and Gini coefficient, classes averaged over draws, by method and share of features."""
-    rows = where(table, probe=names.RIDGE, metric=(names.ACCURACY, names.GINI))
-    rows = rows[(rows["metric"] == names.ACCURACY) | rows["repeat"].isna()]
-    both = summarize(rows, ["method", "fraction", "metric"])
-    wide = both.pivot(index=["method", "fraction"], columns="metric", values="mean")
-    return wide.rename_axis(columns=None).reset_index()
-
-
-def plot_inequality(points: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the Gini coefficient of class accuracies against accuracy, one point a subset size."""
-    ax = begin(ax, points, ("method", names.ACCURACY, names.GINI), what="plot_inequality")
-    full, parts = where(points, method=names.FULL), points[points["method"] != names.FULL]
-    for method, look in looks(METHODS, parts["method"]).items():
-        rows = where(parts, method=method).sort_values(names.ACCURACY)
-        options = {"color": look.colour, "marker": look.marker, "label": look.words}
-        ax.plot(rows[names.ACCURACY], rows[names.GINI], markersize=5, lw=1, **options)
-    if len(full):
-        ax.plot(full[names.ACCURACY], full[names.GINI], "*", color=GREY, markersize=13, label="full layer")
-    ax.set_ylim(bottom=0)
-    percent_ticks(ax, "x")
-    ax.yaxis.set_major_formatter("{x:g}")
-    title = "one point a subset size, class accuracy averaged over draws"
-    return finish(ax, title=title, x="test accuracy (%)", y="Gini coefficient over classes")
-
-
-def describe_inequality(points: pd.DataFrame) -> str:
-    """Return `plot_inequality` in words."""
-    random = where(points, method=names.RANDOM).sort_values(names.ACCURACY)
-    low, high = random.iloc[0], random.iloc[-1]
-    return (
-        "Scatter of the Gini coefficient of class accuracies against accuracy. Random subsets go from Gini "
-        f"{low[names.GINI]:.3f} at accuracy {100 * low[names.ACCURACY]:.1f} % to {high[names.GINI]:.3f} at "
-        f"{100 * high[names.ACCURACY]:.1f} %."
     )
 
 
@@ -232,11 +200,10 @@ def describe_similarity(summary: pd.DataFrame) -> str:
     return f"Line chart of linear CKA against the share of features kept, rising to 1. At {share}: {'; '.join(parts)}."
 
 
-accuracy = Figure(ridge_accuracy, plot_accuracy, describe_accuracy)
+accuracy = Figure(accuracy_by_method, plot_accuracy, describe_accuracy)
 probes = Figure(probe_accuracy, plot_probes, describe_probes)
 regulariser = Figure(chosen_regulariser, plot_regulariser, describe_regulariser)
 redundancy = Figure(diffused_redundancy, plot_redundancy, describe_redundancy)
-inequality = Figure(accuracy_and_gini, plot_inequality, describe_inequality)
 similarity = Figure(similarities, plot_similarity, describe_similarity)
 
 

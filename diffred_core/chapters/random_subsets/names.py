@@ -2,6 +2,7 @@
 
 RANDOM, FULL, PCA = "random", "full", "pca"  # methods of subset_probes; all of them: `comparators.COMPARATORS`
 RIDGE, LOGISTIC, SGD = "ridge", "logistic", "sgd"
+HEADLINE = RIDGE  # the probe of claims and verdicts, and of every figure and table that shows one
 
 # methods of subset_similarity: a subset with the layer, two subsets, and what either would be without redundancy
 WHOLE, PAIR, WHOLE_NULL, PAIR_NULL, PERMUTED = (
@@ -9,10 +10,16 @@ WHOLE, PAIR, WHOLE_NULL, PAIR_NULL, PERMUTED = (
 )
 CKA, BIASED, NULL = "cka_debiased", "cka_biased", "cka"
 
-ACCURACY, CLASS_ACCURACY, GAP, AT_EDGE, GINI = "accuracy", "class_accuracy", "accuracy_gap", "l2_at_edge", "gini"
+ACCURACY, CLASS_ACCURACY, AT_EDGE = "accuracy", "class_accuracy", "l2_at_edge"
+# with limits over draws and test rows: accuracy, its loss to the full layer, its gain over random subsets
+MEAN_ACCURACY, GAP, GAIN = "mean_accuracy", "accuracy_gap", "gain_over_random"
+# over classes: what equally accurate ones would show by chance, and the rise beyond that over the full layer
+GINI, VARIATION, GINI_NULL, GINI_RISE = "gini", "coefficient_of_variation", "gini_null", "gini_rise"
 FIRST, NEAREST = "diffused_redundancy_first", "diffused_redundancy_nearest"
 ESTIMATORS = {FIRST: "first", NEAREST: "nearest"}  # of `redundancy.diffused_redundancy`, by metric
 
 FRACTION = 0.2  # at which the paper states its finding
+PCA_FRACTION = 0.1  # at which principal directions are held against random subsets, which they lead below one half
+MARGIN = 0.05  # in accuracy: "20 % of the neurons within 5 % of the full layer" (Nanda et al. 2023, abstract)
 SIMILARITY_FRACTIONS: tuple[float, ...] = (0.1, 0.2, 0.5)  # at which similarity is given an interval, and summed up
 REPORTED_DELTAS: tuple[float, ...] = (0.8, 0.9, 0.95, 0.99)  # read off most often; the published curve holds 0.8 only

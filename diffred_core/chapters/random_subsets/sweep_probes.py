@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from diffred_core import results
-from diffred_core.chapters.random_subsets import comparators, curves, names
+from diffred_core.chapters.random_subsets import comparators, curve_rows, curves, names
 from diffred_core.chapters.random_subsets.curves import Curve, ProbeData
 from diffred_core.chapters.random_subsets.sizes import DELTAS, PUBLISHED_FRACTIONS, Sizes
 from diffred_core.errors import InputError
@@ -64,8 +64,8 @@ def probes(
     methods : sequence of str
         Ways to keep features, from `comparators.COMPARATORS`; ``random`` must be among them.
     logistic_fractions, sgd_fractions, gap_fractions : sequence of float
-        Where the slower probes run, and where the gap to the full layer gets its interval: moved to the nearest of
-        `fractions`, empty for nowhere.
+        Where the slower probes run, and where differences get their interval over draws and test rows: moved to the
+        nearest of `fractions`, empty for nowhere.
     standardize : bool, default=False
         Divide features by their standard deviation on the training rows; the published probes do not.
     deltas : sequence of float
@@ -73,16 +73,18 @@ def probes(
     ridge_l2, logistic_l2 : sequence of float
         Regularisers to choose from, in units of the mean feature variance.
     level, n_boot : float, int
-        Coverage and number of resamples of the paired bootstrap of the accuracy gap.
+        Coverage and number of resamples of the paired bootstrap over draws and test rows.
     layer : str
         Name of the layer, for the table.
 
     Returns
     -------
     DataFrame
-        A results table with metrics accuracy, class_accuracy, l2_at_edge (one row a draw), accuracy_gap (over draws,
-        with low and high), diffused_redundancy_first and _nearest, gini and coefficient_of_variation (each of the
-        mean over draws, column `repeat` empty, and of every draw).
+        A results table with metrics accuracy, class_accuracy, l2_at_edge, gini_null (one row a draw);
+        diffused_redundancy_first and _nearest, gini and coefficient_of_variation (each of the mean over draws, column
+        `repeat` empty, and of every draw); and with low and high over draws and test rows mean_accuracy (of random
+        subsets and the full layer), accuracy_gap (to the full layer), gain_over_random (of every other method), and
+        gini_rise (over the full layer, each less its gini_null).
 
     Raises
     ------
@@ -102,9 +104,9 @@ def probes(
         families.append(_logistic(data, seeds, sizes.nearest(logistic_fractions), l2=logistic_l2))
     if sgd_fractions:
         families.append(_sgd(data, seeds, sizes.nearest(sgd_fractions)))
-    bootstrap = curves.Bootstrap(sizes.nearest(gap_fractions).fractions, level, n_boot, seed)
+    bootstrap = curve_rows.Bootstrap(sizes.nearest(gap_fractions).fractions, level, n_boot, seed)
     options = {"classes": features.classes, "deltas": deltas, "bootstrap": bootstrap}
-    rows = [row for family in families for row in curves.family_rows(family, data.measured[1], **options)]
+    rows = [row for family in families for row in curve_rows.family_rows(family, data.measured[1], **options)]
     shared = shared_columns(features, experiment="subset_probes", split=split, layer=layer)
     return results.as_table([shared | row for row in rows])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from diffred_core.chapters.random_subsets import names
+from diffred_core.chapters.random_subsets.comparators import COMPARATORS
 from diffred_core.drawing import Table
 from diffred_core.results import summarize, where
 
@@ -20,15 +21,24 @@ SIMILARITIES = {  # by method and metric
 
 
 def accuracy_by_size(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the accuracy of ridge probes at a few sizes: random subsets, principal directions, the full layer."""
-    rows = where(table, probe=names.RIDGE, method=(names.RANDOM, names.PCA, names.FULL), fraction=SHOWN_FRACTIONS)
-    return _in_percent(summarize(rows, ["method", "fraction"], metric=names.ACCURACY), "method")
+    """Return the accuracy of the headline probe at a few sizes: random, principal directions, the full layer."""
+    rows = where(table, probe=names.HEADLINE, method=(names.RANDOM, names.PCA, names.FULL), fraction=SHOWN_FRACTIONS)
+    return _in_percent(summarize(rows, ["method", "probe", "fraction"], metric=names.ACCURACY), "method", "probe")
+
+
+def gains_over_random(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of accuracy that other ways to keep as many numbers gain over random subsets."""
+    rows = where(table, probe=names.HEADLINE, metric=names.GAIN).sort_values("fraction", kind="stable")
+    words = {name: comparator.words for name, comparator in COMPARATORS.items()}
+    points = 100 * rows[["value", "low", "high"]].rename(columns={"value": "gain"})
+    kept = rows["method"].map(lambda method: words.get(method, method.replace("_", " ")))
+    return pd.DataFrame({"kept": kept, "probe": rows["probe"], "features": shares(rows["fraction"])}).join(points)
 
 
 def accuracy_by_probe(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the accuracy of every probe where those beside ridge were measured, and on the full layer."""
+    """Return the accuracy of every probe where those beside the headline were measured, and on the full layer."""
     rows = where(table, method=(names.RANDOM, names.FULL))
-    measured = rows.loc[rows["probe"] != names.RIDGE, "fraction"].dropna().unique()
+    measured = rows.loc[rows["probe"] != names.HEADLINE, "fraction"].dropna().unique()
     summary = summarize(where(rows, fraction=(*measured, 1.0)), ["probe", "fraction"], metric=names.ACCURACY)
     return _in_percent(summary.sort_values(["fraction", "probe"]), "probe")
 
@@ -52,20 +62,41 @@ def shares(fractions: pd.Series) -> pd.Series:
     return (100 * fractions).map("{:g} %".format)
 
 
-def _in_percent(summary: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return the column `name`, the number of draws, and the rest in percent."""
-    percent = 100 * summary[["fraction", "mean", "low", "high"]].rename(columns={"fraction": "features"})
-    return summary[[name, "n"]].join(percent)
+def _in_percent(summary: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return the `columns`, the number of draws, and the rest in percent."""
+    percent = 100 * summary[["fraction", "mean", "low", "high", "level"]].rename(columns={"fraction": "features"})
+    return summary[[*columns, "n"]].join(percent)
+
+
+def _levels(rows: pd.DataFrame) -> str:
+    """Return the coverage of the intervals, which the column `level` has in percent."""
+    return " and ".join(f"{level:g} %" for level in rows["level"].unique())
 
 
 accuracy = Table(
     accuracy_by_size,
-    "Test accuracy in percent, ridge probe. Features: percent kept. Low, high: 95 % t interval over n draws.",
+    lambda rows: (
+        f"Test accuracy in percent, {' and '.join(rows['probe'].unique())} probe. Features: percent kept. Low, high: "
+        f"{_levels(rows)} t interval over n draws; level in percent."
+    ),
     digits=1,
 )
 probes = Table(
     accuracy_by_probe,
-    "Test accuracy in percent: ridge and logistic converged, SGD as published. Features: percent kept.",
+    lambda rows: (
+        "Test accuracy in percent: ridge and logistic converged, SGD as published. Features: percent kept. Low, high: "
+        f"{_levels(rows)} t interval over n draws; level in percent."
+    ),
+    digits=1,
+)
+gains = Table(
+    gains_over_random,
+    lambda rows: (
+        "Points of test accuracy gained over as many random features"
+        + (f", {' and '.join(rows['probe'].unique())} probe" if len(rows) else "")
+        + ". Low, high: paired bootstrap over draws and test rows, at the level of the sweep; a method with few draws "
+        "has none."
+    ),
     digits=1,
 )
 similarity = Table(similarity_by_size, "Linear CKA, mean over draws (of pairs: over pairs of draws).")
