@@ -4,6 +4,7 @@ from . import comparators as comparators
 from . import figures as figures
 from . import names as names
 from . import tables as tables
+from .recipes import recipe_traces as recipe_traces
 from .sizes import DELTAS as DELTAS
 from .sizes import PUBLISHED_FRACTIONS as PUBLISHED_FRACTIONS
 from .sizes import REPORTED_DELTAS as REPORTED_DELTAS

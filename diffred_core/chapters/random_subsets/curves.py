@@ -94,6 +94,10 @@ class Curve:
         Whether a better one may lie outside of those tried (`linear_probe.select_l2`); None where nothing was chosen.
     converged : Tensor (n_sizes,) of bool, or None
         None for a closed form.
+    recipe : str or None
+        Name of the recipe of a probe as published.
+    steps : Tensor (n_sizes,) of int64, or None
+        Steps that its training took.
     """
 
     method: str
@@ -106,6 +110,8 @@ class Curve:
     l2: Tensor
     at_edge: Tensor | None = None
     converged: Tensor | None = None
+    recipe: str | None = None
+    steps: Tensor | None = None
 
     @property
     def accuracy(self) -> Tensor:
@@ -148,10 +154,11 @@ def logistic(data: ProbeData, draws: Sequence[ComparatorDraw], sizes: Sizes, *, 
     ]
 
 
-def sgd(data: ProbeData, draw: ComparatorDraw, sizes: Sizes) -> Curve:
-    """Return the published SGD probe at every size; one seed draws the subset, the start and the order of rows."""
+def sgd(data: ProbeData, draw: ComparatorDraw, sizes: Sizes, *, recipe: str) -> Curve:
+    """Return the SGD probe of a recipe at every size; one seed draws the subset, the start and the order of rows."""
     subsets = [draw.order[:size] for size in sizes.n_selected]
-    probe = linear_probe.fit_sgd(*data.train, subsets=subsets, seed=draw.seed or 0, n_classes=data.n_classes)
+    options = {"subsets": subsets, "seed": draw.seed or 0, "n_classes": data.n_classes}
+    probe = linear_probe.fit_sgd(*data.train, recipe=linear_probe.sgd_recipe(recipe), **options)
     predictions = probe.predict(data.measured[0])
     return Curve(
         **_about(draw, sizes),
@@ -159,6 +166,8 @@ def sgd(data: ProbeData, draw: ComparatorDraw, sizes: Sizes) -> Curve:
         correct=predictions == data.measured[1],
         l2=probe.l2,
         converged=probe.converged,
+        recipe=recipe,
+        steps=probe.iterations,
     )
 
 
@@ -193,7 +202,7 @@ def family_rows(
 
 
 def accuracy_rows(curve: Curve, y: Tensor, classes: Sequence[str]) -> Iterator[Row]:
-    """Yield by size accuracy, that of every class, and whether the regulariser lies at an end of the values tried."""
+    """Yield by size accuracy, that of every class, whether the regulariser is at an end of those tried, and steps."""
     by_class, accuracy = curve.class_accuracy(y, len(classes)).tolist(), curve.accuracy.tolist()
     for j in range(len(curve.sizes)):
         point = _point(curve, j) | {
@@ -203,6 +212,8 @@ def accuracy_rows(curve: Curve, y: Tensor, classes: Sequence[str]) -> Iterator[R
         yield point | {"metric": names.ACCURACY, "value": accuracy[j]}
         if curve.at_edge is not None:
             yield point | {"metric": names.AT_EDGE, "value": float(curve.at_edge[j])}
+        if curve.steps is not None:
+            yield point | {"metric": names.STEPS, "value": float(curve.steps[j])}
         for label, value in zip(classes, by_class[j], strict=True):
             if value == value:  # a class without measured rows has no accuracy
                 yield point | {"label": label, "metric": names.CLASS_ACCURACY, "value": value}
@@ -291,7 +302,7 @@ def _pooled_then_drawn(curves: Sequence[Curve], values: Tensor) -> Iterator[tupl
 
 def _whose(curve: Curve, *, pooled: bool) -> Row:
     draw = {"repeat": None, "seed": None} if pooled else {"repeat": curve.repeat, "seed": curve.seed}
-    return {"method": curve.method, "probe": curve.probe} | draw
+    return {"method": curve.method, "probe": curve.probe, "recipe": curve.recipe} | draw
 
 
 def _point(curve: Curve, j: int) -> Row:

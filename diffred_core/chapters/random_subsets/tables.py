@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from diffred_core.chapters.random_subsets import names
@@ -33,6 +35,17 @@ def accuracy_by_probe(table: pd.DataFrame) -> pd.DataFrame:
     return _in_percent(summary.sort_values(["fraction", "probe"]), "probe")
 
 
+def recipes_in_words(traces: pd.DataFrame) -> pd.DataFrame:
+    """Return `recipe_traces` for readers: one row a recipe, its learning rates in words."""
+    shown = ["task", "recipe", "optimizer", "epochs", "learning rate", "weight_decay", "batch_size", "steps_per_epoch"]
+    if traces.empty:
+        return pd.DataFrame(columns=shown)
+    rates = [_rates_in_words(rates) for rates in traces["learning_rates"]]
+    decays = traces["weight_decay"].map("{:g}".format)
+    rows = traces.assign(**{"learning rate": rates, "weight_decay": decays})[[*shown, "steps"]]
+    return rows.rename(columns=lambda name: name.replace("_", " "))
+
+
 def similarity_by_size(table: pd.DataFrame) -> pd.DataFrame:
     """Return every estimator of similarity and its references, mean over draws, by share of the features."""
     means = table.groupby(["fraction", "method", "metric"])["value"].mean().unstack(["method", "metric"])
@@ -52,6 +65,13 @@ def shares(fractions: pd.Series) -> pd.Series:
     return (100 * fractions).map("{:g} %".format)
 
 
+def _rates_in_words(rates: Mapping[str, float]) -> str:
+    """Return a learning rate by the epoch from which on it holds: ``0.1, 0.01 from epoch 10, ...``."""
+    changes = [f"{rate:g} from epoch {epoch}" for epoch, rate in rates.items()]
+    kept = [f"{rates['0']:g}", *changes[1:]]
+    return ", ".join(kept if len(kept) <= 5 else [*kept[:3], "...", kept[-1]])
+
+
 def _in_percent(summary: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return the column `name`, the number of draws, and the rest in percent."""
     percent = 100 * summary[["fraction", "mean", "low", "high"]].rename(columns={"fraction": "features"})
@@ -67,6 +87,14 @@ probes = Table(
     accuracy_by_probe,
     "Test accuracy in percent: ridge and logistic converged, SGD as published. Features: percent kept.",
     digits=1,
+)
+recipes = Table(
+    recipes_in_words,
+    lambda rows: (
+        "Probes as published: the recipe of this task and network, and what training did. Epochs count from 0."
+        if len(rows)
+        else "No probe as published was asked for."
+    ),
 )
 similarity = Table(similarity_by_size, "Linear CKA, mean over draws (of pairs: over pairs of draws).")
 over_rows = Table(
