@@ -75,6 +75,7 @@ def test_published_recipes_are_those_of_the_released_scripts():
         "imagenet": (25, 5, 512, 1e-4),
         "imagenet_resnet50": (10, 1, 512, 1e-4),
         "places": (50, 10, 1024, 5e-4),
+        "places_resnet50": (50, 5, 1024, 5e-4),
     }
 
 
@@ -97,7 +98,9 @@ def test_published_recipes_are_those_of_the_released_scripts():
         ("torchvision:OxfordIIITPet", "vit_small_patch16_224.augreg_in21k_ft_in1k", 3312, "flowers_pets"),
         ("torchvision:ImageNet", "resnet50.a1_in1k", 1153051, "imagenet_resnet50"),
         ("torchvision:ImageNet", "vit_small_patch16_224.augreg_in21k", 1153051, "imagenet"),
-        ("torchvision:Places365", "resnet50.a1_in1k", 1623114, "places"),
+        ("torchvision:ImageNet", "resnet50_decov", 1153051, "imagenet"),
+        ("torchvision:Places365", "resnet50.a1_in1k", 1623114, "places_resnet50"),
+        ("torchvision:Places365", "resnet18.tv_in1k", 1623114, "places"),
         # tasks that the paper lacks: the published task of the nearest size, by ratio
         ("digits", "tf_efficientnet_lite0.in1k", 1078, "flowers_pets"),
         ("folder:birds", "resnet18.tv_in1k", 12207, "flowers_pets"),

@@ -18,6 +18,7 @@ PUBLISHED: dict[str, SGDRecipe] = {
     "imagenet": SGDRecipe(25, 5, 512, 1e-4),
     "imagenet_resnet50": SGDRecipe(10, 1, 512, 1e-4),
     "places": SGDRecipe(50, 10, 1024, 5e-4),
+    "places_resnet50": SGDRecipe(50, 5, 1024, 5e-4),
 }
 """Recipes of Nanda et al. (2023) by task, from their released scripts (nvedant07/diffused-redundancy).
 
@@ -56,12 +57,12 @@ def published_recipe(task: str, model: str, *, n_train: int) -> str:
     A published task, whether its images are corrupted or not, has its own. A task that the paper lacks gets that of the
     published task whose number of training rows is the nearest to its own, by their ratio: epochs and batch then make
     about as many steps as were published. Of networks only these have another recipe than all others: ResNet50 and
-    ViTs of ImageNet-21k run twice as long (ResNet50 on ImageNet: 10 epochs); those of dropout and DeCov 20 epochs. The
-    ResNet50 of the Matryoshka study is among the others. Networks are told by their names.
+    ViTs of ImageNet-21k run twice as long (ResNet50 on ImageNet and Places: a recipe of its own); those of dropout and
+    DeCov 20 epochs. The ResNet50 of the Matryoshka study is among the others. Networks are told by their names.
 
     Differs from the paper: a curve has one recipe. The published ResNet50 curves mix the long one (the full layer and
     the fractions of the main figures) with the short one (the fractions added later); all get the long one here. The
-    full layer on Places was trained 100 epochs, its subsets 50; all get 50 here.
+    full layer of ResNet50 on Places was trained 100 epochs, its subsets 50; all get 50 here.
 
     Parameters
     ----------
@@ -72,10 +73,10 @@ def published_recipe(task: str, model: str, *, n_train: int) -> str:
     """
     network = _network(model.lower().removesuffix(".safetensors"))
     base = _of_task(task.partition("+")[0], n_train)
-    if base == "imagenet":
-        return "imagenet_resnet50" if network == "resnet50" else base
+    if base in ("imagenet", "places"):
+        return f"{base}_resnet50" if network == "resnet50" else base
     suffix = {"resnet50": "_long", "vit_in21k": "_long", "regularised": "_regularised"}.get(network, "")
-    return base + suffix if base + suffix in PUBLISHED else base
+    return base + suffix
 
 
 def published_tunnel_recipe(model: str) -> str:
