@@ -1,4 +1,4 @@
-"""Every network that a grid names is one that timm knows, with the width that is stated for it; nothing is downloaded."""
+"""Every network that a grid names is known to timm, with the width that is stated for it; nothing is downloaded."""
 
 from __future__ import annotations
 
