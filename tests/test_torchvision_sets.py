@@ -121,6 +121,20 @@ def test_imagenet_v2_is_a_folder(tmp_path):
     assert np.abs(colour_of(dataset.image(i)) - (200, 75, 0)).max() < 4
 
 
+def test_imagenet_v2_can_stand_as_the_test_part_of_imagenet(tmp_path):
+    """Links to ImageNet's own folders, and a copy of ImageNetV2 with the folders named as there."""
+    for place, part, n in (("imagenet", "train", 6), ("imagenet", "val", 2), ("v2", "test", 3)):
+        for label, wnid in enumerate(("n01440764", "n01443537")):
+            for i in range(n):
+                picture(tmp_path / place / part / wnid / f"{part}{i}.jpeg", (90 * label, 40 * i, n))
+    (tmp_path / "both").mkdir()
+    for place, part in (("imagenet", "train"), ("imagenet", "val"), ("v2", "test")):
+        (tmp_path / "both" / part).symlink_to(tmp_path / place / part)
+    dataset = datasets.load(f"folder:{tmp_path / 'both'}")
+    assert {name: len(rows) for name, rows in dataset.splits.items()} == {"train": 12, "validation": 4, "test": 6}
+    assert all(dataset.sample_ids[i].startswith("test/") for i in dataset.splits["test"].tolist())
+
+
 # ---- what is missing is said in one sentence
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from diffred_core import files
@@ -146,7 +147,7 @@ def _in_order(part: Any) -> Any:
 
 def _labels(part: Any) -> Tensor:
     """Return the labels of a torchvision set without decoding its images, where it keeps them at hand."""
-    if (labels := _attribute(part, "targets", "labels", "_labels", "y", length=len(part))) is not None:
+    if (labels := _attribute(part, ("targets", "labels", "_labels", "y"), length=len(part))) is not None:
         y = torch.as_tensor(np.asarray(labels)).long()
         return y if y.ndim == 1 else y[:, 0]  # of QMNIST, the class and what else is known of the writer
     if (samples := getattr(part, "_samples", None)) is not None:
@@ -154,7 +155,7 @@ def _labels(part: Any) -> Tensor:
     return torch.tensor([int(part[i][1]) for i in range(len(part))])
 
 
-def _attribute(part: Any, *names: str, length: int) -> Any:
+def _attribute(part: Any, names: Sequence[str], *, length: int) -> Any:
     """Return the first attribute of these names that has `length` entries, else None."""
     values = (getattr(part, name, None) for name in names)
     return next((value for value in values if value is not None and len(value) == length), None)
@@ -162,7 +163,7 @@ def _attribute(part: Any, *names: str, length: int) -> Any:
 
 def _class_names(part: Any, y: Tensor) -> tuple[str, ...]:
     n_classes = int(y.max()) + 1
-    if (names := _attribute(part, "classes", "categories", length=n_classes)) is None:
+    if (names := _attribute(part, ("classes", "categories"), length=n_classes)) is None:
         return tuple(str(c) for c in range(n_classes))
     # ImageNet gives each class a tuple of synonyms.
     return tuple(c if isinstance(c, str) else ", ".join(c) for c in names)
@@ -182,16 +183,16 @@ def _digests(parts: list[Any], set_name: str) -> tuple[str, ...]:
 
 def _files(part: Any) -> list[Path]:
     """Return the image files of a set that keeps one a sample, else none."""
-    entries = _attribute(part, "_image_files", "_images", "_samples", "samples", "imgs", length=len(part))
+    entries = _attribute(part, ("_image_files", "_images", "_samples", "samples", "imgs"), length=len(part))
     return [] if entries is None else [Path(entry[0] if isinstance(entry, tuple) else entry) for entry in entries]
 
 
 def _pixels(part: Any):
-    if (data := _attribute(part, "data", length=len(part))) is not None:
+    if (data := _attribute(part, ("data",), length=len(part))) is not None:
         return (np.ascontiguousarray(row).data.cast("B") for row in np.asarray(data))
     return (_decoded(part[i][0]) for i in range(len(part)))
 
 
-def _decoded(image: Any) -> bytes:
+def _decoded(image: Image.Image) -> bytes:
     with image:
         return image.convert("RGB").tobytes()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from diffred_core import linear_probe
-from diffred_core.chapters.random_subsets import recipes
+from diffred_core.chapters.random_subsets.recipes import recipe_traces as traces_of
 
 
 def recipe_traces(table: pd.DataFrame) -> pd.DataFrame:
     """Return `random_subsets.recipe_traces` of a table of `layers`."""
-    return recipes.recipe_traces(table, named=linear_probe.tunnel_recipe)
+    return traces_of(table, named=linear_probe.tunnel_recipe)

@@ -7,7 +7,7 @@ import pandas as pd
 from diffred_core import tunnel
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import places
-from diffred_core.chapters.random_subsets import tables as subset_tables
+from diffred_core.chapters.random_subsets.tables import recipes as recipes
 from diffred_core.drawing import Table
 from diffred_core.results import summarize, where
 
@@ -69,7 +69,6 @@ retained = Table(
     "that reaches 95 % of the last layer's accuracy (Masarczyk et al. 2023).",
     2,
 )
-recipes = subset_tables.recipes
 network_retained = Table(
     _network_retained,
     "OOD performance retained in percent, 95 % interval over networks; strength: its published name; correlation of ID "

@@ -157,8 +157,10 @@ def logistic(data: ProbeData, draws: Sequence[ComparatorDraw], sizes: Sizes, *, 
 def sgd(data: ProbeData, draw: ComparatorDraw, sizes: Sizes, *, recipe: str) -> Curve:
     """Return the SGD probe of a recipe at every size; one seed draws the subset, the start and the order of rows."""
     subsets = [draw.order[:size] for size in sizes.n_selected]
-    options = {"subsets": subsets, "seed": draw.seed or 0, "n_classes": data.n_classes}
-    probe = linear_probe.fit_sgd(*data.train, recipe=linear_probe.sgd_recipe(recipe), **options)
+    published = linear_probe.sgd_recipe(recipe)
+    probe = linear_probe.fit_sgd(
+        *data.train, subsets=subsets, recipe=published, seed=draw.seed or 0, n_classes=data.n_classes
+    )
     predictions = probe.predict(data.measured[0])
     return Curve(
         **_about(draw, sizes),
@@ -301,8 +303,9 @@ def _pooled_then_drawn(curves: Sequence[Curve], values: Tensor) -> Iterator[tupl
 
 
 def _whose(curve: Curve, *, pooled: bool) -> Row:
-    draw = {"repeat": None, "seed": None} if pooled else {"repeat": curve.repeat, "seed": curve.seed}
-    return {"method": curve.method, "probe": curve.probe, "recipe": curve.recipe} | draw
+    draw: Row = {"repeat": None, "seed": None} if pooled else {"repeat": curve.repeat, "seed": curve.seed}
+    whose: Row = {"method": curve.method, "probe": curve.probe, "recipe": curve.recipe}
+    return whose | draw
 
 
 def _point(curve: Curve, j: int) -> Row:
