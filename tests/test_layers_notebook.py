@@ -58,7 +58,7 @@ def test_figures_have_words_and_tables_captions(executed):
     shown = ["".join(output["data"]["text/html"]) for output in outputs if "text/html" in output.get("data", {})]
     pictures, tables = ([html for html in shown if mark in html] for mark in ("<img", "<table"))
     assert len(pictures) == 6
-    assert len(tables) == 1
+    assert len(tables) == 2
     for html in pictures:
         (alt,) = re.findall(r'alt="([^"]*)"', html)
         assert len(alt) > 40
@@ -74,6 +74,8 @@ def test_the_table_names_what_it_was_made_from(executed):
     assert said["parameters"]["layers"] == ["blocks.?", "penultimate"]
     assert len(said["feature_keys"]) == 3 + 3 + 2  # a shifted task has no training rows
     assert len(set(said["feature_keys"].values())) == 8
+    assert {(trace["recipe"], trace["epochs"]) for trace in said["recipes"]} == {("pretrained", 30)}
+    assert all(trace["steps"] == 30 * trace["steps_per_epoch"] > 0 for trace in said["recipes"])
 
 
 def test_the_template_is_stripped_short_and_says_how_to_read_it():

@@ -346,16 +346,31 @@ def test_optimism_is_what_test_selection_adds(table, home):
     assert set(optimism["method"]) == {"in_distribution", "transfer"}
     keys = ["method", "layer", "repeat"]
     published, selected = (
-        rows(table, metric="accuracy", recipe=recipe).set_index(keys)["value"]
-        for recipe in ("as published", "selected epoch")
+        rows(table, metric="accuracy", label=label).set_index(keys)["value"]
+        for label in ("as published", "selected epoch")
     )
     pd.testing.assert_series_equal(published - selected, optimism.set_index(keys)["value"])
     assert (optimism["value"] >= 0).all()
     X = {"last": {split: Z for split, (Z, _) in home["last"].splits.items()}}
     y = {split: labels for split, (_, labels) in home["last"].splits.items()}
-    curves = linear_probe.probe_layers_by_epoch(X, {"home": y}, seeds=[1, 2, 3])
-    found = rows(table, metric="accuracy", recipe="as published", layer="last", method="in_distribution")["value"]
+    recipe = linear_probe.PUBLISHED_TUNNEL["pretrained"]  # not that of networks trained from nothing
+    curves = linear_probe.probe_layers_by_epoch(X, {"home": y}, recipe=recipe, seeds=[1, 2, 3])
+    found = rows(table, metric="accuracy", label="as published", layer="last", method="in_distribution")["value"]
     np.testing.assert_allclose(found, curves.as_published[0, 0])
+
+
+def test_published_probes_name_their_recipe_and_its_steps(table, home):
+    assert set(rows(table, probe="adamw")["recipe"]) == {"pretrained"}
+    (trace,) = depth.recipe_traces(rows(table, task="home")).to_dict("records")
+    n_train = len(home["last"].splits["train"][1])
+    assert (trace["recipe"], trace["optimizer"], trace["learning_rates"]) == ("pretrained", "AdamW", {"0": 5e-4})
+    assert (trace["steps_per_epoch"], trace["steps"]) == (-(-n_train // 512), 30 * -(-n_train // 512))
+    other = depth.layers(home, **QUICK | {"published_layers": 1, "n_published_seeds": 1}, recipe="cnn")
+    (trace,) = depth.recipe_traces(other).to_dict("records")
+    assert (trace["recipe"], trace["steps_per_epoch"]) == ("cnn", -(-n_train // 128))
+    with pytest.raises(InputError, match="expected a recipe of cnn, vit"):
+        depth.layers(home, **QUICK, recipe="cifar")
+    assert depth.recipe_traces(depth.layers(home, **QUICK | {"published_layers": 0})).empty
 
 
 def test_layers_are_spread_evenly_with_the_last_among_them():

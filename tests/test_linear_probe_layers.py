@@ -187,7 +187,7 @@ def test_epoch_curves_equal_the_accuracies_of_plain_loops(data):
 
 def test_optimism_is_what_the_best_test_epoch_has_over_the_best_validation_epoch():
     validation, test = torch.tensor([[0.1, 0.5, 0.5, 0.4]]), torch.tensor([[0.2, 0.3, 0.6, 0.7]])
-    curves = linear_probe.EpochCurves(("a",), ("b",), (0,), validation[None, None], test[None, None])
+    curves = linear_probe.EpochCurves(("a",), ("b",), (0,), validation[None, None], test[None, None], 4)
     assert curves.selected.item() == pytest.approx(0.3)
     assert curves.as_published.item() == pytest.approx(0.7)
     assert curves.optimism.item() == pytest.approx(0.4)
@@ -212,6 +212,32 @@ def test_published_tunnel_recipes_are_those_of_the_paper():
     assert (cnn.lr, cnn.weight_decay, cnn.batch_size, cnn.epochs, cnn.label_smoothing) == (1e-3, 0.0, 128, 30, 0.1)
     assert (vit.lr, vit.weight_decay, vit.batch_size) == (1e-2, 1e-4, 512)
     assert {(r.init_std, r.betas, r.reshuffle) for r in PUBLISHED_TUNNEL.values()} == {(0.01, (0.9, 0.999), False)}
+    zoo, small_rate = PUBLISHED_TUNNEL["pretrained"], PUBLISHED_TUNNEL["pretrained_swav_convnext"]
+    assert {(r.batch_size, r.weight_decay, r.epochs) for r in (zoo, small_rate)} == {(512, 0.0, 30)}
+    assert (zoo.lr, small_rate.lr) == (5e-4, 3e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("resnet50.tv2_in1k", "pretrained"),
+        ("vit_base_patch16_224.dino", "pretrained"),
+        ("tf_efficientnet_lite0.in1k", "pretrained"),
+        ("convnextv2_base.fcmae_ft_in1k", "pretrained_swav_convnext"),
+        ("convnext_base.fb_in1k", "pretrained_swav_convnext"),
+        ("swav_800ep@swav_800ep_pretrain.pth.tar", "pretrained_swav_convnext"),
+    ],
+)
+def test_a_pretrained_network_gets_the_recipe_of_its_family(model, name):
+    assert linear_probe.published_tunnel_recipe(model) == name
+    assert linear_probe.tunnel_recipe(name) is PUBLISHED_TUNNEL[name]
+
+
+def test_an_unknown_tunnel_recipe_is_named():
+    with pytest.raises(
+        InputError, match=r"expected a recipe of cnn, vit, .*got 'pretraned'; did you mean 'pretrained'"
+    ):
+        linear_probe.tunnel_recipe("pretraned")
 
 
 def test_training_touches_no_global_generator(data):

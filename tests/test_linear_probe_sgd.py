@@ -65,8 +65,80 @@ def test_the_certificate_is_the_gradient_with_decayed_bias(task):
 def test_published_recipes_are_those_of_the_released_scripts():
     shared = {(recipe.lr, recipe.momentum, recipe.decay) for recipe in PUBLISHED.values()}
     assert shared == {(0.1, 0.9, 0.1)}
-    assert PUBLISHED["cifar_resnet50"] == SGDRecipe(100, 20, 256, 5e-4)
-    assert PUBLISHED["cifar"].epochs == 50
+    assert {name: (r.epochs, r.step_epochs, r.batch_size, r.weight_decay) for name, r in PUBLISHED.items()} == {
+        "cifar": (50, 10, 256, 5e-4),
+        "cifar_long": (100, 20, 256, 5e-4),
+        "cifar_regularised": (20, 3, 1024, 5e-4),
+        "flowers_pets": (50, 10, 256, 1e-4),
+        "flowers_pets_long": (100, 20, 256, 1e-4),
+        "flowers_pets_regularised": (20, 3, 1024, 1e-4),
+        "imagenet": (25, 5, 512, 1e-4),
+        "imagenet_resnet50": (10, 1, 512, 1e-4),
+        "places": (50, 10, 1024, 5e-4),
+        "places_resnet50": (50, 5, 1024, 5e-4),
+    }
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "n_train", "name"),
+    [
+        ("torchvision:CIFAR10", "resnet50.a1_in1k", 45000, "cifar_long"),
+        ("torchvision:CIFAR10+noise:3", "resnet50.a1_in1k", 45000, "cifar_long"),
+        ("torchvision:CIFAR100", "resnet50_l2_eps3@resnet50_l2_eps3.ckpt", 45000, "cifar_long"),
+        ("torchvision:CIFAR100", "resnet18.tv_in1k", 45000, "cifar"),
+        ("torchvision:CIFAR10", "wide_resnet50_2.tv_in1k", 45000, "cifar"),
+        ("torchvision:CIFAR10", "resnet50d.a1_in1k", 45000, "cifar"),
+        ("torchvision:CIFAR10", "resnet50_mrl1_ff2048", 45000, "cifar"),
+        ("torchvision:CIFAR10", "r50_ff64", 45000, "cifar"),
+        ("torchvision:CIFAR10", "resnet50_dropout_0.5", 45000, "cifar_regularised"),
+        ("torchvision:Flowers102", "resnet50_decov", 1020, "flowers_pets_regularised"),
+        ("torchvision:Flowers102", "resnet50.a1_in1k", 1020, "flowers_pets_long"),
+        ("torchvision:OxfordIIITPet", "vgg16_bn.tv_in1k", 3312, "flowers_pets"),
+        ("torchvision:OxfordIIITPet", "vit_small_patch16_224.augreg_in21k", 3312, "flowers_pets_long"),
+        ("torchvision:OxfordIIITPet", "vit_small_patch16_224.augreg_in21k_ft_in1k", 3312, "flowers_pets"),
+        ("torchvision:ImageNet", "resnet50.a1_in1k", 1153051, "imagenet_resnet50"),
+        ("torchvision:ImageNet", "vit_small_patch16_224.augreg_in21k", 1153051, "imagenet"),
+        ("torchvision:ImageNet", "resnet50_decov", 1153051, "imagenet"),
+        ("torchvision:Places365", "resnet50.a1_in1k", 1623114, "places_resnet50"),
+        ("torchvision:Places365", "resnet18.tv_in1k", 1623114, "places"),
+        # tasks that the paper lacks: the published task of the nearest size, by ratio
+        ("digits", "tf_efficientnet_lite0.in1k", 1078, "flowers_pets"),
+        ("folder:birds", "resnet18.tv_in1k", 12207, "flowers_pets"),
+        ("folder:birds", "resnet18.tv_in1k", 12209, "cifar"),
+        ("folder:birds", "resnet18.tv_in1k", 227000, "cifar"),
+        ("folder:birds", "resnet18.tv_in1k", 228000, "imagenet"),
+        ("folder:birds", "resnet18.tv_in1k", 4000000, "places"),
+    ],
+)
+def test_a_task_and_a_network_get_the_recipe_that_was_published_for_them(task, model, n_train, name):
+    assert linear_probe.published_recipe(task, model, n_train=n_train) == name
+    assert name in PUBLISHED
+
+
+def test_an_own_recipe_is_written_in_four_numbers():
+    assert linear_probe.sgd_recipe("100/20/256/5e-4") == PUBLISHED["cifar_long"]
+    assert linear_probe.sgd_recipe("20/3/1024/0.0001") == PUBLISHED["cifar_regularised"].__class__(20, 3, 1024, 1e-4)
+    assert linear_probe.sgd_recipe("places") is PUBLISHED["places"]
+    for unknown in ("cifra", "20/3/1024", "pretrained", "1/2/3/x"):
+        with pytest.raises(
+            InputError, match=rf"expected a recipe of cifar, .*such as 100/20/256/5e-4, got '{unknown}'"
+        ):
+            linear_probe.sgd_recipe(unknown)
+
+
+def test_the_trace_of_a_recipe_is_what_its_training_did(task):
+    X, y = task
+    recipe = SGDRecipe(epochs=5, step_epochs=2, batch_size=16, weight_decay=1e-2)
+    probe = linear_probe.fit_sgd(X, y, recipe=recipe, seed=0)
+    trace = linear_probe.recipe_trace(recipe, steps=int(probe.iterations))
+    assert trace["learning_rates"] == pytest.approx({"0": 0.1, "2": 0.01, "4": 0.001})
+    assert (trace["steps"], trace["steps_per_epoch"], trace["epochs"]) == (20, 4, 5)  # 50 rows in batches of 16
+    assert (trace["weight_decay"], trace["batch_size"]) == (1e-2, 16)
+    # as published: four steps an epoch on the 1,020 rows of Flowers, one at batch size 1,024
+    Z, labels = torch.randn(1020, 2, generator=torch.Generator().manual_seed(0)), torch.arange(1020) % 3
+    for name, per_epoch in (("flowers_pets", 4), ("flowers_pets_regularised", 1)):
+        steps = int(linear_probe.fit_sgd(Z, labels, recipe=PUBLISHED[name], seed=0).iterations)
+        assert linear_probe.recipe_trace(PUBLISHED[name], steps=steps)["steps_per_epoch"] == per_epoch
 
 
 @pytest.mark.parametrize(

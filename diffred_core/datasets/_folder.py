@@ -27,7 +27,7 @@ def load_folder(name: str, *, seed: int) -> Dataset:
     folders = _part_folders(root)
     images = {part: _images(folder) for part, folder in folders.items()}
     class_names = {part: [_class_name(image, folders[part]) for image in images[part]] for part in folders}
-    classes = tuple(sorted(set(class_names["train"])))
+    classes = _in_order(set(class_names["train"]))
     _check_known(class_names, classes)
     index = {c: i for i, c in enumerate(classes)}
     y = torch.tensor([index[c] for part in folders for c in class_names[part]])
@@ -89,6 +89,11 @@ def _class_name(image: Path, folder: Path) -> str:
             "move it into the folder of its class"
         )
     return name
+
+
+def _in_order(names: set[str]) -> tuple[str, ...]:
+    """Return class names sorted, by their value where all are numbers: ImageNetV2 names its classes 0, 1, ..., 999."""
+    return tuple(sorted(names, key=int) if all(name.isdecimal() for name in names) else sorted(names))
 
 
 def _check_known(class_names: dict[str, list[str]], classes: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ moments, subsets --fit_ridge, fit_ridge_prefixes, ridge_curve, ridge_loo--> no p
 X, y, subsets --fit_logistic, fit_sgd, fit_adamw, fit_ridge_rows--> LinearProbe --scores, predict, accuracy-->
 several l2, validation rows --choose_l2, select_l2--> the chosen probe of every subset
 layers, targets, three splits --probe_layers, probe_layers_by_epoch--> test accuracy of every layer for every target
+task, network --published_recipe, published_tunnel_recipe--> name --sgd_recipe, tunnel_recipe--> recipe
 """
 
 from diffred_core.linear_probe._curve import fit_ridge_prefixes as fit_ridge_prefixes
@@ -18,10 +19,15 @@ from diffred_core.linear_probe._layers import LayerProbes as LayerProbes
 from diffred_core.linear_probe._layers import probe_layers as probe_layers
 from diffred_core.linear_probe._logistic import fit_logistic as fit_logistic
 from diffred_core.linear_probe._probe import LinearProbe as LinearProbe
-from diffred_core.linear_probe._recipes import PUBLISHED as PUBLISHED
-from diffred_core.linear_probe._recipes import PUBLISHED_TUNNEL as PUBLISHED_TUNNEL
+from diffred_core.linear_probe._published import PUBLISHED as PUBLISHED
+from diffred_core.linear_probe._published import PUBLISHED_TUNNEL as PUBLISHED_TUNNEL
+from diffred_core.linear_probe._published import published_recipe as published_recipe
+from diffred_core.linear_probe._published import published_tunnel_recipe as published_tunnel_recipe
+from diffred_core.linear_probe._published import sgd_recipe as sgd_recipe
+from diffred_core.linear_probe._published import tunnel_recipe as tunnel_recipe
 from diffred_core.linear_probe._recipes import AdamWRecipe as AdamWRecipe
 from diffred_core.linear_probe._recipes import SGDRecipe as SGDRecipe
+from diffred_core.linear_probe._recipes import recipe_trace as recipe_trace
 from diffred_core.linear_probe._ridge import fit_ridge as fit_ridge
 from diffred_core.linear_probe._ridge import fit_ridge_rows as fit_ridge_rows
 from diffred_core.linear_probe._select import L2Choice as L2Choice

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from diffred_core.errors import InputError
 from diffred_core.linear_probe._layers import LayerData, RowsByLayer, Targets
-from diffred_core.linear_probe._recipes import PUBLISHED_TUNNEL, Recipe
+from diffred_core.linear_probe._published import PUBLISHED_TUNNEL
+from diffred_core.linear_probe._recipes import Recipe
 from diffred_core.linear_probe._sgd import ProbeRuns, check_recipe, with_ones
 from diffred_core.precision import full_precision
 
@@ -24,6 +25,8 @@ class EpochCurves:
     layers, targets : tuple of str
     seeds : tuple of int
     validation, test : Tensor (n_layers, n_targets, n_seeds, n_epochs) of float64
+    steps : int
+        Steps that each run took.
     """
 
     layers: tuple[str, ...]
@@ -31,6 +34,7 @@ class EpochCurves:
     seeds: tuple[int, ...]
     validation: Tensor
     test: Tensor
+    steps: int
 
     @property
     def as_published(self) -> Tensor:
@@ -83,9 +87,9 @@ def probe_layers_by_epoch(
     shape = (len(data.layers), len(data.targets), len(seeds), recipe.epochs)
     curves = {split: torch.zeros(shape, dtype=torch.float64) for split in ("validation", "test")}
     with full_precision(data.y["train"].device):
-        for group in data.groups():
-            _train_group(data, group, recipe, seeds, curves)
-    return EpochCurves(data.layers, data.targets, seeds, curves["validation"], curves["test"])
+        steps = [_train_group(data, group, recipe, seeds, curves) for group in data.groups()]
+    # all groups read the same rows
+    return EpochCurves(data.layers, data.targets, seeds, steps=steps[0], **curves)
 
 
 def _train_group(
@@ -94,8 +98,8 @@ def _train_group(
     recipe: Recipe,
     seeds: tuple[int, ...],
     curves: dict[str, Tensor],
-) -> None:
-    """Train all seeds of the layers and targets of `group`; enter their accuracies into `curves`."""
+) -> int:
+    """Train all seeds of the layers and targets of `group`; enter accuracies into `curves`, return the steps."""
     layers, targets = group
     X = {split: torch.stack([with_ones(every[layer]) for layer in layers]) for split, every in data.X.items()}
     y = {split: labels[:, targets] for split, labels in data.y.items()}
@@ -106,3 +110,4 @@ def _train_group(
         for split, curve in curves.items():
             hits = (run.predictions(X[split]) == y[split]).double().mean(1)  # (n_layers * n_seeds, n_targets)
             curve[*cells, epoch] = hits.unflatten(0, (len(layers), -1)).mT.cpu()
+    return run.steps

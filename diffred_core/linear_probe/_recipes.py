@@ -43,6 +43,15 @@ class SGDRecipe:
     label_smoothing: float = 0.0
     reshuffle: bool = True
 
+    @property
+    def optimizer(self) -> str:
+        """Its name, for readers."""
+        return f"SGD, momentum {self.momentum:g}"
+
+    def learning_rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 0."""
+        return self.lr * self.decay ** (epoch // self.step_epochs)
+
     def positive(self) -> tuple[str, ...]:
         """Return the names of the options that must be above 0."""
         return "epochs", "step_epochs", "batch_size", "lr"
@@ -59,7 +68,7 @@ class SGDRecipe:
             if not velocity:
                 velocity.append(torch.zeros_like(theta))
             velocity[0].mul_(self.momentum).add_(gradient).add_(theta, alpha=self.weight_decay)
-            theta.sub_(velocity[0], alpha=self.lr * self.decay ** (epoch // self.step_epochs))
+            theta.sub_(velocity[0], alpha=self.learning_rate(epoch))
 
         return step
 
@@ -96,6 +105,15 @@ class AdamWRecipe:
     eps: float = 1e-8
     drop_last: bool = False
     reshuffle: bool = False
+
+    @property
+    def optimizer(self) -> str:
+        """Its name, for readers."""
+        return "AdamW"
+
+    def learning_rate(self, _epoch: int) -> float:
+        """Return the learning rate, which does not change."""
+        return self.lr
 
     def positive(self) -> tuple[str, ...]:
         """Return the names of the options that must be above 0."""
@@ -139,30 +157,31 @@ def _linear(k: int, n_classes: int, generator: torch.Generator) -> tuple[Tensor,
 
 Recipe = SGDRecipe | AdamWRecipe
 
-PUBLISHED: dict[str, SGDRecipe] = {
-    "cifar": SGDRecipe(50, 10, 256, 5e-4),
-    "cifar_resnet50": SGDRecipe(100, 20, 256, 5e-4),
-    "flowers_pets": SGDRecipe(50, 10, 256, 1e-4),
-    "flowers_pets_resnet50": SGDRecipe(100, 20, 256, 1e-4),
-    "imagenet": SGDRecipe(25, 5, 512, 1e-4),
-    "imagenet_resnet50": SGDRecipe(10, 1, 512, 1e-4),
-    "places": SGDRecipe(50, 10, 1024, 5e-4),
-    "cifar_regularised": SGDRecipe(20, 3, 1024, 5e-4),
-    "flowers_pets_regularised": SGDRecipe(20, 3, 1024, 1e-4),
-}
-"""Recipes of Nanda et al. (2023) by task, from their released scripts (nvedant07/diffused-redundancy).
 
-``_resnet50``: the runs of the ImageNet ResNet50 in the main figures, twice as long as those of all other networks,
-except on ImageNet itself. ``_regularised``: the networks pre-trained with dropout or DeCov.
-"""
+def recipe_trace(recipe: Recipe, *, steps: int) -> dict[str, object]:
+    """Return what a run of `recipe` did, JSON values only, for the provenance of a table.
 
-PUBLISHED_TUNNEL: dict[str, AdamWRecipe] = {
-    "cnn": AdamWRecipe(),
-    "vit": AdamWRecipe(lr=1e-2, weight_decay=1e-4, batch_size=512),
-    "pretrained": AdamWRecipe(lr=5e-4, batch_size=512),
-    "pretrained_swav_convnext": AdamWRecipe(lr=3e-5, batch_size=512),
-}
-"""Recipes of Harun et al. (2024, sec. A.8) by network: their own VGG and ResNet, their own ViT, and pre-trained ones.
+    Parameters
+    ----------
+    recipe : SGDRecipe or AdamWRecipe
+    steps : int
+        Steps that the run took: `LinearProbe.iterations`.
 
-The accuracy they report is the best on the test rows over the epochs, see `probe_layers_by_epoch`.
-"""
+    Returns
+    -------
+    dict
+        optimizer, epochs, learning_rates (the rate by the epoch, counted from 0, from which on it holds), weight_decay,
+        label_smoothing, batch_size, steps_per_epoch, steps.
+    """
+    rates = [recipe.learning_rate(epoch) for epoch in range(recipe.epochs)]
+    changes = [epoch for epoch, rate in enumerate(rates) if epoch == 0 or rate != rates[epoch - 1]]
+    return {
+        "optimizer": recipe.optimizer,
+        "epochs": recipe.epochs,
+        "learning_rates": {str(epoch): rates[epoch] for epoch in changes},
+        "weight_decay": recipe.weight_decay,
+        "label_smoothing": recipe.label_smoothing,
+        "batch_size": recipe.batch_size,
+        "steps_per_epoch": steps // recipe.epochs,
+        "steps": steps,
+    }

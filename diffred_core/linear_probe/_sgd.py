@@ -11,7 +11,8 @@ from diffred_core.checks import check_positive, finite_features
 from diffred_core.errors import InputError
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import DEFAULT_MEMORY_BYTES, Solution, Subsets, as_problems, training_labels
-from diffred_core.linear_probe._recipes import PUBLISHED, PUBLISHED_TUNNEL, AdamWRecipe, Recipe, SGDRecipe
+from diffred_core.linear_probe._published import PUBLISHED, PUBLISHED_TUNNEL
+from diffred_core.linear_probe._recipes import AdamWRecipe, Recipe, SGDRecipe
 from diffred_core.precision import full_precision
 
 STATIONARY = 1e-6  # gradient entries below which even a run of fixed length counts as converged

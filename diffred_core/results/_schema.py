@@ -34,7 +34,7 @@ SCHEMA = pa.DataFrameSchema(
         "n_shot": _column("Int64", "training samples a class", POSITIVE),
         "n_way": _column("Int64", "classes in an episode", POSITIVE),
         "split": _column("string", "rows on which the value is measured; of episodes, from which they are drawn"),
-        "label": _column("string", "class, for class-wise rows; else what sets rows of one method apart"),
+        "label": _column("string", "class, for class-wise rows; else what sets rows of one method or recipe apart"),
         "recipe": _column(
             "string",
             "how networks were trained, views cropped or a probe fitted; of nc1 to nc4, the convention",

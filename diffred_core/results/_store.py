@@ -194,7 +194,14 @@ class Run:
         taken = inspect.signature(function).parameters
         return {name: value for name, value in self.parameters.items() if name in taken and value is not None}
 
-    def write(self, table: pd.DataFrame, analysis: str, *, inputs: Mapping[str, str] | None = None) -> Path:
+    def write(
+        self,
+        table: pd.DataFrame,
+        analysis: str,
+        *,
+        inputs: Mapping[str, str] | None = None,
+        recipes: pd.DataFrame | None = None,
+    ) -> Path:
         """Write the table of `analysis` to its place, with the provenance of this run, and return the place.
 
         Parameters
@@ -205,6 +212,8 @@ class Run:
             Name of the notebook.
         inputs : mapping of str to str, optional
             Keys or digests of what was read, such as ``TaskFeatures.keys``.
+        recipes : DataFrame, optional
+            What the training of published probes did, such as `random_subsets.recipe_traces`: one row a recipe.
         """
         task, model = files.labels(self.parameters)
         made_by = collect_provenance(
@@ -213,6 +222,8 @@ class Run:
             device=str(self.parameters.get("device", "cpu")),
             started=self.started,
         )
+        if recipes is not None:
+            made_by["recipes"] = recipes.to_dict("records")
         return write(table, files.table_path(task, model, analysis), provenance=made_by)
 
 

@@ -47,6 +47,22 @@ def diffused_redundancy_at(delta: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def diffused_redundancy_models() -> pd.DataFrame:
+    """Return the networks of Nanda et al. (2023) with their widths, and what is certain of their weights.
+
+    Returns
+    -------
+    DataFrame
+        Columns model (timm's name; without a tag where the weights come as a file), network, weights, n_features,
+        imagenet_top1 (percent, as the authors measured it), certainty.
+
+    Notes
+    -----
+    The paper measures on images whose shorter side is 224 pixels, which lowers the accuracy that weights are known for.
+    """
+    return _table("published_models.csv")
+
+
 def tunnel_numbers() -> pd.DataFrame:
     """Return the statistics that Harun et al. (2024) print, as far as their 512-row table bears on them.
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from diffred_core import intervals, linear_probe, tunnel
 from diffred_core.chapters.depth import names
+from diffred_core.chapters.random_subsets.names import STEPS
 from diffred_core.checks import check_same_classes
 from diffred_core.errors import InputError
 from diffred_core.linear_probe import LayerProbes
@@ -198,22 +199,24 @@ def spread_layers(layers: Sequence[str], count: int) -> list[str]:
 
 
 def published_rows(
-    layers: TaskLayers, *, method: str, chosen: Sequence[str], split: str, seeds: Sequence[int]
+    layers: TaskLayers, *, method: str, chosen: Sequence[str], split: str, seeds: Sequence[int], recipe: str
 ) -> Iterator[Row]:
-    """Yield, seed by seed, the accuracy as published, that of the epoch chosen on validation rows, and the difference.
+    """Yield, seed by seed, accuracy as published, that of the epoch chosen on validation rows, their difference, steps.
 
     Harun et al. (2024), appendix A.8: 30 epochs of AdamW, the best test accuracy among them.
     """
     task = task_of(layers)
     X = {name: {part: rows.float() for part, rows in rows_of(layers[name], split).items()} for name in chosen}
-    curves = linear_probe.probe_layers_by_epoch(X, {task.task: labels_of(task, split)}, seeds=seeds)
+    targets = {task.task: labels_of(task, split)}
+    curves = linear_probe.probe_layers_by_epoch(X, targets, recipe=linear_probe.tunnel_recipe(recipe), seeds=seeds)
     measured = (
-        ({"metric": names.ACCURACY, "recipe": names.AS_PUBLISHED}, curves.as_published),
-        ({"metric": names.ACCURACY, "recipe": names.SELECTED_EPOCH}, curves.selected),
+        ({"metric": names.ACCURACY, "label": names.AS_PUBLISHED}, curves.as_published),
+        ({"metric": names.ACCURACY, "label": names.SELECTED_EPOCH}, curves.selected),
         ({"metric": names.OPTIMISM}, curves.optimism),
+        ({"metric": STEPS}, torch.full_like(curves.optimism, curves.steps)),
     )
     for i, name in enumerate(chosen):
-        shared = layer_columns(name, layers[name]) | {"method": method, "probe": "adamw"}
+        shared = layer_columns(name, layers[name]) | {"method": method, "probe": "adamw", "recipe": recipe}
         for repeat, seed in enumerate(seeds):
             for kind, values in measured:
                 yield shared | {"repeat": repeat, "seed": seed} | kind | {"value": float(values[i, 0, repeat])}

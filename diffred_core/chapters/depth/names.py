@@ -9,9 +9,8 @@ LAYERS, SMALL_NETWORKS = "layers", "tunnel_small_networks"  # experiments
 # designs (column method): whose rows are measured, with whose probe
 IN_DISTRIBUTION, TRANSFER, SHIFT = "in_distribution", "transfer", "shift"
 
-# recipes of rows about one layer: conventions of neural collapse, and how the epoch of the published probe is chosen
-PAPYAN, HARUN = "papyan", "harun"
-AS_PUBLISHED, SELECTED_EPOCH = "as published", "selected epoch"
+PAPYAN, HARUN = "papyan", "harun"  # conventions of neural collapse (column recipe)
+AS_PUBLISHED, SELECTED_EPOCH = "as published", "selected epoch"  # epoch of a published probe (column label)
 
 # metrics: of a layer, of a network
 ACCURACY, OPTIMISM, RANK, NC1 = "accuracy", "optimism", "numerical_rank", "nc1"

@@ -35,7 +35,7 @@ def by_layer(table: pd.DataFrame, metrics: Sequence[str], *, level: float = 0.95
     InputError
         If the table has none of the metrics.
     """
-    rows = table[table["metric"].isin(metrics) & ~table["recipe"].isin([AS_PUBLISHED, SELECTED_EPOCH])]
+    rows = table[table["metric"].isin(metrics) & ~table["label"].isin([AS_PUBLISHED, SELECTED_EPOCH])]
     means = results.summarize(rows, _LINE, level=level, metric=None if len(rows) else metrics[0])
     return means.merge(places(table), on=["model", "layer"]).sort_values([*_LINE[:-1], "place"], ignore_index=True)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from diffred_core import results
+from diffred_core import linear_probe, results
 from diffred_core.chapters.depth import curves
 from diffred_core.chapters.depth.curves import LayerCurve, Resampling, TaskLayers, task_of
 from diffred_core.chapters.depth.equal_number import equal_number_rows
@@ -36,6 +36,7 @@ def layers(
     level: float = 0.95,
     n_boot: int | None = 1000,
     conventions: Sequence[str] = (PAPYAN, HARUN),
+    recipe: str | None = None,
 ) -> pd.DataFrame:
     """Return what every layer of one model is good for, on the task itself and out of distribution, in two meanings.
 
@@ -70,6 +71,10 @@ def layers(
         the layer, these too. None leaves the intervals out.
     conventions : sequence of {"papyan", "harun"}
         Of neural collapse, as in `geometry.neural_collapse`.
+    recipe : str, optional
+        Of the probes as published, a name in `linear_probe.PUBLISHED_TUNNEL`; by default that of the family of a
+        pre-trained network (`linear_probe.published_tunnel_recipe`). Its name stands in the column `recipe` of their
+        rows.
 
     Returns
     -------
@@ -79,9 +84,8 @@ def layers(
         numerical_rank, stable_rank, rankme, class_separation, nc1 to nc4 (`recipe`: the convention), cka_to_last, and
         by draw accuracy_kept, diffused_redundancy, accuracy_of_k (of as many features of every layer that has them,
         and with method ``random_hidden`` of all layers together), with limits last_layer_lead over these; at some
-        layers and by seed, with probe ``adamw``, accuracy
-        (`recipe`: ``as published`` or ``selected epoch``) and optimism, their difference. Of all layers together, in
-        the rows of the last one: with limits percent_retained, percent_retained_held_out (of the layer that validation
+        layers and by seed, with probe ``adamw``, accuracy (`label`: ``as published`` or ``selected epoch``), optimism,
+        their difference, and steps. Of all layers together, in the rows of the last one: with limits percent_retained, percent_retained_held_out (of the layer that validation
         rows choose), best_layer_gain (of that layer over the last), retained_beyond_id (percent_retained_held_out less
         that of the task itself), id_ood_correlation, alignment, tunnel_start_95 and _98; without them
         tunnel_start_revised and best_layer. Layers are counted from 1.
@@ -96,6 +100,8 @@ def layers(
     if n_subsets < 0:
         raise InputError(f"n_subsets must be at least 0, got {n_subsets}; 0 leaves redundancy out")
     published = curves.spread_layers(list(reference), published_layers)
+    recipe = recipe or linear_probe.published_tunnel_recipe(task_of(reference).model)
+    linear_probe.tunnel_recipe(recipe)  # a wrong name is refused before the work
     measured, probes = _measured(
         reference, transfer, shifted, split=split, probe=probe, resampling=Resampling(level, n_boot, seed)
     )
@@ -110,7 +116,9 @@ def layers(
     if published:
         seeds = range(seed, seed + n_published_seeds)
         for method, task in ((IN_DISTRIBUTION, reference), *((TRANSFER, other) for other in transfer)):
-            rows += curves.published_rows(task, method=method, chosen=published, split=split, seeds=seeds)
+            rows += curves.published_rows(
+                task, method=method, chosen=published, split=split, seeds=seeds, recipe=recipe
+            )
     shared: Row = {"experiment": LAYERS, "model": task_of(reference).model, "split": split}
     return results.as_table([shared | row for row in rows])
 

@@ -7,6 +7,7 @@ import pandas as pd
 from diffred_core import tunnel
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import places
+from diffred_core.chapters.random_subsets.tables import recipes as recipes
 from diffred_core.drawing import Table
 from diffred_core.results import summarize, where
 

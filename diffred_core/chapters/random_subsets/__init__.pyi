@@ -6,6 +6,7 @@ from . import figures_classes as figures_classes
 from . import frontier as frontier
 from . import names as names
 from . import tables as tables
+from .recipes import recipe_traces as recipe_traces
 from .sizes import DELTAS as DELTAS
 from .sizes import PUBLISHED_FRACTIONS as PUBLISHED_FRACTIONS
 from .sizes import REPORTED_DELTAS as REPORTED_DELTAS

@@ -111,7 +111,7 @@ def family_rows(
 
 
 def accuracy_rows(curve: Curve, y: Tensor, classes: Sequence[str]) -> Iterator[Row]:
-    """Yield by size accuracy, that of every class, and whether the regulariser lies at an end of the values tried."""
+    """Yield by size accuracy, that of every class, whether the regulariser is at an end of those tried, and steps."""
     by_class, accuracy = curve.class_accuracy(y, len(classes)).tolist(), curve.accuracy.tolist()
     for j in range(len(curve.sizes)):
         point = _point(curve, j) | {
@@ -121,6 +121,8 @@ def accuracy_rows(curve: Curve, y: Tensor, classes: Sequence[str]) -> Iterator[R
         yield point | {"metric": names.ACCURACY, "value": accuracy[j]}
         if curve.at_edge is not None:
             yield point | {"metric": names.AT_EDGE, "value": float(curve.at_edge[j])}
+        if curve.steps is not None:
+            yield point | {"metric": names.STEPS, "value": float(curve.steps[j])}
         for label, value in zip(classes, by_class[j], strict=True):
             if value == value:  # a class without measured rows has no accuracy
                 yield point | {"label": label, "metric": names.CLASS_ACCURACY, "value": value}
@@ -230,8 +232,9 @@ def _pooled_then_drawn(curves: Sequence[Curve], values: Tensor) -> Iterator[tupl
 
 
 def _whose(curve: Curve, *, pooled: bool) -> Row:
-    draw = {"repeat": None, "seed": None} if pooled else {"repeat": curve.repeat, "seed": curve.seed}
-    return {"method": curve.method, "probe": curve.probe} | draw
+    draw: Row = {"repeat": None, "seed": None} if pooled else {"repeat": curve.repeat, "seed": curve.seed}
+    whose: Row = {"method": curve.method, "probe": curve.probe, "recipe": curve.recipe}
+    return whose | draw
 
 
 def _point(curve: Curve, j: int) -> Row:

@@ -92,6 +92,10 @@ class Curve:
         Whether a better one may lie outside of those tried (`linear_probe.select_l2`); None where nothing was chosen.
     converged : Tensor (n_sizes,) of bool, or None
         None for a closed form.
+    recipe : str or None
+        Name of the recipe of a probe as published.
+    steps : Tensor (n_sizes,) of int64, or None
+        Steps that its training took.
     """
 
     method: str
@@ -104,6 +108,8 @@ class Curve:
     l2: Tensor
     at_edge: Tensor | None = None
     converged: Tensor | None = None
+    recipe: str | None = None
+    steps: Tensor | None = None
 
     @property
     def accuracy(self) -> Tensor:
@@ -146,10 +152,13 @@ def logistic(data: ProbeData, draws: Sequence[ComparatorDraw], sizes: Sizes, *, 
     ]
 
 
-def sgd(data: ProbeData, draw: ComparatorDraw, sizes: Sizes) -> Curve:
-    """Return the published SGD probe at every size; one seed draws the subset, the start and the order of rows."""
+def sgd(data: ProbeData, draw: ComparatorDraw, sizes: Sizes, *, recipe: str) -> Curve:
+    """Return the SGD probe of a recipe at every size; one seed draws the subset, the start and the order of rows."""
     subsets = [draw.order[:size] for size in sizes.n_selected]
-    probe = linear_probe.fit_sgd(*data.train, subsets=subsets, seed=draw.seed or 0, n_classes=data.n_classes)
+    published = linear_probe.sgd_recipe(recipe)
+    probe = linear_probe.fit_sgd(
+        *data.train, subsets=subsets, recipe=published, seed=draw.seed or 0, n_classes=data.n_classes
+    )
     predictions = probe.predict(data.measured[0])
     return Curve(
         **_about(draw, sizes),
@@ -157,6 +166,8 @@ def sgd(data: ProbeData, draw: ComparatorDraw, sizes: Sizes) -> Curve:
         correct=predictions == data.measured[1],
         l2=probe.l2,
         converged=probe.converged,
+        recipe=recipe,
+        steps=probe.iterations,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from diffred_core import results
+from diffred_core import linear_probe, results
 from diffred_core.chapters.random_subsets import comparators, curve_rows, curves, names
 from diffred_core.chapters.random_subsets.curves import Curve, ProbeData
 from diffred_core.chapters.random_subsets.sizes import DELTAS, PUBLISHED_FRACTIONS, Sizes
@@ -40,12 +40,13 @@ def probes(
     level: float = 0.95,
     n_boot: int = 1000,
     layer: str = "penultimate",
+    recipe: str | None = None,
 ) -> pd.DataFrame:
     """Return accuracy against the number of kept features, for random subsets and what they are compared with.
 
     Ridge probes run on every method, at every size; logistic probes (to convergence) and, on request, the
-    published SGD recipe run on random subsets and the full layer, at a few sizes. Regularisers are chosen on
-    validation rows, anew at every size (Nanda et al. 2023 fix the weight decay instead).
+    published SGD recipe of the task and network run on random subsets and the full layer, at a few sizes. Regularisers
+    are chosen on validation rows, anew at every size (Nanda et al. 2023 fix the weight decay instead).
 
     Parameters
     ----------
@@ -76,11 +77,14 @@ def probes(
         Coverage and number of resamples of the paired bootstrap over draws and test rows.
     layer : str
         Name of the layer, for the table.
+    recipe : str, optional
+        Of the SGD probes, as `linear_probe.sgd_recipe` takes it; by default the published one of this task and network
+        (`linear_probe.published_recipe`). Its name stands in the column `recipe` of their rows.
 
     Returns
     -------
     DataFrame
-        A results table with metrics accuracy, class_accuracy, l2_at_edge, gini_null (one row a draw);
+        A results table with metrics accuracy, class_accuracy, l2_at_edge, steps, gini_null (one row a draw);
         diffused_redundancy_first and _nearest, gini and coefficient_of_variation (each of the mean over draws, column
         `repeat` empty, and of every draw); and with low and high over draws and test rows mean_accuracy (of random
         subsets and the full layer), accuracy_gap (to the full layer), gain_over_random (of every other method), and
@@ -97,13 +101,15 @@ def probes(
     if names.RANDOM not in methods:
         raise InputError(f"methods must hold 'random', what the others are compared with, got {list(methods)}")
     data = ProbeData.of(features, split=split, standardize=standardize)
+    recipe = recipe or linear_probe.published_recipe(features.task, features.model, n_train=len(data.train[1]))
+    linear_probe.sgd_recipe(recipe)  # a wrong name is refused before the work
     sizes = Sizes.of(features.n_features, fractions)
     seeds = range(seed, seed + n_seeds)
     families = [_ridge(data, methods, seeds, sizes, n_projections=n_projections, l2=ridge_l2)]
     if logistic_fractions:
         families.append(_logistic(data, seeds, sizes.nearest(logistic_fractions), l2=logistic_l2))
     if sgd_fractions:
-        families.append(_sgd(data, seeds, sizes.nearest(sgd_fractions)))
+        families.append(_sgd(data, seeds, sizes.nearest(sgd_fractions), recipe=recipe))
     bootstrap = curve_rows.Bootstrap(sizes.nearest(gap_fractions).fractions, level, n_boot, seed)
     options = {"classes": features.classes, "deltas": deltas, "bootstrap": bootstrap}
     rows = [row for family in families for row in curve_rows.family_rows(family, data.measured[1], **options)]
@@ -133,6 +139,7 @@ def _logistic(data: ProbeData, seeds: Sequence[int], sizes: Sizes, *, l2: Sequen
     return [curves.logistic(data, [everything], whole, l2=l2), curves.logistic(data, draws, sizes, l2=l2)]
 
 
-def _sgd(data: ProbeData, seeds: Sequence[int], sizes: Sizes) -> list[list[Curve]]:
+def _sgd(data: ProbeData, seeds: Sequence[int], sizes: Sizes, *, recipe: str) -> list[list[Curve]]:
     draws = comparators.draw(names.RANDOM, data.moments, seeds=seeds)
-    return [[curves.sgd(data, *curves.whole_layer(data))], [curves.sgd(data, draw, sizes) for draw in draws]]
+    full = curves.sgd(data, *curves.whole_layer(data), recipe=recipe)
+    return [[full], [curves.sgd(data, draw, sizes, recipe=recipe) for draw in draws]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from diffred_core.chapters.random_subsets import names
@@ -43,6 +45,17 @@ def accuracy_by_probe(table: pd.DataFrame) -> pd.DataFrame:
     return _in_percent(summary.sort_values(["fraction", "probe"]), "probe")
 
 
+def recipes_in_words(traces: pd.DataFrame) -> pd.DataFrame:
+    """Return `recipe_traces` for readers: one row a recipe, its learning rates in words."""
+    shown = ["task", "recipe", "optimizer", "epochs", "learning rate", "weight_decay", "batch_size", "steps_per_epoch"]
+    if traces.empty:
+        return pd.DataFrame(columns=shown)
+    rates = [_rates_in_words(rates) for rates in traces["learning_rates"]]
+    decays = traces["weight_decay"].map("{:g}".format)
+    rows = traces.assign(**{"learning rate": rates, "weight_decay": decays})[[*shown, "steps"]]
+    return rows.rename(columns=lambda name: name.replace("_", " "))
+
+
 def similarity_by_size(table: pd.DataFrame) -> pd.DataFrame:
     """Return every estimator of similarity and its references, mean over draws, by share of the features."""
     means = table.groupby(["fraction", "method", "metric"])["value"].mean().unstack(["method", "metric"])
@@ -73,6 +86,13 @@ def _levels(rows: pd.DataFrame) -> str:
     return " and ".join(f"{level:g} %" for level in rows["level"].unique())
 
 
+def _rates_in_words(rates: Mapping[str, float]) -> str:
+    """Return a learning rate by the epoch from which on it holds: ``0.1, 0.01 from epoch 10, ...``."""
+    changes = [f"{rate:g} from epoch {epoch}" for epoch, rate in rates.items()]
+    kept = [f"{rates['0']:g}", *changes[1:]]
+    return ", ".join(kept if len(kept) <= 5 else [*kept[:3], "...", kept[-1]])
+
+
 accuracy = Table(
     accuracy_by_size,
     lambda rows: (
@@ -98,6 +118,14 @@ gains = Table(
         "has none."
     ),
     digits=1,
+)
+recipes = Table(
+    recipes_in_words,
+    lambda rows: (
+        "Probes as published: the recipe of this task and network, and what training did. Epochs count from 0."
+        if len(rows)
+        else "No probe as published was asked for."
+    ),
 )
 similarity = Table(similarity_by_size, "Linear CKA, mean over draws (of pairs: over pairs of draws).")
 over_rows = Table(
