@@ -93,7 +93,7 @@ def test_an_analysis_may_list_models_and_tasks_of_its_own(checkout):
         ("models: [a]\ntasks: [t]\nanalyses: {hello: {times: x}}", "times must be int, got 'x'"),
         (
             "models: [{nam: a}]\ntasks: [t]\nanalyses: {hello: {}}",
-            "to be a name or a mapping with model and any of checkpoint, name, got {'nam': 'a'}",
+            "to be a name or a mapping with model and any of checkpoint, name, model_args, .*, got {'nam': 'a'}",
         ),
         ("models: [a/b, 'a:b']\ntasks: [t]\nanalyses: {hello: {}}", "would write the same files t/a-b/hello"),
         ("after: {features: {}}", "cannot be called 'features'"),
