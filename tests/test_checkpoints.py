@@ -74,7 +74,9 @@ def test_a_head_of_other_classes_comes_along(plain: Path, tmp_path: Path) -> Non
     assert torch.equal(seven.head_logits(features), features @ state["fc.weight"].T + state["fc.bias"])
     assert torch.equal(features, backbones.load(RESNET, checkpoint=plain).features(images()))
     for n_classes in (0, 7):  # said or not, it is the same network
-        explicit = backbones.load(RESNET, checkpoint=tmp_path / "seven.safetensors", model_args={"num_classes": n_classes})
+        explicit = backbones.load(
+            RESNET, checkpoint=tmp_path / "seven.safetensors", model_args={"num_classes": n_classes}
+        )
         assert torch.equal(explicit.features(images()), features)
     save_file(state | {"fc.bias": torch.randn(6)}, tmp_path / "torn.safetensors")
     torn = backbones.load(RESNET, checkpoint=tmp_path / "torn.safetensors")
@@ -191,7 +193,9 @@ def test_a_file_that_is_missing_is_said_with_where_to_get_it() -> None:
 
 def test_objects_beside_the_tensors_are_refused_with_the_way_out(plain: Path, tmp_path: Path) -> None:
     torch.save({"model": load_file(plain), "schedule": Path("x")}, tmp_path / "objects.ckpt")
-    with pytest.raises(InputError, match=r"expected tensors alone in .*objects.ckpt', got objects of 'pathlib.*save its"):
+    with pytest.raises(
+        InputError, match=r"expected tensors alone in .*objects.ckpt', got objects of 'pathlib.*save its"
+    ):
         backbones.load(RESNET, checkpoint=tmp_path / "objects.ckpt")
 
 
@@ -201,7 +205,9 @@ HALF = {"mean": [0.5] * 3, "std": [0.5] * 3, "input_size": 224}
 
 
 def bird(path: Path, **model_args: object) -> Backbone:
-    return backbones.load("mobilenetv2_100", checkpoint=path, model_args={"pad_type": "same"} | model_args, preprocessing=HALF)
+    return backbones.load(
+        "mobilenetv2_100", checkpoint=path, model_args={"pad_type": "same"} | model_args, preprocessing=HALF
+    )
 
 
 @pytest.mark.skipif(not BIRD.is_file(), reason="real weights are no part of the project")

@@ -95,7 +95,9 @@ def _function(model: str) -> Callable[..., object]:
     if not callable(function):
         near = near_names(name, [key for key, one in vars(module).items() if callable(one)])
         what = "there is none" if function is None else f"it is {type(function).__name__}"
-        raise InputError(f"expected a function {name!r} in {place!r}, but {what}{near}; name one that returns a network")
+        raise InputError(
+            f"expected a function {name!r} in {place!r}, but {what}{near}; name one that returns a network"
+        )
     return function
 
 

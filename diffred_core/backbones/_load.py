@@ -119,8 +119,8 @@ def _built(
         return *_timm.build(model, pretrained=pretrained, options=options), {}
     if missing := [key for key in REQUIRED if key not in own]:
         raise InputError(
-            f"expected {', '.join(REQUIRED)} in the preprocessing of {model!r}, which only you know, but "
-            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; give all three"
+            f"expected {', '.join(REQUIRED)} in the preprocessing of {model!r}, which only you know, but it lacks "
+            f"{', '.join(missing)}; give all three"
         )
     module = _factory.build(model, options=options)
     config = {"interpolation": "bicubic", "crop_pct": 1.0, "crop_mode": "center"}
