@@ -187,7 +187,7 @@ def test_a_file_that_is_missing_is_said_with_where_to_get_it() -> None:
     ):
         with pytest.raises(InputError, match=rf"none at 'weights/{name}'; github.com/{repository} links to a file"):
             backbones.load(RESNET, checkpoint=f"weights/{name}")
-    with pytest.raises(InputError, match="none at 'weights/mine.pth'; check the path"):
+    with pytest.raises(InputError, match=r"none at 'weights/mine.pth'; check the path"):
         backbones.load(RESNET, checkpoint="weights/mine.pth")
 
 

@@ -144,7 +144,7 @@ analyses: {{hello: {{}}}}
         for name in ("model_args", "preprocessing", "classifier"):
             assert network[name] == entry.parameters.get(name)
     write_grid(f"models: [{{{OWN}, name: a}}, a]\ntasks: [t]\nanalyses: {{hello: {{}}}}")
-    with pytest.raises(InputError, match="expected names of their own in tiny.yml, got 'a' twice; give one of them"):
+    with pytest.raises(InputError, match=r"expected names of their own in tiny.yml, got 'a' twice; give one of them"):
         running.read_grid("tiny")
     assert set(schema) - {"task"} == set(running._grid_definition.MODEL_KEYS.values())
 
@@ -158,7 +158,7 @@ def test_what_says_which_network_it_is_can_be_given_to_every_notebook_of_feature
         "num_classes": 965,
     }
     assert schema["preprocessing"].parse('{"mean": [0.5, 0.5, 0.5]}') == {"mean": [0.5, 0.5, 0.5]}
-    with pytest.raises(InputError, match="parameter model_args must be dict | None, got 'pad_type=same'"):
+    with pytest.raises(InputError, match=r"parameter model_args must be dict \| None, got 'pad_type=same'"):
         schema["model_args"].parse("pad_type=same")
 
 

@@ -40,7 +40,7 @@ def executed(tmp_path_factory):
         patch.setenv("DIFFRED_RUNS", str(folder / "runs"))
         patch.setenv("OMP_NUM_THREADS", "1")
         papermill.execute_notebook(TEMPLATE, output, parameters=parameters, progress_bar=False, kernel_name="python3")
-        table = files.table_path(parameters["task"], MODEL, "layers")
+        table = files.table_path(*files.labels(parameters), "layers")
     return output, table, parameters
 
 

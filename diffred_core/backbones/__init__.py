@@ -1,4 +1,4 @@
-"""Frozen networks: the three that packages carry, all of timm and torchvision, checkpoints, and any network of yours."""
+"""Frozen networks: the three that packages carry, timm, torchvision, checkpoints, and any network of yours."""
 
 from diffred_core.errors import needs
 

@@ -113,8 +113,8 @@ class Backbone:
             raise InputError(f"expected a model with a classification head, but {self.name!r} has none; load another")
         if any(isinstance(layer, nn.Conv2d) for layer in head.modules()):
             raise InputError(
-                f"expected a head that takes pooled features, but that of {self.name!r} is a convolution over maps; run "
-                "the module itself"
+                f"expected a head that takes pooled features, but that of {self.name!r} is a convolution over maps; "
+                "run the module itself"
             )
         return head(features)
 

@@ -112,7 +112,8 @@ def _of_file(path: Path) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     spec = spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None  # it ends in .py
+    assert spec is not None, name  # it ends in .py
+    assert spec.loader is not None, name
     module = sys.modules[name] = module_from_spec(spec)
     try:
         with _importable(path.parent):

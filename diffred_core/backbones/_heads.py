@@ -79,8 +79,8 @@ def _last_layer(module: nn.Module, *, name: str, size: int) -> Head:
     if isinstance(last, nn.Linear):
         if not (isinstance(logits, Tensor) and torch.equal(logits, output)):
             raise InputError(
-                f"expected the network {name!r} to end with its last linear layer {layer!r}, but its output is another; "
-                "say by classifier='LAYER' whose input the features are, or by classifier='' that the output is"
+                f"expected the network {name!r} to end with its last linear layer {layer!r}, but its output "
+                "is another; say by classifier='LAYER' whose input the features are, or by '' that its output is"
             )
         return (layer,)
     pooled = isinstance(last, nn.Conv2d) and last.kernel_size == (1, 1) and logits.shape == (2, last.out_channels)

@@ -37,7 +37,7 @@ def load(
 ) -> Backbone:
     """Return a frozen model with its weights.
 
-    The weights come from `checkpoint`, else from an installed package (`embedded`), else from timm's hub or torchvision.
+    The weights come from `checkpoint`, else from an installed package (`embedded`), timm's hub or torchvision.
 
     Parameters
     ----------
