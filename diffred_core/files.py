@@ -119,17 +119,62 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
 
 
-def model_label(model: str, *, checkpoint: Path | str | None = None, model_name: str | None = None) -> str:
-    """Return what a model is called in tables, paths and pages: `model_name`, else ``model@file`` of a checkpoint.
+def model_label(
+    model: str,
+    *,
+    checkpoint: Path | str | None = None,
+    model_name: str | None = None,
+    model_args: object = None,
+    preprocessing: object = None,
+    classifier: str | None = None,
+) -> str:
+    """Return what a model is called in tables, paths and pages: `model_name`, else its short name and what was chosen.
 
-    Other weights than a name stands for never take the place of its own.
+    Other weights, arguments, preprocessing or features than a name stands for never take the place of its own.
 
     Examples
     --------
     >>> model_label("resnet50.a1_in1k", checkpoint="weights/l2_eps3.safetensors")
     'resnet50.a1_in1k@l2_eps3'
+    >>> model_label("mobilenetv2_100", model_args={"pad_type": "same"}, preprocessing={"mean": [0.5, 0.5, 0.5]})
+    'mobilenetv2_100@mean=0.5-0.5-0.5,pad_type=same'
     """
-    return model_name or (model if checkpoint is None else f"{model}@{Path(checkpoint).stem}")
+    if model_name:
+        return model_name
+    chosen = [] if checkpoint is None else [Path(checkpoint).stem]
+    if settings := _settings(model_args) + _settings(preprocessing) + _settings({"classifier": classifier}):
+        text = ",".join(sorted(settings))
+        # A name that no eye takes in is a digest.
+        chosen.append(text if len(text) <= LONGEST_SETTINGS else hashlib.sha256(text.encode()).hexdigest()[:8])
+    return "@".join([short_model(model), *filter(None, [",".join(chosen)])])
+
+
+def _settings(chosen: object) -> list[str]:
+    """Return ``name=value`` for every entry that is something."""
+    entries = chosen if isinstance(chosen, Mapping) else {"value": chosen}
+    return [
+        f"{name}={'-'.join(map(str, value)) if isinstance(value, (list, tuple)) else value}"
+        for name, value in entries.items()
+        if value is not None
+    ]
+
+
+LONGEST_SETTINGS = 48  # characters
+
+
+def short_model(model: str) -> str:
+    """Return `model` with the last part of a path only: what it is called where no other name is chosen.
+
+    Examples
+    --------
+    >>> short_model("local-dir:/data/nets/mine"), short_model("nets/wide.py:make"), short_model("hf-hub:timm/resnet18")
+    ('local-dir:mine', 'wide.py:make', 'hf-hub:timm/resnet18')
+    """
+    kind, _, folder = model.partition(":")
+    if kind == "local-dir":
+        return f"{kind}:{Path(folder).expanduser().resolve().name}"
+    place, _, function = model.rpartition(":")
+    return f"{Path(place).name}:{function}" if place.endswith(".py") else model
 
 
 def task_label(task: str, *, task_name: str | None = None) -> str:
@@ -153,12 +198,15 @@ def task_label(task: str, *, task_name: str | None = None) -> str:
 def labels(parameters: Mapping[str, Any]) -> tuple[str, str]:
     """Return task and model of a run as the book calls them, by its parameters; "summary" for one over all of them."""
     task, model = parameters.get("task"), parameters.get("model")
-    weights = {name: parameters.get(name) for name in ("checkpoint", "model_name")}
+    chosen = {name: parameters.get(name) for name in MODEL_PARAMETERS}
     return (
         SUMMARY if task is None else task_label(task, task_name=parameters.get("task_name")),
-        SUMMARY if model is None else model_label(model, **weights),
+        SUMMARY if model is None else model_label(model, **chosen),
     )
 
+
+MODEL_PARAMETERS = ("checkpoint", "model_name", "model_args", "preprocessing", "classifier")
+"""What says, beside its name, which model a run is of."""
 
 PATH_TASKS = ("folder", "embeddings")  # forms of a task that name a place on disk
 SUMMARY = "summary"  # stands for task and model of an analysis that reads all of them

@@ -39,6 +39,32 @@ def test_the_digest_is_that_of_the_bytes(tmp_path):
     assert files.sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
 
 
+def test_the_label_of_a_model_says_what_was_chosen():
+    label = files.model_label
+    assert label("a", checkpoint="w/x.pth", model_name="mine") == label("b", model_name="mine") == "mine"
+    assert label("local-dir:/nets/mine") == "local-dir:mine"
+    assert label("/nets/small.py:make", model_args={"depth": 20}) == "small.py:make@depth=20"
+    assert label("hf-hub:timm/a") == "hf-hub:timm/a"
+    chosen = [
+        {},
+        {"checkpoint": "w/x.pth"},
+        {"checkpoint": "w/x.pth", "model_args": {"pad_type": "same"}},
+        {"model_args": {"pad_type": "same"}},
+        {"model_args": {"pad_type": ""}},
+        {"preprocessing": {"mean": [0.5, 0.5, 0.5]}},
+        {"preprocessing": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "input_size": 224, "crop_pct": 0.9}},
+        {"preprocessing": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "input_size": 224, "crop_pct": 0.8}},
+        {"classifier": "fc"},
+    ]
+    labels = [label("a", **one) for one in chosen]
+    assert labels[:4] == ["a", "a@x", "a@x,pad_type=same", "a@pad_type=same"]
+    assert len({*labels}) == len(labels)
+    assert max(map(len, labels)) < 60
+    one, two = ({"b": 1, "a": 2}, {"a": 2, "b": 1})
+    assert label("a", model_args=one) == label("a", model_args=two) == "a@a=2,b=1"
+    assert files.labels({"model": "a", "task": "t", "model_args": one}) == ("t", "a@a=2,b=1")
+
+
 def test_json_says_no_to_what_json_cannot_say(tmp_path):
     with pytest.raises(ValueError, match="Out of range"):
         files.write_json(tmp_path / "a.json", {"a": float("nan")})

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from diffred_core import files, running
 from diffred_core.cli import _run_commands
+from diffred_core.cli.commands import app
 from diffred_core.errors import InputError
 from diffred_core.running._display import explain, progress_of, read_events
 from diffred_core.running._events import described
@@ -93,7 +94,7 @@ def test_an_analysis_may_list_models_and_tasks_of_its_own(checkout):
         ("models: [a]\ntasks: [t]\nanalyses: {hello: {times: x}}", "times must be int, got 'x'"),
         (
             "models: [{nam: a}]\ntasks: [t]\nanalyses: {hello: {}}",
-            "to be a name or a mapping with model and any of checkpoint, name, got {'nam': 'a'}",
+            "to be a name or a mapping with model and any of checkpoint, name, model_args, .*, got {'nam': 'a'}",
         ),
         ("models: [a/b, 'a:b']\ntasks: [t]\nanalyses: {hello: {}}", "would write the same files t/a-b/hello"),
         ("after: {features: {}}", "cannot be called 'features'"),
@@ -108,6 +109,57 @@ def test_a_wrong_grid_is_refused_in_a_sentence(checkout, text, message):
 def test_an_unknown_grid_names_the_near_ones(checkout):
     with pytest.raises(InputError, match=r"no grid 'tiney'; did you mean 'tiny'\? \(known: .*smoke, tiny"):
         running.read_grid("tiney")
+
+
+OWN = "model: 'nets/small.py:make', checkpoint: w.pth, preprocessing: {mean: [0, 0, 0], std: [1, 1, 1], input_size: 24}"
+
+
+def test_a_model_of_a_grid_has_weights_arguments_and_a_name(checkout):
+    source = "print(model, model_args, preprocessing)"
+    parameters = "model: str = 'c'\ntask: str = 't'\nmodel_name: str | None = None\ncheckpoint: str | None = None\n"
+    parameters += "model_args: dict | None = None\npreprocessing: dict | None = None\nclassifier: str | None = None"
+    write_notebook(Path("notebooks/hello.ipynb"), source, parameters=parameters)
+    write_grid(f"""
+models:
+  - a
+  - {{model: a, checkpoint: w/x.pth}}
+  - {{model: a, checkpoint: w/x.pth, name: robust}}
+  - {{model: a, model_args: {{pad_type: same}}, classifier: fc}}
+  - {{{OWN}}}
+tasks: [t]
+analyses: {{hello: {{}}}}
+""")
+    entries = running.read_grid("tiny").entries()
+    labels = [entry.model for entry in entries]
+    assert labels[:4] == ["a", "a@x", "robust", "a@classifier=fc,pad_type=same"]
+    assert labels[4].startswith("small.py:make@w,")
+    schema = read_parameters(Path("notebooks/hello.ipynb"))
+    for entry in entries:
+        words = shlex.split(running.arguments(entry.parameters))
+        assert CliRunner().invoke(app, ["extract", *words, "--help"]).exit_code == 0
+        options = dict(zip(words[::2], words[1::2], strict=True))
+        network = _run_commands.of_network(
+            None, options.get("--model-args"), options.get("--preprocessing"), options.get("--classifier")
+        )
+        for name in ("model_args", "preprocessing", "classifier"):
+            assert network[name] == entry.parameters.get(name)
+    write_grid(f"models: [{{{OWN}, name: a}}, a]\ntasks: [t]\nanalyses: {{hello: {{}}}}")
+    with pytest.raises(InputError, match=r"expected names of their own in tiny.yml, got 'a' twice; give one of them"):
+        running.read_grid("tiny")
+    assert set(schema) - {"task"} == set(running._grid_definition.MODEL_KEYS.values())
+
+
+@pytest.mark.parametrize("name", ["subset_probes", "subset_similarity", "few_shot", "layers"])
+def test_what_says_which_network_it_is_can_be_given_to_every_notebook_of_features(name):
+    schema = read_parameters(PROJECT / "notebooks" / f"{name}.ipynb")
+    assert set(files.MODEL_PARAMETERS) < set(schema)
+    assert schema["model_args"].parse("{'pad_type': 'same', 'num_classes': 965}") == {
+        "pad_type": "same",
+        "num_classes": 965,
+    }
+    assert schema["preprocessing"].parse('{"mean": [0.5, 0.5, 0.5]}') == {"mean": [0.5, 0.5, 0.5]}
+    with pytest.raises(InputError, match=r"parameter model_args must be dict \| None, got 'pad_type=same'"):
+        schema["model_args"].parse("pad_type=same")
 
 
 def test_arguments_survive_the_shell_and_the_command_line(checkout):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -130,6 +131,10 @@ def test_provenance_says_what_made_the_table(tmp_path):
     assert found["parameters"] == {"seed": 1}
     assert found["feature_keys"] == {"test": "abc"}
     assert found["wall_seconds"] > 0
+    assert "checkpoint_sha256" not in found
+    (tmp_path / "w.pth").write_bytes(b"weights")
+    of_file = results.collect_provenance({"checkpoint": str(tmp_path / "w.pth")})
+    assert of_file["checkpoint_sha256"] == hashlib.sha256(b"weights").hexdigest()
     assert {"python", "torch", "pandas"} <= set(found["versions"])
     assert {"commit", "dirty", "created", "device", "table_sha256"} <= set(found)
     assert json.loads(results.provenance_path(path).read_text()) == found

@@ -174,13 +174,14 @@ MODEL = Example(
     "patches",
     {
         "diffred_core/backbones/_load.py": [
+            ("from torch import nn\n", "import torch\nfrom torch import nn\n"),
             (
-                "    options = dict(model_args or {})\n",
+                "    options, own = check_model_args(",
                 '    if model == "patches":\n        return _patches(model, size=image_size or 64)\n'
-                "    options = dict(model_args or {})\n",
+                "    options, own = check_model_args(",
             ),
             (
-                "def _frozen(",
+                "def check_model_args(",
                 '''\
 def _patches(name: str, *, size: int) -> Backbone:
     """Return one layer of random filters over patches of 8 x 8 pixels, with a head of 10 classes: a lower bound."""
@@ -191,7 +192,7 @@ def _patches(name: str, *, size: int) -> Backbone:
     return from_module(module, name=name, input_size=size, mean=(0.5,) * 3, std=(0.5,) * 3, classifier="4")
 
 
-def _frozen(''',
+def check_model_args(''',
             ),
         ],
         "tests/test_backbones.py": [
@@ -467,7 +468,7 @@ def test_it_runs_on_digits(tmp_path, monkeypatch):
     quick = {"model": MODEL, "checkpoint": str(checkpoint), "layers": ["blocks.0", "penultimate"]}
     template = NOTEBOOKS / "separation.ipynb"
     papermill.execute_notebook(template, page, parameters=quick, progress_bar=False, kernel_name="python3")
-    first, last = results.read(files.table_path("digits", MODEL, "separation"))["value"]
+    first, last = results.read(files.table_path("digits", f"{MODEL}@w", "separation"))["value"]
     claim, picture, listing = shown(page)
     assert f"It has {last:.2f}, the best layer before it {first:.2f}" in claim
     assert f"to {last:.2f} in penultimate" in picture

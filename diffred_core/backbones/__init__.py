@@ -1,4 +1,4 @@
-"""Frozen networks: the three that packages carry, every timm model, local checkpoints, and any network of yours."""
+"""Frozen networks: the three that packages carry, timm, torchvision, checkpoints, and any network of yours."""
 
 from diffred_core.errors import needs
 
@@ -8,8 +8,12 @@ with needs("images"):
     from diffred_core.backbones._backbone import digest as digest
     from diffred_core.backbones._backbone import from_module as from_module
     from diffred_core.backbones._backbone import normalised as normalised
-    from diffred_core.backbones._load import embedded as embedded
+    from diffred_core.backbones._checkpoint import check_checkpoint as check_checkpoint
+    from diffred_core.backbones._factory import source_digest as source_digest
+    from diffred_core.backbones._load import check_model_args as check_model_args
     from diffred_core.backbones._load import load as load
-    from diffred_core.backbones._load import packaged_weights as packaged_weights
+    from diffred_core.backbones._packaged import embedded as embedded
+    from diffred_core.backbones._packaged import packaged_weights as packaged_weights
     from diffred_core.backbones._transform import Transform as Transform
+    from diffred_core.backbones._transform import check_preprocessing as check_preprocessing
     from diffred_core.backbones._transform import to_tensor as to_tensor

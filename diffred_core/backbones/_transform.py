@@ -12,7 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from diffred_core.errors import InputError, near_names
+
 Transform = Callable[[Image.Image], Tensor]
+INTERPOLATIONS = tuple(name.lower() for name in Image.Resampling.__members__)
 KEYS = {"input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode"}  # others ask for more than a crop
 
 
@@ -50,6 +53,49 @@ class CentreCrop:
             image = image.resize(scaled, Image.Resampling[self.interpolation.upper()])
         left, top = (round((side - self.size) / 2.0) for side in scaled)
         return to_tensor(image.crop((left, top, left + self.size, top + self.size)))
+
+
+def check_preprocessing(preprocessing: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what `backbones.load` takes as ``preprocessing`` as entries of a timm data config.
+
+    Raises
+    ------
+    InputError
+        If it is no mapping, or an entry is unknown or out of range.
+    """
+    if preprocessing is None:
+        return {}
+    if not isinstance(preprocessing, Mapping):
+        raise InputError(f"expected preprocessing as a dict of {', '.join(CHOICES)}, got {preprocessing!r}; write one")
+    for key, value in preprocessing.items():
+        if key not in CHOICES:
+            raise InputError(
+                f"unknown preprocessing {key!r}{near_names(str(key), CHOICES)} (known: {', '.join(CHOICES)}); name one"
+            )
+        fits, form = CHOICES[key]
+        if not fits(value):
+            raise InputError(f"expected {key} of preprocessing to be {form}, got {value!r}; write it so")
+    config = {key: tuple(value) if key in ("mean", "std") else value for key, value in preprocessing.items()}
+    size = preprocessing.get("input_size")
+    return config if size is None else config | {"input_size": (3, size, size)}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _three(value: object, *, above: float) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 3 and all(_is_number(v) and v > above for v in value)
+
+
+CHOICES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "mean": (lambda value: _three(value, above=-math.inf), "3 numbers in units of 0..1"),
+    "std": (lambda value: _three(value, above=0.0), "3 numbers above 0, in units of 0..1"),
+    "input_size": (lambda value: type(value) is int and value > 0, "pixels a side, an int above 0"),
+    "interpolation": (lambda value: value in INTERPOLATIONS, f"one of {', '.join(INTERPOLATIONS)}"),
+    "crop_pct": (lambda value: _is_number(value) and 0 < value <= 1, "a share above 0 and at most 1"),
+}
+"""What of the preprocessing can be chosen: a check of each value and its words."""
 
 
 def to_tensor(image: Image.Image) -> Tensor:

@@ -47,8 +47,16 @@ Model = Annotated[str | None, typer.Option(help="Name of the network: see `diffr
 Task = Annotated[str | None, typer.Option(help="Name of the task: see `diffred tasks`.")]
 ModelName = Annotated[str | None, typer.Option(help="What the network is called in tables and on pages.")]
 TaskName = Annotated[str | None, typer.Option(help="What the task is called in tables and on pages.")]
-Checkpoint = Annotated[
-    Path | None, typer.Option(help="Local weights (.safetensors) of the network.", exists=True, dir_okay=False)
+Checkpoint = Annotated[Path | None, typer.Option(help="Local weights (.safetensors, .pth) of the network.")]
+ModelArgs = Annotated[
+    str | None, typer.Option(help="What the network is created with, as a dict: \"{'pad_type': 'same'}\".")
+]
+Preprocessing = Annotated[
+    str | None,
+    typer.Option(help="mean, std, input_size, interpolation, crop_pct instead of the network's own, as a dict."),
+]
+Classifier = Annotated[
+    str | None, typer.Option(help="Layer whose input the features are, of a network that does not show it.")
 ]
 Device = Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]

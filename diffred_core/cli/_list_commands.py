@@ -21,7 +21,9 @@ def models(
     if pattern is None:
         from diffred_core import backbones
 
-        show_names(backbones.embedded(), more="any of timm's: diffred models 'resnet*'", as_json=as_json)
+        forms = "torchvision:NAME, hf-hub:OWNER/NAME, local-dir:PATH, your own file.py:function"
+        more = f"any of timm's: diffred models 'resnet*'; {forms}"
+        show_names(backbones.embedded(), more=more, as_json=as_json)
         return
     import timm
 

@@ -14,9 +14,12 @@ import typer
 from diffred_core.cli._app import (
     CORES,
     Checkpoint,
+    Classifier,
     Device,
     Model,
+    ModelArgs,
     ModelName,
+    Preprocessing,
     RunFailure,
     Stamp,
     Task,
@@ -42,6 +45,9 @@ def run(
     model_name: ModelName = None,
     task_name: TaskName = None,
     checkpoint: Checkpoint = None,
+    model_args: ModelArgs = None,
+    preprocessing: Preprocessing = None,
+    classifier: Classifier = None,
     device: Device = None,
     threads: Threads = CORES,
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds that the whole run may take.")] = None,
@@ -54,9 +60,8 @@ def run(
 
     template = files.template_path(analysis)
     schema = read_parameters(template)
-    weights = None if checkpoint is None else str(checkpoint)
-    named = {"model": model, "task": task, "model_name": model_name, "task_name": task_name}
-    named |= {"checkpoint": weights, "device": device}
+    named = {"model": model, "task": task, "model_name": model_name, "task_name": task_name, "device": device}
+    named |= of_network(checkpoint, model_args, preprocessing, classifier)
     parameters = {name: value for name, value in named.items() if value is not None}
     parameters |= parsed(parameter, schema, template=template.name)
     place = place_of(analysis, parameters, schema)
@@ -72,6 +77,9 @@ def extract(
     model_name: ModelName = None,
     task_name: TaskName = None,
     checkpoint: Checkpoint = None,
+    model_args: ModelArgs = None,
+    preprocessing: Preprocessing = None,
+    classifier: Classifier = None,
     device: Device = None,
     threads: Threads = CORES,
     stamp: Stamp = None,
@@ -83,7 +91,12 @@ def extract(
     from diffred_core import features
 
     source = features.Source(
-        model, task, model_name=model_name, task_name=task_name, checkpoint=checkpoint, device=device or "cpu"
+        model,
+        task,
+        model_name=model_name,
+        task_name=task_name,
+        **of_network(checkpoint, model_args, preprocessing, classifier),
+        device=device or "cpu",
     )
     layer = source.load()
     rows = ", ".join(f"{split} {len(y)}" for split, (_, y) in layer.splits.items())
@@ -94,11 +107,26 @@ def extract(
         write_stamp(stamp_file(stamp), manifests(model, task, layer.keys.values()))
 
 
+def of_network(
+    checkpoint: Path | None, model_args: str | None, preprocessing: str | None, classifier: str | None
+) -> dict[str, object]:
+    """Return the parameters that say, beside its name, which network it is; a file that is missing is refused here."""
+    from diffred_core.running.notebook_parameters import Parameter
+
+    if checkpoint is not None and not checkpoint.expanduser().is_file():
+        from diffred_core import backbones
+
+        backbones.check_checkpoint(checkpoint)
+    texts = {"model_args": model_args, "preprocessing": preprocessing}
+    dicts = {name: text and Parameter(name, "dict", {}, "").parse(text) for name, text in texts.items()}
+    return {"checkpoint": None if checkpoint is None else str(checkpoint), "classifier": classifier} | dicts
+
+
 def features_folder(task: str, model: str) -> Path:
     """Return the folder of the feature stores of a model on a task."""
     from diffred_core import files
 
-    return files.runs_root() / "features" / files.slug(task) / files.slug(model)
+    return files.runs_root() / "features" / files.slug(task) / files.slug(files.short_model(model))
 
 
 def manifests(model: str, task: str, keys: Iterable[str]) -> list[Path]:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from diffred_core import files
 from diffred_core.backbones import Transform
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
@@ -129,7 +130,9 @@ class Extractor:
     def _made_by(self) -> dict[str, object]:
         name = _engine.choose(self.engine, self.device)
         packages = {package: _version(package) for package in ("torch", "timm", "pillow", "openvino")}
-        return {"engine": name, "device": str(self.device), "versions": packages}
+        weights = self.request.checkpoint
+        digest = {} if weights is None else {"checkpoint_sha256": files.sha256(weights)}
+        return {"engine": name, "device": str(self.device), "versions": packages} | digest
 
 
 def _check_finite(tensors: dict[str, Tensor], sample_ids: Sequence[str]) -> None:

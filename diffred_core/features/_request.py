@@ -24,6 +24,8 @@ class Request:
     checkpoint: Path | None
     input_size: int
     model_args: dict[str, Any]
+    preprocessing: dict[str, Any]
+    classifier: str | None
 
     @classmethod
     def of(
@@ -32,13 +34,16 @@ class Request:
         checkpoint: Path | str | None,
         *,
         image_size: int,
-        model_args: Mapping[str, Any] | None,
+        model_args: Mapping[str, Any] | None = None,
+        preprocessing: Mapping[str, Any] | None = None,
+        classifier: str | None = None,
     ) -> Request:
         """Return the request with its path made plain; a network at hand has a size of its own."""
         if isinstance(model, Backbone):
-            return cls(model, None, model.input_size, {})
+            return cls(model, None, model.input_size, {}, preprocessing={}, classifier=None)
         path = Path(checkpoint).expanduser().resolve() if checkpoint is not None else None
-        return cls(model, path, image_size, dict(model_args or {}))
+        chosen = {"preprocessing": dict(preprocessing or {}), "classifier": classifier}
+        return cls(model, path, image_size, dict(model_args or {}), **chosen)
 
     @property
     def name(self) -> str:
@@ -51,14 +56,20 @@ class Request:
         if isinstance(self.model, Backbone):
             return self.model
         return backbones.load(
-            self.model, checkpoint=self.checkpoint, image_size=self.input_size, model_args=self.model_args
+            self.model,
+            checkpoint=self.checkpoint,
+            image_size=self.input_size,
+            model_args=self.model_args,
+            preprocessing=self.preprocessing,
+            classifier=self.classifier,
         )
 
     def identity(self, root: Path) -> dict[str, Any]:
         """Return `Backbone.identity`.
 
-        It is remembered under `root` by path, size and time of the weights' file, so that reading kept features
-        neither imports timm nor loads a network. Weights of the hub have no such file and are always loaded.
+        It is remembered under `root` by path, size and time of the weights' file, all arguments, and the source of the
+        function that makes the network, so that reading kept features neither imports timm nor loads a network.
+        Weights of the hub have no such file and are always loaded.
         """
         memory = self._memory(root)
         if memory is None:
@@ -84,7 +95,8 @@ class Request:
         if file is None or not file.is_file():
             return None
         stat = file.stat()
-        weights = [str(file), stat.st_size, stat.st_mtime_ns, version("timm")]
-        arguments = [self.model, self.input_size, self.model_args]
+        weights = [str(file), stat.st_size, stat.st_mtime_ns, version("timm"), version("torchvision")]
+        arguments = [self.model, self.input_size, self.model_args, self.preprocessing, self.classifier]
+        arguments.append(backbones.source_digest(self.model))
         digest = hashlib.sha256(json.dumps([weights, arguments], sort_keys=True).encode()).hexdigest()
         return root / ".backbones" / f"{digest}.json"

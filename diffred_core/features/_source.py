@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffred_core import datasets, files, moments
+from diffred_core import backbones, datasets, files, moments
 from diffred_core.backbones import Backbone, to_tensor
 from diffred_core.checks import check_same_classes
 from diffred_core.datasets import Dataset
@@ -46,8 +46,8 @@ class Source:
     model_name, task_name : str, optional
         What they are called in tables and paths, where not by their own names: see `files.model_label` and
         `files.task_label`.
-    checkpoint, model_args
-        As in `backbones.load`.
+    checkpoint, model_args, preprocessing, classifier
+        As in `backbones.load`; the ``input_size`` of `preprocessing` stands instead of the task's own.
     split_seed : int
         Of the splits that are not official.
     device : str
@@ -83,6 +83,8 @@ class Source:
     device: str | torch.device = "cpu"
     image_size: int | None = None
     model_args: Mapping[str, Any] | None = None
+    preprocessing: Mapping[str, Any] | None = None
+    classifier: str | None = None
     root: Path | str | None = None
     progress: bool = True
     engine: str = "auto"
@@ -90,10 +92,17 @@ class Source:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        if isinstance(self.model, Backbone) and (self.checkpoint is not None or self.model_args):
+        if isinstance(self.model, Backbone) and (set(self._chosen) - {"model_name"}):
             raise InputError(
-                f"expected no checkpoint and no model_args beside the network {self.model.name!r}, which has its "
-                "weights; leave them out, or name a model"
+                f"expected no checkpoint and no model_args beside the network {self.model.name!r}, nor preprocessing "
+                "or classifier, which it has; leave them out, or name a model"
+            )
+        backbones.check_model_args(self.model_args)
+        backbones.check_preprocessing(self.preprocessing)
+        if self.image_size not in (None, self._size):
+            raise InputError(
+                f"expected one size of the images, got image_size {self.image_size} and input_size {self._size} of "
+                "preprocessing; leave one out"
             )
 
     def of_task(self, task: str | Dataset) -> Source:
@@ -320,7 +329,19 @@ class Source:
         """What the model is called in tables and paths."""
         if isinstance(self.model, Backbone):
             return self.model_name or self.model.name
-        return files.model_label(self.model, checkpoint=self.checkpoint, model_name=self.model_name)
+        return files.model_label(self.model, **self._chosen)
+
+    @property
+    def _size(self) -> int | None:
+        """Pixels a side, where they are chosen."""
+        size: int | None = (self.preprocessing or {}).get("input_size", self.image_size)
+        return size
+
+    @property
+    def _chosen(self) -> dict[str, Any]:
+        """What says, beside its name, which model it is: of all that may, what was chosen."""
+        values = {name: getattr(self, name) for name in files.MODEL_PARAMETERS}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def task_label(self) -> str:
@@ -331,12 +352,19 @@ class Source:
     @cached_property
     def _dataset(self) -> Dataset:
         if isinstance(self.task, str):
-            return datasets.load(self.task, seed=self.split_seed, image_size=self.image_size)
-        return self.task if self.image_size is None else replace(self.task, input_size=self.image_size)
+            return datasets.load(self.task, seed=self.split_seed, image_size=self._size)
+        return self.task if self._size is None else replace(self.task, input_size=self._size)
 
     @cached_property
     def _request(self) -> Request:
-        return Request.of(self.model, self.checkpoint, image_size=self._dataset.input_size, model_args=self.model_args)
+        return Request.of(
+            self.model,
+            self.checkpoint,
+            image_size=self._dataset.input_size,
+            model_args=self.model_args,
+            preprocessing=self.preprocessing,
+            classifier=self.classifier,
+        )
 
     def _extractor(self, layers: tuple[str, ...], pool: str, *, of_views: bool = False) -> Extractor:
         return Extractor(

@@ -31,7 +31,7 @@ def collect_provenance(
     Parameters
     ----------
     parameters : mapping
-        The parameters of the run, JSON values only.
+        The parameters of the run, JSON values only. Of a ``checkpoint`` among them the SHA-256 of the file is kept.
     feature_keys : mapping of split to key, optional
         Keys of the feature stores that were read.
     device : str, default="cpu"
@@ -40,10 +40,12 @@ def collect_provenance(
         ``time.perf_counter()`` at the start of the run; gives ``wall_seconds``.
     """
     commit, dirty = provenance.commit()
+    checkpoint = Path(str(parameters.get("checkpoint") or "")).expanduser()
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": dict(parameters),
         "feature_keys": dict(feature_keys or {}),
+        **({"checkpoint_sha256": files.sha256(checkpoint)} if checkpoint.is_file() else {}),
         "commit": commit,
         "dirty": dirty,
         "versions": provenance.versions(),

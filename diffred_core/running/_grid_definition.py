@@ -15,8 +15,9 @@ from diffred_core.running.notebook_parameters import checked, read_parameters
 
 ON = ("models", "tasks")
 KEYS = (*ON, "analyses", "after")
-NAMED = ("model", "task", "model_name", "task_name", "checkpoint", "device")  # options of their own on the command line
-MODEL_KEYS = {key: key for key in ("model", "checkpoint")} | {"name": "model_name"}  # of a grid file, to parameters
+NAMED = ("model", "task", "task_name", *files.MODEL_PARAMETERS, "device")  # options of their own on the command line
+MODEL_KEYS = {"model": "model"}  # of a grid file, to parameters
+MODEL_KEYS |= {("name" if key == "model_name" else key): key for key in files.MODEL_PARAMETERS}
 TASK_KEYS = {"task": "task", "name": "task_name"}
 FEATURES = "features"  # the name of the extraction among the stamps and logs of a model and task
 
@@ -183,7 +184,7 @@ def _named(item: object, keys: Mapping[str, str], *, file: str) -> dict[str, obj
     if isinstance(item, str):
         return {kind: item}
     if isinstance(item, dict) and kind in item and set(item) <= set(keys):
-        return {keys[key]: value for key, value in item.items()}
+        return {keys[key]: value for key, value in item.items() if value is not None}
     raise InputError(
         f"expected a {kind} in {file} to be a name or a mapping with {kind} and any of "
         f"{', '.join(key for key in keys if key != kind)}, got {item!r}; write it so"
@@ -191,8 +192,7 @@ def _named(item: object, keys: Mapping[str, str], *, file: str) -> dict[str, obj
 
 
 def _label_of_model(of_model: Mapping[str, Any]) -> str:
-    names = {key: of_model.get(key) for key in ("checkpoint", "model_name")}
-    return files.model_label(of_model["model"], **names)
+    return files.labels(of_model)[1]
 
 
 def _label_of_task(of_task: Mapping[str, Any]) -> str:
