@@ -51,6 +51,7 @@ Checkpoint = Annotated[
     Path | None, typer.Option(help="Local weights (.safetensors) of the network.", exists=True, dir_okay=False)
 ]
 Device = Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1.")]
+Precision = Annotated[str | None, typer.Option(help="In which the network computes features: fp32, bf16, fp16.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the linear algebra.")]
 Stamp = Annotated[Path | None, typer.Option(hidden=True)]

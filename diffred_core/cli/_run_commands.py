@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +16,7 @@ from diffred_core.cli._app import (
     Device,
     Model,
     ModelName,
+    Precision,
     RunFailure,
     Stamp,
     Task,
@@ -30,35 +30,32 @@ from diffred_core.errors import InputError
 if TYPE_CHECKING:
     from diffred_core.running.notebook_parameters import Parameter
 
+LAST = "subset_probes"  # reads the last layer of one model on one task, no more
+Parameters = Annotated[
+    list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="See `diffred parameters ANALYSIS`.")
+]
+
 
 @app.command()
 def run(
     analysis: Annotated[str, typer.Argument(help="Name of a notebook: see `diffred notebooks`.")],
     model: Model = None,
     task: Task = None,
-    parameter: Annotated[
-        list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="See `diffred parameters ANALYSIS`.")
-    ] = [],  # noqa: B006 (typer copies it)
+    parameter: Parameters = [],  # noqa: B006 (typer copies it)
     model_name: ModelName = None,
     task_name: TaskName = None,
     checkpoint: Checkpoint = None,
     device: Device = None,
+    precision: Precision = None,
     threads: Threads = CORES,
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds that the whole run may take.")] = None,
     cell_timeout: Annotated[float | None, typer.Option(min=0, help="Seconds that one cell may take.")] = None,
     stamp: Stamp = None,
 ) -> None:
     """Execute one notebook for one model and task; the last good output stays if it fails."""
-    from diffred_core import files
-    from diffred_core.running.notebook_parameters import read_parameters
-
-    template = files.template_path(analysis)
-    schema = read_parameters(template)
-    weights = None if checkpoint is None else str(checkpoint)
     named = {"model": model, "task": task, "model_name": model_name, "task_name": task_name}
-    named |= {"checkpoint": weights, "device": device}
-    parameters = {name: value for name, value in named.items() if value is not None}
-    parameters |= parsed(parameter, schema, template=template.name)
+    named |= {"checkpoint": checkpoint, "device": device, "precision": precision}
+    template, schema, parameters = _called(analysis, named, parameter)
     place = place_of(analysis, parameters, schema)
     _run_to_its_place(
         template, parameters, place, threads=threads, timeout=timeout, cell_timeout=cell_timeout, stamp=stamp
@@ -67,44 +64,47 @@ def run(
 
 @app.command()
 def extract(
-    model: Annotated[str, typer.Option(help="Name of the network: see `diffred models`.")],
-    task: Annotated[str, typer.Option(help="Name of the task: see `diffred tasks`.")],
+    analysis: Annotated[str, typer.Argument(help="The notebook that reads them; by default the last layer.")] = LAST,
+    model: Model = None,
+    task: Task = None,
+    parameter: Parameters = [],  # noqa: B006 (typer copies it)
     model_name: ModelName = None,
     task_name: TaskName = None,
     checkpoint: Checkpoint = None,
     device: Device = None,
+    precision: Precision = None,
     threads: Threads = CORES,
     stamp: Stamp = None,
 ) -> None:
-    """Compute the features of a model on a task, or read them if they are there; an interrupted one resumes."""
+    """Compute the features that a notebook reads, or find them kept; an interrupted extraction resumes."""
+    from diffred_core.running import load_features, write_stamp
     from diffred_core.running.threads import thread_environment
 
     os.environ.update(thread_environment(threads))  # before the import of torch, which reads it
     from diffred_core import features
 
-    source = features.Source(
-        model, task, model_name=model_name, task_name=task_name, checkpoint=checkpoint, device=device or "cpu"
-    )
-    layer = source.load()
-    rows = ", ".join(f"{split} {len(y)}" for split, (_, y) in layer.splits.items())
-    typer.echo(f"{layer.model} on {layer.task}: {layer.n_features} features, {layer.n_classes} classes, rows: {rows}")
+    named = {"model": model, "task": task, "model_name": model_name, "task_name": task_name}
+    named |= {"checkpoint": checkpoint, "device": device, "precision": precision}
+    template, _, parameters = _called(analysis, named, parameter)
+    os.environ["DIFFRED_TERMINAL"] = features.STDERR
+    with features.whole_stores() as stores:
+        load_features(template, parameters)
+    typer.echo(f"{len(stores)} feature stores are whole, all that {analysis} reads")
     if stamp is not None:
-        from diffred_core.running import write_stamp
-
-        write_stamp(stamp_file(stamp), manifests(model, task, layer.keys.values()))
+        write_stamp(stamp_file(stamp), [store.manifest for store in stores])
 
 
-def features_folder(task: str, model: str) -> Path:
-    """Return the folder of the feature stores of a model on a task."""
+def _called(
+    analysis: str, named: Mapping[str, object], texts: Sequence[str]
+) -> tuple[Path, dict[str, Parameter], dict[str, object]]:
+    """Return the notebook of `analysis`, its parameters, and the values that options and ``-p`` give to them."""
     from diffred_core import files
+    from diffred_core.running.notebook_parameters import read_parameters
 
-    return files.runs_root() / "features" / files.slug(task) / files.slug(model)
-
-
-def manifests(model: str, task: str, keys: Iterable[str]) -> list[Path]:
-    """Return the manifests of the feature stores with these keys; none for features that came from a file."""
-    known, paths = set(keys), sorted(features_folder(task, model).rglob("manifest.json"))
-    return [path for path in paths if json.loads(path.read_text())["key"] in known]
+    template = files.template_path(analysis)
+    schema = read_parameters(template)
+    values = {name: str(value) for name, value in named.items() if value is not None}
+    return template, schema, values | parsed(texts, schema, template=template.name)
 
 
 def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str) -> dict[str, object]:

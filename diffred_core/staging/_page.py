@@ -98,6 +98,7 @@ def _facts(run: CellRun, project: Project) -> dict[str, str]:
         "Features": ", ".join(f"{split} `{key[:16]}`" for split, key in keys.items()),
         "Versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
         "Device": f"{record.device or 'unknown'}, {record.threads} threads",
+        "Precision": f"`{precision}`" if (precision := record.parameters.get("precision")) else "",
         "Time": f"{record.seconds:.1f} s, finished {record.finished}",
     }
 
