@@ -132,6 +132,11 @@ class Source:
         """
         if self._embeddings is None:
             return self._task_features((layer,), AVERAGE, None)[layer]
+        if self.precision != FP32:
+            raise InputError(
+                f"expected precision {FP32} for features of a file, which nothing computes, got {self.precision!r}; "
+                "leave it out"
+            )
         classes, splits, key = read_embeddings(self._embeddings, seed=self.split_seed)
         moved = {split: (X.to(self.device), y.to(self.device)) for split, (X, y) in splits.items()}
         return TaskFeatures(self.label, self.task_label, classes, dict.fromkeys(splits, key), moved)

@@ -10,6 +10,7 @@ WHOLE, PAIR, WHOLE_NULL, PAIR_NULL, PERMUTED = (
 CKA, BIASED, NULL = "cka_debiased", "cka_biased", "cka"
 
 ACCURACY, CLASS_ACCURACY, GAP, AT_EDGE, GINI = "accuracy", "class_accuracy", "accuracy_gap", "l2_at_edge", "gini"
+FEATURE_ERROR, LARGEST_ERROR, CHANGE = "feature_error", "feature_error_max", "accuracy_change"  # of the precision
 FIRST, NEAREST = "diffused_redundancy_first", "diffused_redundancy_nearest"
 ESTIMATORS = {FIRST: "first", NEAREST: "nearest"}  # of `redundancy.diffused_redundancy`, by metric
 
