@@ -118,7 +118,9 @@ def test_device_and_precision_of_a_grid_reach_the_notebooks_that_take_them(check
     assert without.parameters == {"model": "a", "task": "t"}
     assert taking.parameters == {"model": "a", "task": "t", "device": "cuda", "precision": "bf16"}
     write_grid("models: [a]\ntasks: [t]\nanalyses: {takes: {device: gpu}}")
-    with pytest.raises(InputError, match=r"expected device in tiny.yml to be cpu, cuda or cuda:N, got 'gpu'; write one"):
+    with pytest.raises(
+        InputError, match=r"expected device in tiny.yml to be cpu, cuda or cuda:N, got 'gpu'; write one"
+    ):
         running.read_grid("tiny")
 
 
