@@ -14,6 +14,8 @@ from diffred_core import files, running
 from diffred_core.cli import _run_commands
 from diffred_core.cli.commands import app
 from diffred_core.errors import InputError
+from diffred_core.features import _compute
+from diffred_core.running import _grid_definition
 from diffred_core.running._display import explain, progress_of, read_events
 from diffred_core.running._events import described
 from diffred_core.running.notebook_parameters import read_parameters
@@ -97,6 +99,8 @@ def test_an_analysis_may_list_models_and_tasks_of_its_own(checkout):
             "to be a name or a mapping with model and any of checkpoint, name, model_args, .*, got {'nam': 'a'}",
         ),
         ("models: [a/b, 'a:b']\ntasks: [t]\nanalyses: {hello: {}}", "would write the same files t/a-b/hello"),
+        ("precision: fp8\nafter: {total: {}}", "expected precision in tiny.yml to be fp32, bf16 or fp16, got 'fp8'"),
+        ("device: gpu\nafter: {total: {}}", "expected device in tiny.yml to be cpu, cuda or cuda:N, got 'gpu'"),
         ("after: {features: {}}", "cannot be called 'features'"),
     ],
 )
@@ -104,6 +108,26 @@ def test_a_wrong_grid_is_refused_in_a_sentence(checkout, text, message):
     write_grid(text)
     with pytest.raises(InputError, match=message):
         running.read_grid("tiny")
+
+
+def test_device_and_precision_of_a_grid_reach_the_notebooks_that_take_them(checkout):
+    parameters = "model: str = 'm'\ntask: str = 't'\ndevice: str = 'cpu'\nprecision: str = 'fp32'"
+    write_notebook(Path("notebooks/takes.ipynb"), parameters=parameters)
+    analyses = "analyses: {hello: {}, takes: {precision: bf16}}"
+    write_grid(f"models: [a]\ntasks: [t]\ndevice: cuda\nprecision: fp16\n{analyses}")
+    without, taking = running.read_grid("tiny").entries()
+    assert without.parameters == {"model": "a", "task": "t"}
+    assert taking.parameters == {"model": "a", "task": "t", "device": "cuda", "precision": "bf16"}
+    write_grid("models: [a]\ntasks: [t]\nanalyses: {takes: {device: gpu}}")
+    with pytest.raises(
+        InputError, match=r"expected device in tiny.yml to be cpu, cuda or cuda:N, got 'gpu'; write one"
+    ):
+        running.read_grid("tiny")
+
+
+def test_a_grid_knows_the_precisions_that_there_are():
+    pattern, _ = _grid_definition.COMPUTE["precision"]
+    assert pattern.split("|") == list(_compute.PRECISIONS)
 
 
 def test_an_unknown_grid_names_the_near_ones(checkout):

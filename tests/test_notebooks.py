@@ -108,13 +108,13 @@ def missing(parameters, imports):
     reads = "diffred_core.features" in imports
     of_model = reads or bool({"model", "task"} & parameters)
     needed = {"model", "task", "seed"} if of_model else set()
-    return (needed | ({"checkpoint"} if reads else set())) - parameters
+    return (needed | ({"checkpoint", "device"} if reads else set())) - parameters
 
 
 def test_a_missing_parameter_is_seen():
     assert missing({"n_trials"}, {"diffred_core.results"}) == set()
     assert missing({"model", "task"}, {"diffred_core.results"}) == {"seed"}
-    assert missing({"n_trials"}, {"diffred_core.features"}) == {"model", "task", "seed", "checkpoint"}
+    assert missing({"n_trials"}, {"diffred_core.features"}) == {"model", "task", "seed", "checkpoint", "device"}
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -7,7 +7,10 @@ from diffred_core.cka import linear_cka
 from diffred_core.moments import from_features
 from diffred_core.precision import full_precision
 
-_BACKENDS = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)
+_BACKENDS = (
+    *(torch.backends.cuda.matmul, torch.backends.mkldnn.matmul),
+    *(torch.backends.cudnn.conv, torch.backends.mkldnn.conv),
+)
 
 
 @pytest.fixture
@@ -23,7 +26,7 @@ def test_reduced_precision_is_off_inside_and_back_after(reduced):
     before = [backend.fp32_precision for backend in _BACKENDS]
     assert "ieee" not in before  # the control: the fixture has switched something on
     with full_precision():
-        assert [backend.fp32_precision for backend in _BACKENDS] == ["ieee", "ieee"]
+        assert [backend.fp32_precision for backend in _BACKENDS] == ["ieee"] * 4
     assert [backend.fp32_precision for backend in _BACKENDS] == before
 
 

@@ -100,7 +100,7 @@ def test_slurm_is_asked_for_what_profile_and_grid_say(checkout, tmp_path, monkey
     parameters = "model: str = 'm'\ntask: str = 't'\ndevice: str = 'cpu'"
     write_notebook(Path("notebooks/hello.ipynb"), "from diffred_core import features", parameters=parameters)
     Path("workflow/grids/tiny.yml").write_text(
-        f"models: [a/b, c]\ntasks: [t]\nanalyses: {{hello: {{device: {device}}}}}\n"
+        f"models: [a/b, c]\ntasks: [t]\ndevice: {device}\nanalyses: {{hello: {{}}}}\n"
     )
     commands = tmp_path / "commands"
     commands.mkdir()
@@ -120,3 +120,29 @@ def test_slurm_is_asked_for_what_profile_and_grid_say(checkout, tmp_path, monkey
         assert ("--gpus=1" in line) == gpus
         for option in ("--cpus-per-task=4", "--mem 8000", "-t 120"):
             assert option in line
+
+
+COMPUTE = "model: str = 'm'\ntask: str = 't'\ndevice: str = 'cpu'\nprecision: str = 'fp32'"
+
+
+@pytest.mark.parametrize(
+    ("grid", "options", "gpu"),
+    [
+        ("device: cuda\nprecision: bf16\nanalyses: {hello: {}}", "--device cuda --precision bf16", True),
+        ("device: cuda\nanalyses: {hello: {device: cpu}}", "--device cpu", False),
+        ("device: cuda:1\nanalyses: {hello: {precision: fp16}}", "--device cuda:1 --precision fp16", True),
+        ("analyses: {hello: {}}", "--threads", False),
+    ],
+)
+def test_the_device_of_a_grid_reaches_extraction_and_cell(checkout, grid, options, gpu):
+    write_notebook(Path("notebooks/hello.ipynb"), "from diffred_core import features", parameters=COMPUTE)
+    Path("workflow/grids/tiny.yml").write_text(f"models: [c]\ntasks: [t]\n{grid}\n")
+    places = ["--snakefile", "workflow/Snakefile", "--directory", "runs", "--config", "grid=tiny", "--cores", "1"]
+    command = [sys.executable, "-m", "snakemake", *places, "--until", "cell", "--dry-run", "--printshellcmds"]
+    Path("runs").mkdir()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    shown = (done.stdout + done.stderr).split("\nrule ")
+    jobs = {name: next(text for text in shown if text.startswith(f"{name}:")) for name in ("features", "cell")}
+    assert f"extract hello --model c --task t {options}" in jobs["features"]
+    assert f"run hello --model c --task t {options}" in jobs["cell"]
+    assert [("gpu=1" in text) for text in jobs.values()] == [gpu, gpu]

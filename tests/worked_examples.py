@@ -310,6 +310,7 @@ layers: str | list[str] = "stages"  # blocks, stages, convolutions, or names and
 split: str = "test"  # rows on which the classes are compared
 n_rows: int = 500  # of these rows, at most
 seed: int = 0  # of the choice of rows
+device: str = "cpu"  # where features are computed
 """
 QUESTION = """\
 # How far apart are the classes?
@@ -325,17 +326,19 @@ from diffred_core.drawing import show
 
 run = results.Run.begin(globals())
 source = features.Source(**run.options(features.Source), progress=False)
-table = depth.separation(source.layers(layers), **run.options(depth.separation))"""
+by_layer = source.layers(layers)"""
+SWEEP = "table = depth.separation(by_layer, **run.options(depth.separation))"
 WRITE = """\
 path = run.write(table, "separation")
 print(f"{len(table)} rows in {path.name}")"""
 
 
 def notebook(*cells: tuple[str, str]) -> str:
-    """Return a stripped notebook of the cells, each its kind and its text; the first of code holds the parameters."""
+    """Return a stripped notebook of the cells, each its kind and its text; of code, parameters first, then features."""
     nodes = [{"cell_type": kind, "id": f"cell-{i}", "metadata": {}, "source": s} for i, (kind, s) in enumerate(cells)]
     code = [node for node in nodes if node["cell_type"] == "code"]
-    code[0]["metadata"] = {"tags": ["parameters"]}
+    for node, tag in zip(code, ("parameters", "features"), strict=False):
+        node["metadata"] = {"tags": [tag]}
     for node in code:
         node |= {"execution_count": None, "outputs": []}
     book = {"cells": nodes, "metadata": {"kernelspec": KERNEL}, "nbformat": 4, "nbformat_minor": 5}
@@ -352,6 +355,7 @@ NOTEBOOK = Example(
                     ("markdown", QUESTION),
                     ("code", PARAMETERS.rstrip()),
                     ("code", BEGIN),
+                    ("code", SWEEP),
                     ("code", "show([depth.claims.last_separates_best(table)])"),
                     ("code", "show(depth.figures.separation, table)"),
                     ("code", "show(depth.tables.separation, table)"),

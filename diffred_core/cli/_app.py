@@ -59,6 +59,7 @@ Classifier = Annotated[
     str | None, typer.Option(help="Layer whose input the features are, of a network that does not show it.")
 ]
 Device = Annotated[str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1.")]
+Precision = Annotated[str | None, typer.Option(help="In which the network computes features: fp32, bf16, fp16.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the linear algebra.")]
 Stamp = Annotated[Path | None, typer.Option(hidden=True)]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +18,7 @@ from diffred_core.cli._app import (
     Model,
     ModelArgs,
     ModelName,
+    Precision,
     Preprocessing,
     RunFailure,
     Stamp,
@@ -33,15 +33,18 @@ from diffred_core.errors import InputError
 if TYPE_CHECKING:
     from diffred_core.running.notebook_parameters import Parameter
 
+LAST = "subset_probes"  # reads the last layer of one model on one task, no more
+Parameters = Annotated[
+    list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="See `diffred parameters ANALYSIS`.")
+]
+
 
 @app.command()
 def run(
     analysis: Annotated[str, typer.Argument(help="Name of a notebook: see `diffred notebooks`.")],
     model: Model = None,
     task: Task = None,
-    parameter: Annotated[
-        list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="See `diffred parameters ANALYSIS`.")
-    ] = [],  # noqa: B006 (typer copies it)
+    parameter: Parameters = [],  # noqa: B006 (typer copies it)
     model_name: ModelName = None,
     task_name: TaskName = None,
     checkpoint: Checkpoint = None,
@@ -49,21 +52,17 @@ def run(
     preprocessing: Preprocessing = None,
     classifier: Classifier = None,
     device: Device = None,
+    precision: Precision = None,
     threads: Threads = CORES,
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds that the whole run may take.")] = None,
     cell_timeout: Annotated[float | None, typer.Option(min=0, help="Seconds that one cell may take.")] = None,
     stamp: Stamp = None,
 ) -> None:
     """Execute one notebook for one model and task; the last good output stays if it fails."""
-    from diffred_core import files
-    from diffred_core.running.notebook_parameters import read_parameters
-
-    template = files.template_path(analysis)
-    schema = read_parameters(template)
-    named = {"model": model, "task": task, "model_name": model_name, "task_name": task_name, "device": device}
-    named |= of_network(checkpoint, model_args, preprocessing, classifier)
-    parameters = {name: value for name, value in named.items() if value is not None}
-    parameters |= parsed(parameter, schema, template=template.name)
+    named = {"model": model, "task": task, "model_name": model_name, "task_name": task_name}
+    named |= {"model_args": model_args, "preprocessing": preprocessing, "classifier": classifier}
+    named |= {"checkpoint": checkpoint, "device": device, "precision": precision}
+    template, schema, parameters = _called(analysis, named, parameter)
     place = place_of(analysis, parameters, schema)
     _run_to_its_place(
         template, parameters, place, threads=threads, timeout=timeout, cell_timeout=cell_timeout, stamp=stamp
@@ -72,8 +71,10 @@ def run(
 
 @app.command()
 def extract(
-    model: Annotated[str, typer.Option(help="Name of the network: see `diffred models`.")],
-    task: Annotated[str, typer.Option(help="Name of the task: see `diffred tasks`.")],
+    analysis: Annotated[str, typer.Argument(help="The notebook that reads them; by default the last layer.")] = LAST,
+    model: Model = None,
+    task: Task = None,
+    parameter: Parameters = [],  # noqa: B006 (typer copies it)
     model_name: ModelName = None,
     task_name: TaskName = None,
     checkpoint: Checkpoint = None,
@@ -81,58 +82,44 @@ def extract(
     preprocessing: Preprocessing = None,
     classifier: Classifier = None,
     device: Device = None,
+    precision: Precision = None,
     threads: Threads = CORES,
     stamp: Stamp = None,
 ) -> None:
-    """Compute the features of a model on a task, or read them if they are there; an interrupted one resumes."""
+    """Compute the features that a notebook reads, or find them kept; an interrupted extraction resumes."""
+    from diffred_core.running import load_features, write_stamp
     from diffred_core.running.threads import thread_environment
 
     os.environ.update(thread_environment(threads))  # before the import of torch, which reads it
     from diffred_core import features
 
-    source = features.Source(
-        model,
-        task,
-        model_name=model_name,
-        task_name=task_name,
-        **of_network(checkpoint, model_args, preprocessing, classifier),
-        device=device or "cpu",
-    )
-    layer = source.load()
-    rows = ", ".join(f"{split} {len(y)}" for split, (_, y) in layer.splits.items())
-    typer.echo(f"{layer.model} on {layer.task}: {layer.n_features} features, {layer.n_classes} classes, rows: {rows}")
+    named = {"model": model, "task": task, "model_name": model_name, "task_name": task_name}
+    named |= {"model_args": model_args, "preprocessing": preprocessing, "classifier": classifier}
+    named |= {"checkpoint": checkpoint, "device": device, "precision": precision}
+    template, _, parameters = _called(analysis, named, parameter)
+    os.environ["DIFFRED_TERMINAL"] = features.STDERR
+    with features.whole_stores() as stores:
+        load_features(template, parameters)
+    typer.echo(f"{len(stores)} feature stores are whole, all that {analysis} reads")
     if stamp is not None:
-        from diffred_core.running import write_stamp
-
-        write_stamp(stamp_file(stamp), manifests(model, task, layer.keys.values()))
+        write_stamp(stamp_file(stamp), [store.manifest for store in stores])
 
 
-def of_network(
-    checkpoint: Path | None, model_args: str | None, preprocessing: str | None, classifier: str | None
-) -> dict[str, object]:
-    """Return the parameters that say, beside its name, which network it is; a file that is missing is refused here."""
-    from diffred_core.running.notebook_parameters import Parameter
+def _called(
+    analysis: str, named: Mapping[str, object], texts: Sequence[str]
+) -> tuple[Path, dict[str, Parameter], dict[str, object]]:
+    """Return the notebook of `analysis`, its parameters, and the values that options and ``-p`` give to them."""
+    from diffred_core import files
+    from diffred_core.running.notebook_parameters import read_parameters
 
-    if checkpoint is not None and not checkpoint.expanduser().is_file():
+    template = files.template_path(analysis)
+    schema = read_parameters(template)
+    options = [f"{name}={value}" for name, value in named.items() if value is not None]
+    if (weights := named.get("checkpoint")) is not None:
         from diffred_core import backbones
 
-        backbones.check_checkpoint(checkpoint)
-    texts = {"model_args": model_args, "preprocessing": preprocessing}
-    dicts = {name: text and Parameter(name, "dict", {}, "").parse(text) for name, text in texts.items()}
-    return {"checkpoint": None if checkpoint is None else str(checkpoint), "classifier": classifier} | dicts
-
-
-def features_folder(task: str, model: str) -> Path:
-    """Return the folder of the feature stores of a model on a task."""
-    from diffred_core import files
-
-    return files.runs_root() / "features" / files.slug(task) / files.slug(files.short_model(model))
-
-
-def manifests(model: str, task: str, keys: Iterable[str]) -> list[Path]:
-    """Return the manifests of the feature stores with these keys; none for features that came from a file."""
-    known, paths = set(keys), sorted(features_folder(task, model).rglob("manifest.json"))
-    return [path for path in paths if json.loads(path.read_text())["key"] in known]
+        backbones.check_checkpoint(weights)
+    return template, schema, parsed([*options, *texts], schema, template=template.name)
 
 
 def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str) -> dict[str, object]:

@@ -7,6 +7,8 @@ from diffred_core.errors import needs
 
 with needs("images"):
     from diffred_core.features._engine import build_engine as build_engine
+    from diffred_core.features._extract import STDERR as STDERR
+    from diffred_core.features._extract import whole_stores as whole_stores
     from diffred_core.features._layer_names import layer_names as layer_names
     from diffred_core.features._layers import PENULTIMATE as PENULTIMATE
     from diffred_core.features._source import Source as Source

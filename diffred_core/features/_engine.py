@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -14,8 +15,10 @@ from torch import Tensor
 
 from diffred_core.backbones import Backbone
 from diffred_core.errors import InputError
+from diffred_core.features._compute import FP32, PRECISIONS, check_precision
 from diffred_core.features._layers import LayerFeatures
 from diffred_core.features._pooling import AVERAGE
+from diffred_core.precision import full_precision
 
 ENGINES = ("auto", "openvino", "torch")
 Engine = Callable[[Tensor], tuple[Tensor, ...]]  # uint8 (n, 3, h, w) -> one (n, width) a layer
@@ -33,6 +36,7 @@ def build_engine(
     engine: str,
     threads: int,
     pool: str = AVERAGE,
+    precision: str = FP32,
 ) -> Engine:
     """Return what maps uint8 pixels (n, 3, height, width) to float32 features (n, width), one tensor a layer.
 
@@ -40,37 +44,71 @@ def build_engine(
     ----------
     layers, pool
         As in `Source.layers`, by name.
-    device, engine, threads
+    device, engine, threads, precision
         As in `Source`.
 
     Raises
     ------
     InputError
-        If a layer or a way of pooling is unknown, or the engine is not installed or cannot run on the device.
+        If a layer, a way of pooling or a precision is unknown, or the engine is not installed or cannot run on the
+        device or in the precision.
     """
     network = LayerFeatures(backbone, layers, pool=pool).eval()
-    if choose(engine, device) == "openvino":
-        return openvino_engine(network, size=backbone.input_size, threads=threads)
-    return torch_engine(network, device=device, threads=threads)
+    if choose(engine, device, precision) == "openvino":
+        return openvino_engine(network, size=backbone.input_size, threads=threads, precision=precision)
+    return torch_engine(network, device=device, threads=threads, precision=precision)
 
 
-def choose(engine: str, device: torch.device) -> str:
-    """Return ``openvino`` or ``torch``.
+def choose(engine: str, device: torch.device, precision: str = FP32) -> str:
+    """Return ``openvino`` or ``torch``: by itself the first, where it is and computes in the precision.
 
     Raises
     ------
     InputError
-        If the name is unknown, or OpenVINO is asked for where it is not.
+        If a name is unknown, or OpenVINO is asked for where it is not, or in a precision in which it does not compute.
     """
     if engine not in ENGINES:
         raise InputError(f"expected engine to be one of {', '.join(ENGINES)}, got {engine!r}; leave it at auto")
+    check_precision(precision)
     there = find_spec("openvino") is not None
     if engine == "openvino" and (not there or device.type != "cpu"):
         raise InputError(
             f"expected OpenVINO installed and device 'cpu', got device {str(device)!r} and "
             f"{'an installed' if there else 'no'} OpenVINO; install the extra 'cpu' or take engine='torch'"
         )
-    return "openvino" if engine != "torch" and there and device.type == "cpu" else "torch"
+    able = engine != "torch" and there and device.type == "cpu" and _openvino_computes_in(precision)
+    if engine == "openvino" and not able:
+        raise InputError(
+            f"expected a precision in which OpenVINO computes on this CPU, got {precision!r}; take engine='torch', "
+            "which may be slow"
+        )
+    return "openvino" if able else "torch"
+
+
+def computed_in(engine: str, device: torch.device, precision: str) -> str:
+    """Return what a feature key says of the precision.
+
+    In float32 all engines and devices agree within rounding and share their features. In half precision two of them
+    differ by as much as each does from float32, so the key names them.
+    """
+    dtype = str(PRECISIONS[check_precision(precision)]).removeprefix("torch.")
+    if precision == FP32:
+        return dtype
+    if choose(engine, device, precision) == "openvino":
+        return f"{dtype} by openvino"
+    return f"{dtype} autocast{'' if device.type == 'cuda' else f' on {device.type}'}"
+
+
+def _openvino_computes_in(precision: str) -> bool:
+    return precision == FP32 or precision.upper() in _capabilities()
+
+
+@cache
+def _capabilities() -> frozenset[str]:
+    """Return in what OpenVINO computes here. The hint alone does not tell: where there is no f16, it takes bf16."""
+    import openvino
+
+    return frozenset(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 def n_threads(threads: int | None) -> int:
@@ -85,28 +123,28 @@ def n_threads(threads: int | None) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def torch_engine(network: LayerFeatures, *, device: torch.device, threads: int) -> Engine:
-    """Return features by torch: channels last, and half precision under autocast on CUDA."""
+def torch_engine(network: LayerFeatures, *, device: torch.device, threads: int, precision: str = FP32) -> Engine:
+    """Return features by torch: channels last, and under autocast where the precision is half."""
     network = network.to(device).to(memory_format=torch.channels_last)
 
     def run(pixels: Tensor) -> tuple[Tensor, ...]:
         images = pixels.to(device).contiguous(memory_format=torch.channels_last)
-        half = torch.autocast(device.type, torch.float16, enabled=device.type == "cuda")
-        with torch.inference_mode(), _torch_threads(threads), half:
+        half = torch.autocast(device.type, PRECISIONS[precision], enabled=precision != FP32)
+        with torch.inference_mode(), _torch_threads(threads), full_precision(device), half:
             return tuple(rows.float().cpu() for rows in network(images))
 
     return run
 
 
-def openvino_engine(network: LayerFeatures, *, size: int, threads: int) -> Engine:
-    """Return features by OpenVINO in float32, several small requests at a time."""
+def openvino_engine(network: LayerFeatures, *, size: int, threads: int, precision: str = FP32) -> Engine:
+    """Return features by OpenVINO, several small requests at a time."""
     import openvino
 
     model = converted(network, size=size)
     model.reshape([REQUEST, 3, size, size])
     settings = {
         "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision.replace("fp", "f"),
         "ENABLE_CPU_PINNING": False,  # else the processes of a grid all pin themselves to the same first cores
         "PERFORMANCE_HINT": "THROUGHPUT",
     }

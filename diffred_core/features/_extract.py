@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -29,6 +30,20 @@ from diffred_core.features._store import SHARD_SIZE, FeatureStore
 DELAY = 2.0  # seconds without a bar
 AHEAD = 3  # batches being decoded while one is computed
 CHUNK = 4  # images that one thread takes at a time
+STDERR = "-"  # in ``DIFFRED_TERMINAL``, for a bar on the standard error of this process
+
+_whole: ContextVar[list[FeatureStore] | None] = ContextVar("whole", default=None)
+
+
+@contextmanager
+def whole_stores() -> Iterator[list[FeatureStore]]:
+    """Collect the stores that are filled, or met full, within the block."""
+    stores: list[FeatureStore] = []
+    token = _whole.set(stores)
+    try:
+        yield stores
+    finally:
+        _whole.reset(token)
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,7 @@ class Extractor:
     pool: str
     batch_size: int
     device: torch.device
+    precision: str
     engine: str
     threads: int
     progress: bool
@@ -49,9 +65,7 @@ class Extractor:
         if self.batch_size < 1 or SHARD_SIZE % self.batch_size:
             # The same images then share a batch however often an extraction stops, which makes it bit-equal.
             raise InputError(f"expected batch_size to divide {SHARD_SIZE}, got {self.batch_size}; take 32, 64 or 128")
-        if self.device.type == "cuda" and not torch.cuda.is_available():
-            raise InputError(f"expected a CUDA device for device={str(self.device)!r}, found none; take 'cpu'")
-        _engine.choose(self.engine, self.device)
+        _engine.choose(self.engine, self.device, self.precision)
 
     @cached_property
     def run(self) -> _engine.Engine:
@@ -63,16 +77,26 @@ class Extractor:
             engine=self.engine,
             threads=self.threads,
             pool=self.pool,
+            precision=self.precision,
         )
+
+    @property
+    def computed_in(self) -> str:
+        """What the key of the features says of their precision."""
+        return _engine.computed_in(self.engine, self.device, self.precision)
 
     def fill(self, store: FeatureStore, dataset: Dataset, *, split: str, what: str | None = None) -> None:
         """Compute the shards that are missing or damaged, then write the manifest; `what` is for the bar."""
-        if store.is_finished() and not store.missing():
-            return
+        if not store.is_finished() or store.missing():
+            self._complete(store, dataset, split, what or split)
+        if (stores := _whole.get()) is not None:
+            stores.append(store)
+
+    def _complete(self, store: FeatureStore, dataset: Dataset, split: str, what: str) -> None:
         with locked(store, dataset):
             store.clear_parts()
             missing = store.missing()
-            for shard, tensors in self._shards(store, dataset, split, what or split, missing):
+            for shard, tensors in self._shards(store, dataset, split, what, missing):
                 _check_finite(tensors, store.sample_ids[store.rows(shard)])
                 store.write(shard, tensors)
             if missing or not store.is_finished():
@@ -119,20 +143,22 @@ class Extractor:
     @contextmanager
     def _bar(self, description: str, total: int) -> Iterator[tqdm[None]]:
         terminal = os.environ.get("DIFFRED_TERMINAL")
-        hidden = terminal is None and (not self.progress or bool(os.environ.get("TQDM_DISABLE")))
+        here = terminal in (None, STDERR)
+        hidden = here and (not (self.progress or terminal) or bool(os.environ.get("TQDM_DISABLE")))
         options = {"desc": f"{self.request.name} {description}", "total": total, "unit": "image", "delay": DELAY}
         with (
-            nullcontext(sys.stderr) if terminal is None else open(terminal, "w", encoding="utf-8") as file,
-            tqdm(**options, file=file, leave=terminal is None, disable=hidden) as bar,
+            nullcontext(sys.stderr) if here else open(terminal, "w", encoding="utf-8") as file,
+            tqdm(**options, file=file, leave=here, disable=hidden) as bar,
         ):
             yield bar
 
     def _made_by(self) -> dict[str, object]:
-        name = _engine.choose(self.engine, self.device)
+        name = _engine.choose(self.engine, self.device, self.precision)
         packages = {package: _version(package) for package in ("torch", "timm", "pillow", "openvino")}
         weights = self.request.checkpoint
         digest = {} if weights is None else {"checkpoint_sha256": files.sha256(weights)}
-        return {"engine": name, "device": str(self.device), "versions": packages} | digest
+        about = {"engine": name, "device": str(self.device), "precision": self.precision, "versions": packages}
+        return about | digest
 
 
 def _check_finite(tensors: dict[str, Tensor], sample_ids: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ def identity_of(
     split: str,
     layers: Sequence[str],
     dtype: str,
-    device: torch.device,
+    computed_in: str,
     pool: str = AVERAGE,
 ) -> dict[str, object]:
     """Return all that the features of one split depend on, as JSON holds it.
@@ -34,6 +34,8 @@ def identity_of(
     ----------
     backbone : mapping
         `Backbone.identity`: model, weights, preprocessing.
+    computed_in : str
+        As `_engine.computed_in` says.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def identity_of(
         **backbone,
         "layers": list(layers),
         "dtype": dtype,
-        "computed_in": "float16 autocast" if device.type == "cuda" else "float32",
+        "computed_in": computed_in,
         "dataset_fingerprint": dataset.fingerprint,
         "split_digest": hashlib.sha256(dataset.splits[split].numpy().tobytes()).hexdigest(),
         "extractor_version": EXTRACTOR_VERSION,

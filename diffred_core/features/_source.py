@@ -16,6 +16,7 @@ from diffred_core.backbones import Backbone, to_tensor
 from diffred_core.checks import check_same_classes
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
+from diffred_core.features._compute import FP32, check_precision, device_of
 from diffred_core.features._embeddings import PREFIX, read_embeddings
 from diffred_core.features._engine import n_threads
 from diffred_core.features._extract import Extractor
@@ -51,16 +52,21 @@ class Source:
     split_seed : int
         Of the splits that are not official.
     device : str
-        Where features are computed, and where the returned tensors lie.
+        Where features are computed, and where the returned tensors lie: ``cpu``, ``cuda`` or ``cuda:N``.
+    precision : {"fp32", "bf16", "fp16"}
+        In which the network computes; features are kept and returned in float32. A matter of speed, and of error: see
+        the notebook `precision`.
     image_size : int, optional
         Pixels a side, instead of the task's own.
     root : path, optional
         Folder of all stores; ``features`` under `files.runs_root` by default.
     progress : bool
         Show a bar on stderr once it takes longer than two seconds, unless ``TQDM_DISABLE`` is set. Where
-        ``DIFFRED_TERMINAL`` names a terminal, as `diffred run` tells its kernel, the bar is always shown there.
+        ``DIFFRED_TERMINAL`` names a terminal, as `diffred run` tells its kernel, the bar is always shown there; ``-``
+        stands for stderr, as `diffred extract` has it.
     engine : {"auto", "openvino", "torch"}
-        ``auto`` takes OpenVINO on a CPU where it is installed. Both give the same features within 1e-4.
+        ``auto`` takes OpenVINO on a CPU where it is installed and computes in that precision. In fp32 both give the
+        same features within 1e-4.
     threads : int, optional
         ``$OMP_NUM_THREADS`` or all cores by default.
     batch_size : int
@@ -81,6 +87,7 @@ class Source:
     checkpoint: Path | str | None = None
     split_seed: int = 0
     device: str | torch.device = "cpu"
+    precision: str = FP32
     image_size: int | None = None
     model_args: Mapping[str, Any] | None = None
     preprocessing: Mapping[str, Any] | None = None
@@ -92,6 +99,8 @@ class Source:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
+        device_of(self.device)
+        check_precision(self.precision)
         if isinstance(self.model, Backbone) and (set(self._chosen) - {"model_name"}):
             raise InputError(
                 f"expected no checkpoint and no model_args beside the network {self.model.name!r}, nor preprocessing "
@@ -138,6 +147,10 @@ class Source:
                 check_same_classes(self.task_label, other=source.task_label, **classes)
         return sources
 
+    def in_precision(self, precision: str) -> Source:
+        """Return the source of the same features computed in another precision."""
+        return replace(self, precision=precision)
+
     def load(self, layer: str = PENULTIMATE) -> TaskFeatures:
         """Return the features of one layer, extracting what is not kept yet.
 
@@ -153,6 +166,11 @@ class Source:
         """
         if self._embeddings is None:
             return self._task_features((layer,), AVERAGE, None)[layer]
+        if self.precision != FP32:
+            raise InputError(
+                f"expected precision {FP32} for features of a file, which nothing computes, got {self.precision!r}; "
+                "leave it out"
+            )
         classes, splits, key = read_embeddings(self._embeddings, seed=self.split_seed)
         moved = {split: (X.to(self.device), y.to(self.device)) for split, (X, y) in splits.items()}
         return TaskFeatures(self.label, self.task_label, classes, dict.fromkeys(splits, key), moved)
@@ -304,7 +322,7 @@ class Source:
             layers=names,
             pool=pool,
             dtype=dtype,
-            device=torch.device(self.device),
+            computed_in=extractor.computed_in,
         )
         store = store_of(identity, self._dataset, split=split, root=self._root)
         extractor.fill(store, self._dataset, split=split)
@@ -372,7 +390,8 @@ class Source:
             layers,
             pool=pool,
             batch_size=self.batch_size,
-            device=torch.device(self.device),
+            device=device_of(self.device),
+            precision=self.precision,
             engine=self.engine,
             threads=n_threads(self.threads),
             progress=self.progress,
@@ -384,8 +403,8 @@ class Source:
         """Return the finished store of the features of one view."""
         viewed = view.viewed()
         about = self._request.identity(self._root) | {"view": view.recipe.identity(view.number)}
-        device = torch.device(self.device)
-        identity = identity_of(about, viewed, split="train", layers=extractor.layers, dtype="float32", device=device)
+        recipe = {"layers": extractor.layers, "dtype": "float32", "computed_in": extractor.computed_in}
+        identity = identity_of(about, viewed, split="train", **recipe)
         store = store_of(identity, viewed, split="train", root=self._root, part=f"view-{view.number:02d}")
         extractor.fill(store, viewed, split="train", what=f"view {view.number}")
         return store

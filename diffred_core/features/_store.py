@@ -179,6 +179,11 @@ class FeatureStore:
             payloads.append(payload)
         return payloads
 
+    @property
+    def manifest(self) -> Path:
+        """The file that a finished store has."""
+        return self.folder / MANIFEST
+
     def clear_parts(self) -> None:
         """Make the folder, and remove what a killed process left half-written; only for who holds the lock."""
         with room(self.folder):

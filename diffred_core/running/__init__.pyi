@@ -12,6 +12,7 @@ from ._grid_definition import arguments as arguments
 from ._grid_definition import grid_names as grid_names
 from ._grid_definition import needs_features as needs_features
 from ._grid_definition import read_grid as read_grid
+from ._loading import load_features as load_features
 from ._run import NotebookError as NotebookError
 from ._run import run_notebook as run_notebook
 from ._snakemake import GridFailure as GridFailure

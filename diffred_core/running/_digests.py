@@ -7,7 +7,7 @@ from pathlib import Path
 
 from diffred_core import files
 from diffred_core.running import sources
-from diffred_core.running._grid_definition import FEATURES, Grid
+from diffred_core.running._grid_definition import Grid
 
 BOOK = "book"  # the digest of the whole package, from which the pages about it are made
 
@@ -16,7 +16,6 @@ def write_digests(grid: Grid) -> None:
     """Write ``runs/digests/<job>.txt`` for every kind of job of `grid`."""
     package = sources.PACKAGE
     roots = {analysis: [files.template_path(analysis)] for analysis in (*grid.analyses, *grid.after)}
-    roots[FEATURES] = list(sources.module_files(f"{package.name}.{FEATURES}"))
     roots[BOOK] = list(package.rglob("*.py"))
     for job, paths in roots.items():
         files.write_if_changed(digest_path(job), sources.code_digest(paths) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +15,16 @@ from diffred_core.running import sources
 from diffred_core.running.notebook_parameters import checked, read_parameters
 
 ON = ("models", "tasks")
-KEYS = (*ON, "analyses", "after")
-NAMED = ("model", "task", "task_name", *files.MODEL_PARAMETERS, "device")  # options of their own on the command line
+COMPUTE = {  # of every analysis that has such a parameter, unless it says otherwise: what it may be, in words too
+    "device": (r"cpu|cuda(:\d+)?", "cpu, cuda or cuda:N"),
+    "precision": ("fp32|bf16|fp16", "fp32, bf16 or fp16"),
+}
+KEYS = (*ON, *COMPUTE, "analyses", "after")
+NAMED = ("model", "task", "task_name", *files.MODEL_PARAMETERS, *COMPUTE)  # options of their own on the command line
 MODEL_KEYS = {"model": "model"}  # of a grid file, to parameters
 MODEL_KEYS |= {("name" if key == "model_name" else key): key for key in files.MODEL_PARAMETERS}
 TASK_KEYS = {"task": "task", "name": "task_name"}
-FEATURES = "features"  # the name of the extraction among the stamps and logs of a model and task
+FEATURES = "features"  # the room of the feature store, and the name of what fills it among stamps and logs
 
 
 @dataclass(frozen=True)
@@ -116,10 +121,12 @@ def read_grid(name: str) -> Grid:
         if key not in KEYS:
             raise InputError(f"{path.name} has an unknown key {key!r}{near_names(key, KEYS)} (keys: {', '.join(KEYS)})")
     default = {key: content.get(key) for key in ON}
+    compute = {key: content[key] for key in COMPUTE if key in content}
+    _check_compute(compute, path.name)
     grid = Grid(
         name=name,
         analyses={
-            key: _analysis({**default, **(value or {})}, path.name)
+            key: _analysis({**default, **_taken(compute, key), **(value or {})}, path.name)
             for key, value in (content.get("analyses") or {}).items()
         },
         after={key: value or {} for key, value in (content.get("after") or {}).items()},
@@ -159,6 +166,12 @@ def _analysis(content: Mapping[str, Any], file: str) -> Analysis:
         tasks=_by_label(content["tasks"], TASK_KEYS, label=_label_of_task, file=file),
         parameters={key: value for key, value in content.items() if key not in ON},
     )
+
+
+def _taken(compute: Mapping[str, object], analysis: str) -> dict[str, object]:
+    """Return what the notebook of `analysis` takes of a grid's device and precision."""
+    schema = read_parameters(files.template_path(analysis)) if compute else {}
+    return {key: value for key, value in compute.items() if key in schema}
 
 
 def _by_label(
@@ -208,6 +221,13 @@ def _check(grid: Grid) -> None:
         schema = read_parameters(template)
         for entry in entries:
             checked(entry.parameters, schema, template=template.name)
+            _check_compute(entry.parameters, f"{grid.name}.yml")
     slugs = [tuple(map(files.slug, entry.place)) for entry in grid.entries()]
     for twice in {place for place in slugs if slugs.count(place) > 1}:
         raise InputError(f"two runs of the grid {grid.name} would write the same files {'/'.join(twice)}: rename one")
+
+
+def _check_compute(parameters: Mapping[str, object], file: str) -> None:
+    for key, (pattern, words) in COMPUTE.items():
+        if key in parameters and not re.fullmatch(pattern, str(parameters[key])):
+            raise InputError(f"expected {key} in {file} to be {words}, got {parameters[key]!r}; write one of them")

@@ -91,11 +91,16 @@ def checked(parameters: Mapping[str, object], schema: Mapping[str, Parameter], *
     return {name: schema[name].check(value) for name, value in parameters.items()}
 
 
-def _parameters_cell(template: Path) -> str:
+def tagged_cells(template: Path, tag: str) -> list[str]:
+    """Return the sources of the code cells of a notebook that have this tag."""
     cells = json.loads(template.read_text(encoding="utf-8"))["cells"]
-    for cell in cells:
-        if cell["cell_type"] == "code" and "parameters" in cell["metadata"].get("tags", []):
-            return "".join(cell["source"])
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    return ["".join(cell["source"]) for cell in code if tag in cell["metadata"].get("tags", [])]
+
+
+def _parameters_cell(template: Path) -> str:
+    for source in tagged_cells(template, "parameters"):
+        return source
     raise InputError(f"{template.name} must have a code cell tagged 'parameters' with lines '{FORM}', got none; add it")
 
 

@@ -99,6 +99,7 @@ def _facts(run: CellRun, project: Project) -> dict[str, str]:
         "Features": ", ".join(f"{plain(split)} {code(key[:16])}" for split, key in keys.items()),
         "Versions": plain(", ".join(f"{name} {version}" for name, version in record.versions.items())),
         "Device": f"{plain(record.device or 'unknown')}, {record.threads} threads",
+        "Precision": code(record.parameters.get("precision") or ""),
         "Time": f"{record.seconds:.1f} s, finished {plain(record.finished)}",
     }
 

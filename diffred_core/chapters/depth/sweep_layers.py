@@ -85,10 +85,10 @@ def layers(
         by draw accuracy_kept, diffused_redundancy, accuracy_of_k (of as many features of every layer that has them,
         and with method ``random_hidden`` of all layers together), with limits last_layer_lead over these; at some
         layers and by seed, with probe ``adamw``, accuracy (`label`: ``as published`` or ``selected epoch``), optimism,
-        their difference, and steps. Of all layers together, in the rows of the last one: with limits percent_retained, percent_retained_held_out (of the layer that validation
-        rows choose), best_layer_gain (of that layer over the last), retained_beyond_id (percent_retained_held_out less
-        that of the task itself), id_ood_correlation, alignment, tunnel_start_95 and _98; without them
-        tunnel_start_revised and best_layer. Layers are counted from 1.
+        their difference, and steps. Of all layers together, in the rows of the last one: with limits percent_retained,
+        percent_retained_held_out (of the layer that validation rows choose), best_layer_gain (of that layer over the
+        last), retained_beyond_id (percent_retained_held_out less that of the task itself), id_ood_correlation,
+        alignment, tunnel_start_95 and _98; without them tunnel_start_revised and best_layer. Layers are counted from 1.
 
     Raises
     ------

@@ -1,5 +1,6 @@
 from . import across as across
 from . import claims as claims
+from . import claims_precision as claims_precision
 from . import comparators as comparators
 from . import figures as figures
 from . import figures_classes as figures_classes
@@ -11,5 +12,6 @@ from .sizes import DELTAS as DELTAS
 from .sizes import PUBLISHED_FRACTIONS as PUBLISHED_FRACTIONS
 from .sizes import REPORTED_DELTAS as REPORTED_DELTAS
 from .sizes import Sizes as Sizes
+from .sweep_precision import precision_errors as precision_errors
 from .sweep_probes import probes as probes
 from .sweep_similarity import similarity as similarity

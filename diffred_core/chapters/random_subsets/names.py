@@ -16,6 +16,7 @@ MEAN_ACCURACY, GAP, GAIN = "mean_accuracy", "accuracy_gap", "gain_over_random"
 # over classes: what equally accurate ones would show by chance, and the rise beyond that over the full layer
 GINI, VARIATION, GINI_NULL, GINI_RISE = "gini", "coefficient_of_variation", "gini_null", "gini_rise"
 STEPS = "steps"  # of a probe whose training has a length of its own
+FEATURE_ERROR, LARGEST_ERROR, CHANGE = "feature_error", "feature_error_max", "accuracy_change"  # of the precision
 FIRST, NEAREST = "diffused_redundancy_first", "diffused_redundancy_nearest"
 ESTIMATORS = {FIRST: "first", NEAREST: "nearest"}  # of `redundancy.diffused_redundancy`, by metric
 

@@ -70,6 +70,29 @@ def similarity_over_rows(table: pd.DataFrame) -> pd.DataFrame:
     return means.rename(columns={"value": "CKA"})
 
 
+def errors_by_precision(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the errors of the features in percent and the similarity of subsets, one row a precision."""
+    errors = where(table, metric=(names.FEATURE_ERROR, names.LARGEST_ERROR))
+    wide = 100 * errors.pivot(index="label", columns="metric", values="value")
+    similarity = where(table, metric=names.CKA).pivot(index="repeat", columns="label", values="value").astype(float)
+    order = list(table["label"].unique())
+    rows = wide.reindex(order).assign(
+        CKA=similarity.mean(), change=similarity.sub(similarity[order[0]], axis=0).abs().max()
+    )
+    words = {names.FEATURE_ERROR: "error (%)", names.LARGEST_ERROR: "largest (%)", "change": "largest change of CKA"}
+    return rows.rename(columns=words).rename_axis(index="precision", columns=None).reset_index()
+
+
+def accuracy_by_precision(table: pd.DataFrame) -> pd.DataFrame:
+    """Return accuracy and its change in percent, of all features and of random subsets, one row a precision."""
+    keys = ["fraction", "label"]
+    accuracy = where(table, metric=names.ACCURACY).groupby(keys, sort=False)["value"].mean().rename("accuracy")
+    change = where(table, metric=names.CHANGE).set_index(keys)[["value", "low", "high"]]
+    rows = 100 * pd.concat([accuracy, change.rename(columns={"value": "change"})], axis=1)
+    rows = rows.reset_index().rename(columns={"label": "precision"})
+    return rows.assign(fraction=shares(rows["fraction"])).rename(columns={"fraction": "features"})
+
+
 def shares(fractions: pd.Series) -> pd.Series:
     """Return shares as text in percent."""
     return (100 * fractions).map("{:g} %".format)
@@ -133,4 +156,16 @@ over_rows = Table(
     lambda rows: (
         "Debiased CKA of subset and layer, means over draws." if len(rows) else "No interval over rows was asked for."
     ),
+)
+precision_errors = Table(
+    errors_by_precision,
+    "Error of the features relative to the first precision: Frobenius norm, and largest entry. Debiased CKA of random "
+    "subsets with the layer: mean over draws, and how far it moves at most.",
+    digits=4,
+)
+precision_accuracy = Table(
+    accuracy_by_precision,
+    "Test accuracy in percent, ridge probe, and its change in points from the first precision. Low, high: 95 % "
+    "interval, paired bootstrap over rows and draws.",
+    digits=2,
 )
