@@ -70,7 +70,7 @@ def test_the_table_names_what_it_was_made_from(executed):
     _, path, parameters = executed
     table, said = results.read(path), results.read_provenance(path)
     assert set(table["method"]) == {"in_distribution", "transfer", "shift", "full", "random"}
-    assert f"{parameters['task']}+contrast:5" in set(table["task"])
+    assert f"{files.task_label(parameters['task'])}+contrast:5" in set(table["task"])
     assert said["parameters"]["layers"] == ["blocks.?", "penultimate"]
     assert len(said["feature_keys"]) == 3 + 3 + 2  # a shifted task has no training rows
     assert len(set(said["feature_keys"].values())) == 8

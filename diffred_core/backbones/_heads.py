@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +50,7 @@ def head_of(module: nn.Module, classifier: str | None, *, name: str, size: int) 
     return (classifier,) if classifier else ()
 
 
-def _of_timm(module: nn.Module) -> Head:
+def _of_timm(module: Any) -> Head:
     names = (getattr(module, "pretrained_cfg", None) or {}).get("classifier") or ()
     names = (names,) if isinstance(names, str) else tuple(names)
     heads = module.get_classifier()
@@ -110,10 +111,11 @@ def set_classes(module: nn.Module, head: Head, n_classes: int) -> None:
         module.set_submodule(layer, _like(module.get_submodule(layer), n_classes))
 
 
-def _like(head: nn.Module, n_classes: int) -> nn.Module:
+def _like(head: Any, n_classes: int) -> nn.Module:
     bias = getattr(head, "bias", None) is not None
     if isinstance(head, nn.Conv2d):
-        return nn.Conv2d(head.in_channels, n_classes, head.kernel_size, bias=bias)
+        height, width = head.kernel_size
+        return nn.Conv2d(head.in_channels, n_classes, (height, width), bias=bias)
     return nn.Linear(head.in_features, n_classes, bias=bias)
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,8 +60,8 @@ def run(
 
     template = files.template_path(analysis)
     schema = read_parameters(template)
-    named = {"model": model, "task": task, "model_name": model_name, "task_name": task_name, "device": device}
-    named |= of_network(checkpoint, model_args, preprocessing, classifier)
+    named: dict[str, object] = {"model": model, "task": task, "model_name": model_name, "task_name": task_name}
+    named |= {"device": device} | of_network(checkpoint, model_args, preprocessing, classifier)
     parameters = {name: value for name, value in named.items() if value is not None}
     parameters |= parsed(parameter, schema, template=template.name)
     place = place_of(analysis, parameters, schema)
@@ -109,7 +109,7 @@ def extract(
 
 def of_network(
     checkpoint: Path | None, model_args: str | None, preprocessing: str | None, classifier: str | None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return the parameters that say, beside its name, which network it is; a file that is missing is refused here."""
     from diffred_core.running.notebook_parameters import Parameter
 

@@ -131,8 +131,8 @@ class Extractor:
         name = _engine.choose(self.engine, self.device)
         packages = {package: _version(package) for package in ("torch", "timm", "pillow", "openvino")}
         weights = self.request.checkpoint
-        digest = {} if weights is None else {"checkpoint_sha256": files.sha256(weights)}
-        return {"engine": name, "device": str(self.device), "versions": packages} | digest
+        made_by: dict[str, object] = {"engine": name, "device": str(self.device), "versions": packages}
+        return made_by if weights is None else {**made_by, "checkpoint_sha256": files.sha256(weights)}
 
 
 def _check_finite(tensors: dict[str, Tensor], sample_ids: Sequence[str]) -> None:
