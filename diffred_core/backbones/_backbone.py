@@ -30,9 +30,6 @@ class Headed(Protocol):
     def get_classifier(self) -> nn.Module:
         """Return the last layer, `nn.Identity` where there is none."""
 
-    def reset_classifier(self, num_classes: int, /) -> None:
-        """Replace the last layer by one for `num_classes`, for 0 by none."""
-
 
 @dataclass(frozen=True)
 class Backbone:

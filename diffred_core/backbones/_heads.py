@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -95,8 +95,8 @@ def under(name: str, head: Head) -> bool:
 
 def remove_head(module: nn.Module, head: Head) -> None:
     """Leave the classifier of `module` out."""
-    if isinstance(module, Headed):
-        module.reset_classifier(0)
+    if (reset := _reset_of(module)) is not None:
+        reset(0)
         return
     for layer in head:
         module.set_submodule(layer, nn.Identity())
@@ -104,11 +104,16 @@ def remove_head(module: nn.Module, head: Head) -> None:
 
 def set_classes(module: nn.Module, head: Head, n_classes: int) -> None:
     """Give `module` a new classifier for `n_classes`."""
-    if isinstance(module, Headed):
-        module.reset_classifier(n_classes)
+    if (reset := _reset_of(module)) is not None:
+        reset(n_classes)
         return
     for layer in head:
         module.set_submodule(layer, _like(module.get_submodule(layer), n_classes))
+
+
+def _reset_of(module: nn.Module) -> Callable[[int], None] | None:
+    """Return timm's own way to another classifier, where `module` has it."""
+    return getattr(module, "reset_classifier", None) if isinstance(module, Headed) else None
 
 
 def _like(head: Any, n_classes: int) -> nn.Module:
