@@ -161,12 +161,9 @@ analyses: {{hello: {{}}}}
     for entry in entries:
         words = shlex.split(running.arguments(entry.parameters))
         assert CliRunner().invoke(app, ["extract", *words, "--help"]).exit_code == 0
-        options = dict(zip(words[::2], words[1::2], strict=True))
-        network = _run_commands.of_network(
-            None, options.get("--model-args"), options.get("--preprocessing"), options.get("--classifier")
-        )
-        for name in ("model_args", "preprocessing", "classifier"):
-            assert network[name] == entry.parameters.get(name)
+        texts = {name[2:].replace("-", "_"): text for name, text in zip(words[::2], words[1::2], strict=True)}
+        read = {name: schema[name].parse(text) for name, text in texts.items()}
+        assert read == dict(entry.parameters)
     write_grid(f"models: [{{{OWN}, name: a}}, a]\ntasks: [t]\nanalyses: {{hello: {{}}}}")
     with pytest.raises(InputError, match=r"expected names of their own in tiny.yml, got 'a' twice; give one of them"):
         running.read_grid("tiny")

@@ -31,6 +31,9 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listening: socket.s
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{port}")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")  # before torchvision's server
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
     return tmp_path / "cache"
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -98,7 +98,7 @@ def _function(model: str) -> Callable[..., object]:
         raise InputError(
             f"expected a function {name!r} in {place!r}, but {what}{near}; name one that returns a network"
         )
-    return function
+    return cast(Callable[..., object], function)
 
 
 def _of_package(place: str) -> ModuleType:

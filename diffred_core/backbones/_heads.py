@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +50,7 @@ def head_of(module: nn.Module, classifier: str | None, *, name: str, size: int) 
     return (classifier,) if classifier else ()
 
 
-def _of_timm(module: nn.Module) -> Head:
+def _of_timm(module: Any) -> Head:
     names = (getattr(module, "pretrained_cfg", None) or {}).get("classifier") or ()
     names = (names,) if isinstance(names, str) else tuple(names)
     heads = module.get_classifier()
@@ -94,8 +95,8 @@ def under(name: str, head: Head) -> bool:
 
 def remove_head(module: nn.Module, head: Head) -> None:
     """Leave the classifier of `module` out."""
-    if isinstance(module, Headed):
-        module.reset_classifier(0)
+    if (reset := _reset_of(module)) is not None:
+        reset(0)
         return
     for layer in head:
         module.set_submodule(layer, nn.Identity())
@@ -103,17 +104,23 @@ def remove_head(module: nn.Module, head: Head) -> None:
 
 def set_classes(module: nn.Module, head: Head, n_classes: int) -> None:
     """Give `module` a new classifier for `n_classes`."""
-    if isinstance(module, Headed):
-        module.reset_classifier(n_classes)
+    if (reset := _reset_of(module)) is not None:
+        reset(n_classes)
         return
     for layer in head:
         module.set_submodule(layer, _like(module.get_submodule(layer), n_classes))
 
 
-def _like(head: nn.Module, n_classes: int) -> nn.Module:
+def _reset_of(module: nn.Module) -> Callable[[int], None] | None:
+    """Return timm's own way to another classifier, where `module` has it."""
+    return getattr(module, "reset_classifier", None) if isinstance(module, Headed) else None
+
+
+def _like(head: Any, n_classes: int) -> nn.Module:
     bias = getattr(head, "bias", None) is not None
     if isinstance(head, nn.Conv2d):
-        return nn.Conv2d(head.in_channels, n_classes, head.kernel_size, bias=bias)
+        height, width = head.kernel_size
+        return nn.Conv2d(head.in_channels, n_classes, (height, width), bias=bias)
     return nn.Linear(head.in_features, n_classes, bias=bias)
 
 

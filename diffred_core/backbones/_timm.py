@@ -23,12 +23,13 @@ def build(model: str, *, pretrained: bool, options: dict[str, Any]) -> tuple[nn.
     with warnings.catch_warnings():
         # Of a progress bar that a library of timm's would draw in a notebook; ours do not need its widgets.
         warnings.filterwarnings("ignore", message="IProgress not found")
-        from timm.data import resolve_model_data_config
+        from timm.data.config import resolve_model_data_config
     _check_name(model)
     module = _create(model, download=pretrained and model not in PACKAGES, options=options)
     if pretrained and model in PACKAGES:
         load_packaged(module, model)
-    return module, resolve_model_data_config(module)
+    config: dict[str, Any] = resolve_model_data_config(module)
+    return module, config
 
 
 def _create(model: str, *, download: bool, options: dict[str, Any]) -> nn.Module:

@@ -156,9 +156,9 @@ class Extractor:
         name = _engine.choose(self.engine, self.device, self.precision)
         packages = {package: _version(package) for package in ("torch", "timm", "pillow", "openvino")}
         weights = self.request.checkpoint
-        digest = {} if weights is None else {"checkpoint_sha256": files.sha256(weights)}
-        about = {"engine": name, "device": str(self.device), "precision": self.precision, "versions": packages}
-        return about | digest
+        about: dict[str, object] = {"engine": name, "device": str(self.device), "versions": packages}
+        about["precision"] = self.precision
+        return about if weights is None else {**about, "checkpoint_sha256": files.sha256(weights)}
 
 
 def _check_finite(tensors: dict[str, Tensor], sample_ids: Sequence[str]) -> None:

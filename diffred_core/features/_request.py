@@ -42,8 +42,8 @@ class Request:
         if isinstance(model, Backbone):
             return cls(model, None, model.input_size, {}, preprocessing={}, classifier=None)
         path = Path(checkpoint).expanduser().resolve() if checkpoint is not None else None
-        chosen = {"preprocessing": dict(preprocessing or {}), "classifier": classifier}
-        return cls(model, path, image_size, dict(model_args or {}), **chosen)
+        options, own = dict(model_args or {}), dict(preprocessing or {})
+        return cls(model, path, image_size, options, preprocessing=own, classifier=classifier)
 
     @property
     def name(self) -> str:
