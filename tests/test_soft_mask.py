@@ -140,15 +140,15 @@ def test_features_without_spread_or_magnitude():
 
 
 def test_a_floor_keeps_nearly_constant_features_from_drowning_the_others():
-    R = torch.tensor([[1.0, 1, 1, 1, 1], [1, 1, 1, 1, 1]]).double()
-    spread = torch.tensor([[1e-9, 1.0, 2.0, 4.0, 0.0], [3.0, 3, 3, 3, 3]]).double()
+    R = torch.ones(2, 6).double()
+    spread = torch.tensor([[1e-9, 1.0, 2.0, 4.0, 0.0, 0.0], [3.0, 3, 3, 3, 3, 3]]).double()
     plain = soft_mask.mask(R, kind="inverse_spread", spread=spread)
-    assert plain[0].tolist() == pytest.approx([1, 1e-9, 5e-10, 2.5e-10, 0])  # the control
+    assert plain[0].tolist() == pytest.approx([1, 1e-9, 5e-10, 2.5e-10, 0, 0])  # the control
     # of the four that have a spread the (lower) median is 1; what has none stays dead
     half, whole = (soft_mask.mask(R, kind="inverse_spread", spread=spread, floor=floor) for floor in (0.5, 1.0))
-    assert half[0].tolist() == pytest.approx([1, 0.5, 0.25, 0.125, 0])
-    assert whole[0].tolist() == pytest.approx([1, 1, 0.5, 0.25, 0])
-    assert torch.equal(whole[1], torch.ones(5).double())
+    assert half[0].tolist() == pytest.approx([1, 0.5, 0.25, 0.125, 0, 0])
+    assert whole[0].tolist() == pytest.approx([1, 1, 0.5, 0.25, 0, 0])
+    assert torch.equal(whole[1], torch.ones(6).double())
     for kind in ("scaled", "theory"):
         alive = soft_mask.mask(R[:, :4], kind=kind, spread=spread[:, :4], n_shot=1, floor=1.0)
         assert alive[0].tolist() == pytest.approx([1, 1, 0.5, 0.25])

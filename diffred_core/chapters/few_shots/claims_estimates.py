@@ -72,7 +72,7 @@ def mask_improves(table: pd.DataFrame, *, n_shot: int = 1, probe: str = names.EU
         f"C8 soft mask, {names.CENTROIDS[probe]}, {plural(n_shot, 'shot')}",
         f"the best of {len(gains)} reconstructions of the soft mask, chosen on one half of the episodes and judged on "
         f"the other, is more accurate than none at {plural(n_shot, 'shot')} ({names.CENTROIDS[probe]}).",
-        f"The best is '{names.MASK_METHODS[method]}'. Each by itself on all episodes, {better} gain and {worse} lose "
+        f"The best is {names.MASK_METHODS[method]}. Each by itself on all episodes, {better} gain and {worse} lose "
         f"by their whole {percent(level)} interval. The best wins {100 * wins['mean']:.0f} % of the episodes (ties "
         f"count half) and gains {with_interval(over)} over the control, one over the spread with a floor; over no mask",
         best,
