@@ -17,7 +17,7 @@ from diffred_core.chapters import random_subsets
 from diffred_core.errors import InputError
 from diffred_core.intervals import Interval, difference_interval
 
-frontier = random_subsets.frontier
+frontier, figures = random_subsets.frontier, random_subsets.figures_frontier
 
 
 def table(*points, task="t"):
@@ -117,20 +117,20 @@ def test_a_model_that_is_inferior_to_fewer_features_of_another_fails():
 
 def test_the_figure_has_a_panel_a_task_and_rings_what_is_sure():
     both = pd.concat([table(("a", 20, 0.7, 0.01), ("b", 20, 0.9, 0.01)), table(("a", 20, 0.7, 0.5), task="u")])
-    points = frontier.accuracy.summary(both)
+    points = figures.accuracy.summary(both)
     before = points.copy()
-    panels = frontier.accuracy.plot(points).figure.axes
+    panels = figures.accuracy.plot(points).figure.axes
     pd.testing.assert_frame_equal(points, before)
     assert [ax.get_title(loc="left") for ax in panels] == ["t", "u"]
     rings = [line for line in panels[0].lines if line.get_fillstyle() == "none"]
     assert [line.get_xdata().tolist() for line in rings] == [[20]]
     plt.close("all")
-    words = frontier.accuracy.words(points)
+    words = figures.accuracy.words(points)
     assert "t: 20 features 90.0 % (b; holds)" in words
     assert "u: 20 features 70.0 % (a; holds)" in words
     with pytest.raises(InputError, match="plot_frontier needs at least one row"):
-        frontier.accuracy.plot(points.iloc[:0])
-    shown = frontier.on_frontier.summary(both)
+        figures.accuracy.plot(points.iloc[:0])
+    shown = figures.on_frontier.summary(both)
     assert shown[["task", "features", "surely"]].values.tolist() == [["t", 20, "holds"], ["u", 20, "holds"]]
 
 

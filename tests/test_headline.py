@@ -30,8 +30,8 @@ summaries = {
     "accuracy": figures.accuracy, "redundancy": figures.redundancy, "regulariser": figures.regulariser,
     "inequality": classes.inequality, "variation": classes.variation, "classes": classes.classes,
     "inequality table": classes.inequality_table, "accuracy table": tables.accuracy, "gains": tables.gains,
-    "kept": across.kept(), "kept table": across.kept_table(), "frontier": random_subsets.frontier.accuracy,
-    "frontier table": random_subsets.frontier.on_frontier,
+    "kept": across.kept(), "kept table": across.kept_table(), "frontier": random_subsets.figures_frontier.accuracy,
+    "frontier table": random_subsets.figures_frontier.on_frontier,
 }
 claims = random_subsets.claims.all_claims(probes)[:3] + across.all_claims(probes, similarity)
 claims = [claim for claim in claims if not claim.name.startswith("similar")]

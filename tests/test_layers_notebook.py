@@ -57,7 +57,7 @@ def test_figures_have_words_and_tables_captions(executed):
     outputs = [output for cell in cells(executed[0], "code") for output in cell["outputs"]]
     shown = ["".join(output["data"]["text/html"]) for output in outputs if "text/html" in output.get("data", {})]
     pictures, tables = ([html for html in shown if mark in html] for mark in ("<img", "<table"))
-    assert len(pictures) == 6
+    assert len(pictures) == 8
     assert len(tables) == 2
     for html in pictures:
         (alt,) = re.findall(r'alt="([^"]*)"', html)

@@ -188,7 +188,7 @@ def test_every_cell_ran_without_error_or_complaint(name, executed):
 @pytest.mark.parametrize(
     ("name", "n_figures"),
     [
-        *(("subset_probes", 5), ("subset_similarity", 1), ("summary", 3)),
+        *(("subset_probes", 7), ("subset_similarity", 1), ("summary", 3)),
         *(("few_shot", 6), ("few_shot_theory", 1), ("few_shot_summary", 1)),
     ],
 )
@@ -238,8 +238,8 @@ def test_the_finding_on_the_page_is_the_one_of_the_table(executed):
         "method == 'random' and probe == 'ridge' and metric == 'accuracy_gap' and fraction == 0.2"
     )["value"]
     page = outputs["subset_probes"].read_text()
-    assert f"It loses {100 * gap.item():.1f} points" in page
-    assert f"It loses {100 * gap.item() + 1:.1f} points" not in page
+    assert f"Its accuracy differs by {-100 * gap.item():+.1f} points" in page
+    assert f"Its accuracy differs by {1 - 100 * gap.item():+.1f} points" not in page
 
 
 def test_the_few_shot_verdicts_on_the_page_are_those_of_the_table(executed):

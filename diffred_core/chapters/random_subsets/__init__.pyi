@@ -4,6 +4,7 @@ from . import claims_precision as claims_precision
 from . import comparators as comparators
 from . import figures as figures
 from . import figures_classes as figures_classes
+from . import figures_frontier as figures_frontier
 from . import frontier as frontier
 from . import names as names
 from . import tables as tables

@@ -10,20 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import pandas as pd
-from matplotlib.axes import Axes
 
 from diffred_core.chapters.random_subsets import names
 from diffred_core.chapters.random_subsets.reading import at_shares
-from diffred_core.drawing import Figure, Table, looks, style
-from diffred_core.drawing.style import GREY, task_label
 from diffred_core.errors import InputError
 from diffred_core.intervals import Interval, difference_interval
 from diffred_core.results import where
 from diffred_core.results.claims import Claim, Verdict, judge, percent
 
 ALL_MODELS = "all models"  # in the column model, of a claim about a task
-SURE, Y = "on it by the intervals", "test accuracy (%)"
-TICKS = (1, 3, 10, 30, 100, 300, 1000, 3000)
 POINT = ["task", "model", "probe", "fraction", "n_selected", "mean", "low", "high"]
 
 
@@ -117,61 +112,6 @@ def models_share_frontier(
         limit=margin,
         side="below",
     )
-
-
-def plot_frontier(points: pd.DataFrame) -> Axes:
-    """Draw accuracy against the number of features, one panel a task, one line a model; return the first panel."""
-    style.require(points, (*POINT, "frontier", "verdict"), what="plot_frontier")
-    probe = style.one_value(points, "probe", what="plot_frontier")
-    grid = style.panels(points, col="task", col_wrap=min(2, points["task"].nunique()), sharey=False)
-    lines = looks({}, points["model"])
-    for task, ax in grid.axes_dict.items():
-        of_task = where(points, task=task)
-        best = of_task[of_task["frontier"]].sort_values("n_selected")
-        ax.step(best["n_selected"], best["mean"], where="post", color=GREY, linewidth=6, alpha=0.25, label="frontier")
-        for model, rows in of_task.groupby("model"):
-            style.line(ax, rows, x="n_selected", look=lines[str(model)], label=str(model))
-        sure = where(of_task, verdict="holds")
-        ax.plot(sure["n_selected"], sure["mean"], "o", color="#000000", fillstyle="none", markersize=10, label=SURE)
-        style.number_axis(ax, [k for k in TICKS if k <= of_task["n_selected"].max()])
-        style.percent_ticks(ax)
-        first = ax is grid.axes.flat[0]
-        style.finish(ax, title=task_label(task), x="features kept (log scale)", y=Y if first else "", legend=False)
-    return style.name_panels(grid, f"{probe} probe; bands: over draws and test rows")
-
-
-def describe_frontier(points: pd.DataFrame) -> str:
-    """Return `plot_frontier` in words."""
-    sentences = []
-    for task, of_task in points.groupby("task", sort=False):
-        best = of_task[of_task["frontier"]].sort_values("n_selected")
-        few = best.iloc[[0, len(best) // 2, -1]].drop_duplicates("n_selected")
-        steps = [
-            f"{row.n_selected} features {100 * row.mean:.1f} % ({row.model}; {row.verdict})"
-            for row in few.itertuples(index=False)
-        ]
-        sentences.append(f"{task}: {'; '.join(steps)}")
-    return (
-        "Line charts of accuracy against the number of features kept, one a task, with the frontier, and whether the "
-        f"intervals put a point on it. {'. '.join(sentences)}."
-    )
-
-
-def frontier_points(probes: pd.DataFrame) -> pd.DataFrame:
-    """Return the points on the frontier of every task, with interval and verdict."""
-    points = accuracy_frontier(probes)
-    best = points[points["frontier"]].rename(columns={"n_selected": "features", "mean": "accuracy"})
-    percents = 100 * best[["accuracy", "low", "high"]]
-    return best[["task", "features", "model", "probe"]].join(percents).assign(surely=best["verdict"])
-
-
-accuracy = Figure(accuracy_frontier, plot_frontier, describe_frontier)
-on_frontier = Table(
-    frontier_points,
-    "Random features on the frontier of size and accuracy, accuracy in percent, low and high over draws and test rows, "
-    "at the level of the sweeps. Surely: whether the intervals put the point above every other of at most its size.",
-    digits=1,
-)
 
 
 def _verdicts(points: pd.DataFrame) -> list[Verdict]:
