@@ -39,8 +39,9 @@ def executed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFRED_RUNS", str(folder / "runs"))
         patch.setenv("OMP_NUM_THREADS", "1")
+        table = files.table_path(*files.labels(parameters), "layers")
+        patch.setenv(files.TABLE, str(table))
         papermill.execute_notebook(TEMPLATE, output, parameters=parameters, progress_bar=False, kernel_name="python3")
-        table = files.table_path(parameters["task"], MODEL, "layers")
     return output, table, parameters
 
 
@@ -70,7 +71,7 @@ def test_the_table_names_what_it_was_made_from(executed):
     _, path, parameters = executed
     table, said = results.read(path), results.read_provenance(path)
     assert set(table["method"]) == {"in_distribution", "transfer", "shift", "full", "random"}
-    assert f"{parameters['task']}+contrast:5" in set(table["task"])
+    assert "folder:home+contrast:5" in set(table["task"])
     assert said["parameters"]["layers"] == ["blocks.?", "penultimate"]
     assert len(said["feature_keys"]) == 3 + 3 + 2  # a shifted task has no training rows
     assert len(set(said["feature_keys"].values())) == 8

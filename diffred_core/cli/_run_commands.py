@@ -28,6 +28,7 @@ from diffred_core.cli._app import (
 from diffred_core.errors import InputError
 
 if TYPE_CHECKING:
+    from diffred_core.running import Entry
     from diffred_core.running.notebook_parameters import Parameter
 
 
@@ -42,14 +43,20 @@ def run(
     model_name: ModelName = None,
     task_name: TaskName = None,
     checkpoint: Checkpoint = None,
+    grid: Annotated[str | None, typer.Option(help="Of a summary: the grid whose tables it reads.")] = None,
     device: Device = None,
     threads: Threads = CORES,
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds that the whole run may take.")] = None,
     cell_timeout: Annotated[float | None, typer.Option(min=0, help="Seconds that one cell may take.")] = None,
     stamp: Stamp = None,
 ) -> None:
-    """Execute one notebook for one model and task; the last good output stays if it fails."""
+    """Execute one notebook for one model and task; the last good output stays if it fails.
+
+    Notebook, table and record go to runs/, under the names of task and model. With other parameters than the grids
+    list for them, or else than the defaults, the run is kept beside that one: subset_probes.n_seeds-3.
+    """
     from diffred_core import files
+    from diffred_core.running import claim_names, run_entry
     from diffred_core.running.notebook_parameters import read_parameters
 
     template = files.template_path(analysis)
@@ -59,9 +66,10 @@ def run(
     named |= {"checkpoint": weights, "device": device}
     parameters = {name: value for name, value in named.items() if value is not None}
     parameters |= parsed(parameter, schema, template=template.name)
-    place = place_of(analysis, parameters, schema)
+    entry = run_entry(analysis, parameters, grid=grid)
+    claim_names({name: one.default for name, one in schema.items()} | parameters)
     _run_to_its_place(
-        template, parameters, place, threads=threads, timeout=timeout, cell_timeout=cell_timeout, stamp=stamp
+        template, entry, grid=grid, threads=threads, timeout=timeout, cell_timeout=cell_timeout, stamp=stamp
     )
 
 
@@ -91,20 +99,16 @@ def extract(
     if stamp is not None:
         from diffred_core.running import write_stamp
 
-        write_stamp(stamp_file(stamp), manifests(model, task, layer.keys.values()))
+        write_stamp(stamp_file(stamp), manifests(layer.keys.values()))
 
 
-def features_folder(task: str, model: str) -> Path:
-    """Return the folder of the feature stores of a model on a task."""
+def manifests(keys: Iterable[str]) -> list[Path]:
+    """Return the manifests of the feature stores with these keys; none for features that came from a file."""
     from diffred_core import files
 
-    return files.runs_root() / "features" / files.slug(task) / files.slug(model)
-
-
-def manifests(model: str, task: str, keys: Iterable[str]) -> list[Path]:
-    """Return the manifests of the feature stores with these keys; none for features that came from a file."""
-    known, paths = set(keys), sorted(features_folder(task, model).rglob("manifest.json"))
-    return [path for path in paths if json.loads(path.read_text())["key"] in known]
+    root = files.runs_root() / "features"
+    paths = (path for key in set(keys) for path in root.glob(f"*/*/*/{key[:16]}/manifest.json"))
+    return sorted(path for path in paths if json.loads(path.read_text())["key"] in keys)
 
 
 def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str) -> dict[str, object]:
@@ -120,35 +124,32 @@ def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str)
     return checked(values, schema, template=template)
 
 
-def place_of(analysis: str, parameters: dict[str, object], schema: dict[str, Parameter]) -> tuple[str, str, str]:
-    """Return task, model and analysis: what was given, else the notebook's default, else "summary"."""
-    from diffred_core.files import labels
-
-    return *labels({name: one.default for name, one in schema.items()} | parameters), analysis
-
-
 def _run_to_its_place(
     template: Path,
-    parameters: dict[str, object],
-    place: tuple[str, str, str],
+    entry: Entry,
     *,
+    grid: str | None,
     threads: int,
     timeout: float | None,
     cell_timeout: float | None,
     stamp: Path | None,
 ) -> None:
     from diffred_core import files
-    from diffred_core.running import NotebookError, run_notebook
+    from diffred_core.running import NotebookError, own_tables, run_notebook
     from diffred_core.running.records import failed_path
 
+    place = entry.place
+    variables = {} if grid is None else {files.OWN_TABLES: json.dumps(own_tables(grid))}
     output = files.notebook_path(*place)
     try:
         record = run_notebook(
             template,
-            parameters=parameters,
+            parameters=entry.parameters,
             output=output,
             record=files.record_path(*place),
             products=files.table_files(*place),
+            variant=entry.variant,
+            variables=variables,
             threads=threads,
             timeout=timeout,
             cell_timeout=cell_timeout,
