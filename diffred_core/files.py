@@ -210,7 +210,7 @@ def run_name(analysis: str, variant: Mapping[str, object] | None = None) -> str:
     if not variant:
         return analysis
     words = ".".join(f"{name}-{value}" for name, value in variant.items())
-    safe = slug(words)[:60].rstrip("-.")
+    safe = ".".join(f"{name}-{slug(str(value))}" for name, value in variant.items())[:60].rstrip("-.")
     if safe == words:
         return f"{analysis}.{safe}"
     digest = hashlib.sha256(json.dumps(dict(variant), default=str).encode()).hexdigest()

@@ -32,7 +32,8 @@ def diffred(*arguments: str):
     return CliRunner().invoke(app, arguments, catch_exceptions=False)
 
 
-def test_run_puts_everything_in_its_place(checkout):
+def test_run_puts_everything_in_its_place(checkout, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
     source = "import os\nfrom diffred_core import files\nfiles.write_text(os.environ[files.TABLE], '1')"
     write_notebook(checkout / "notebooks/hello.ipynb", source, "print(model, times)")
     result = diffred(
