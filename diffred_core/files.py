@@ -182,8 +182,9 @@ def labels(parameters: Mapping[str, Any]) -> tuple[str, str]:
 PATH_TASKS = ("folder", "embeddings")  # forms of a task that name a place on disk
 DEFAULT_GRID = "embedded"  # where grids list one cell with different parameters, it has the plain place
 SUMMARY = "summary"  # stands for task and model of an analysis that reads all of them
+MODEL_PARAMETERS = ("checkpoint", "model_name")  # what says, beside its name, which model a run is of
 # Parameters that say what a run is of and where it is computed: all others make a variant of it.
-NOT_VARIED = ("task", "task_name", "model", "model_name", "checkpoint", "device")
+NOT_VARIED = ("task", "task_name", "model", *MODEL_PARAMETERS, "device")
 TABLE = "DIFFRED_TABLE"  # the variable by which the runner tells its kernel where the table goes
 OWN_TABLES = "DIFFRED_OWN_TABLES"  # and by which tables of a grid's own a summary of it reads
 

@@ -68,7 +68,7 @@ def test_figures_have_words_and_tables_captions(executed):
 
 
 def test_the_table_names_what_it_was_made_from(executed):
-    _, path, parameters = executed
+    _, path, _ = executed
     table, said = results.read(path), results.read_provenance(path)
     assert set(table["method"]) == {"in_distribution", "transfer", "shift", "full", "random"}
     assert "folder:home+contrast:5" in set(table["task"])

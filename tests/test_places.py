@@ -140,7 +140,8 @@ def test_a_variant_is_named_by_its_parameters(variant, name):
 
 def test_long_and_strange_parameters_are_cut_and_kept_apart():
     names = [
-        files.run_name("a", {"x": x}) for x in ([0.1, 0.2], (0.1, [0.2]), "b/c", "b c", "y" * 300, "y" * 299, "..", "", 1, -1)
+        files.run_name("a", {"x": x})
+        for x in ([0.1, 0.2], (0.1, [0.2]), "b/c", "b c", "y" * 300, "y" * 299, "..", "", 1, -1)
     ]
     assert len(set(names)) == len(names)
     assert max(map(len, names)) <= 70
@@ -156,7 +157,7 @@ def test_two_folders_of_one_name_never_share_it(checkout, tmp_path):
     refused = diffred("run", "hello", "--task", task["b"])
     assert refused.exit_code == 2
     assert "but 'folder:birds' is taken by another task" in refused.stderr
-    assert "give it --task-name (in a grid file: name: ...), or remove" in refused.stderr
+    assert "give it --task-name (in a grid: name: ...), or remove" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert plain.read_bytes() == kept
     assert run("hello", "--task", task["a"]) == "hello.csv"

@@ -6,12 +6,12 @@ is run has the name, and the second is asked for one of its own.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from diffred_core import files, provenance
+from diffred_core import files
 from diffred_core.errors import InputError
 
 
@@ -23,47 +23,43 @@ def claim_names(parameters: Mapping[str, Any]) -> None:
     InputError
         If one of them is the name of another task or model already.
     """
-    for kind, path, claim in _claims(parameters):
-        kept = files.remembered(path, lambda claim=claim: claim)
-        if kept != claim:
-            raise InputError(_sentence(kind, path, claim))
+    if sentence := conflict(parameters, claim=True):
+        raise InputError(sentence)
 
 
-def conflict(parameters: Mapping[str, Any]) -> str:
-    """Return the sentence with which `claim_names` would refuse these `parameters`, else an empty string."""
-    for kind, path, claim in _claims(parameters):
-        if path.is_file() and files.remembered(path, lambda: {}) != claim:
-            return _sentence(kind, path, claim)
+def conflict(parameters: Mapping[str, Any], *, claim: bool = False) -> str:
+    """Return the sentence with which `claim_names` refuses these `parameters`, else an empty string.
+
+    With `claim`, names that nothing has yet are noted.
+    """
+    for kind, path, meaning in _meanings(parameters):
+        kept = files.remembered(path, partial(dict, meaning)) if claim or path.is_file() else meaning
+        if kept != meaning:
+            return (
+                f"expected a name of its own for the {kind} {meaning['stands_for']}, but {meaning['name']!r} is "
+                f"taken by another {kind}, {dict(kept).get('stands_for')}; give it --{kind}-name (in a grid: name: ...), "
+                f"or remove {path} if the results under that name are not needed"
+            )
     return ""
 
 
-def _claims(parameters: Mapping[str, Any]) -> Iterator[tuple[str, Path, dict[str, str]]]:
+def _meanings(parameters: Mapping[str, Any]) -> Iterator[tuple[str, Path, dict[str, str]]]:
     """Yield ``task`` and ``model`` of a run, the file that keeps the name, and what it says."""
-    meanings = {"task": _meaning_of_task, "model": _meaning_of_model}
-    for (kind, meaning), label in zip(meanings.items(), files.labels(parameters), strict=True):
+    whole = {"task": _whole_task, "model": _whole_model}
+    for (kind, meaning), label in zip(whole.items(), files.labels(parameters), strict=True):
         if parameters.get(kind) is not None:
-            whole = meaning(parameters)
-            shown = str(provenance.scrubbed({kind: whole}, files.working_root())[kind])
-            digest = hashlib.sha256(whole.encode()).hexdigest()
             path = files.runs_root() / "names" / f"{kind}s" / f"{files.slug(label)}.json"
-            yield kind, path, {"name": label, "stands_for": shown, "sha256": digest}
+            yield kind, path, {"name": label, "stands_for": meaning(parameters)}
 
 
-def _meaning_of_task(parameters: Mapping[str, Any]) -> str:
+def _whole_task(parameters: Mapping[str, Any]) -> str:
     kind, path, corruption = files.split_task(parameters["task"])
     return f"{kind}:{files.resolved(path)}{corruption}" if path else kind
 
 
-def _meaning_of_model(parameters: Mapping[str, Any]) -> str:
-    model, checkpoint = parameters["model"], parameters.get("checkpoint")
-    return model if checkpoint is None else f"{model}@{files.resolved(checkpoint)}"
-
-
-def _sentence(kind: str, path: Path, claim: Mapping[str, str]) -> str:
-    kept = files.remembered(path, lambda: {})
-    owner = kept.get("stands_for", "another") if isinstance(kept, dict) else "another"
-    other = f"another {kind}, {owner}" if owner != claim["stands_for"] else f"another {kind} of that path"
-    return (
-        f"expected a name of its own for the {kind} {claim['stands_for']}, but {claim['name']!r} is taken by {other}; "
-        f"give it --{kind}-name (in a grid file: name: ...), or remove {path} if the old results are not needed"
-    )
+def _whole_model(parameters: Mapping[str, Any]) -> str:
+    chosen = {name: parameters.get(name) for name in files.MODEL_PARAMETERS if name != "model_name"}
+    if chosen["checkpoint"] is not None:
+        chosen["checkpoint"] = str(files.resolved(chosen["checkpoint"]))
+    words = (f"{name}={value}" for name, value in chosen.items() if value is not None)
+    return ", ".join([parameters["model"], *words])
