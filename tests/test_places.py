@@ -13,7 +13,7 @@ import yaml
 from small_checkout import PARAMETERS, PROJECT, make_checkout, outputs_of, write_notebook
 from typer.testing import CliRunner
 
-from diffred_core import files, results, running
+from diffred_core import files, provenance, results, running
 from diffred_core.cli.commands import app
 from diffred_core.errors import InputError
 from diffred_core.running.records import read_record
@@ -147,6 +147,25 @@ def test_long_and_strange_parameters_are_cut_and_kept_apart():
     assert max(map(len, names)) <= 70
     assert all(files.slug(name) == name for name in names)
     assert names[0].startswith("a.x-0.1-0.2-")
+
+
+def test_no_path_of_the_machine_is_published(tmp_path):
+    home = Path.home()
+    parameters = {
+        "task": "folder:/data/of/birds+noise:1",
+        "ood_tasks": ["embeddings:/data/x.npz", f"folder:{home}/y", "digits"],
+        "checkpoint": "/data/w.pth",
+        "layers": "blocks.?/x",
+    }
+    assert provenance.scrubbed(parameters, tmp_path) == {
+        "task": "folder:<elsewhere>/birds+noise:1",
+        "ood_tasks": ["embeddings:<elsewhere>/x.npz", "folder:~/y", "digits"],
+        "checkpoint": "<elsewhere>/w.pth",
+        "layers": "blocks.?/x",
+    }
+    rules = provenance.path_rules(tmp_path, parameters)
+    text = provenance.scrub_text("cannot read '/data/of/birds/owl/1.png', nor /data/of/other", rules)
+    assert text == "cannot read '<elsewhere>/birds/owl/1.png', nor /data/of/other"
 
 
 def test_two_folders_of_one_name_never_share_it(checkout, tmp_path):

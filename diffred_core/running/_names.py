@@ -35,10 +35,11 @@ def conflict(parameters: Mapping[str, Any], *, claim: bool = False) -> str:
     for kind, path, meaning in _meanings(parameters):
         kept = files.remembered(path, partial(dict, meaning)) if claim or path.is_file() else meaning
         if kept != meaning:
+            other = dict(kept).get("stands_for")
             return (
-                f"expected a name of its own for the {kind} {meaning['stands_for']}, but {meaning['name']!r} is "
-                f"taken by another {kind}, {dict(kept).get('stands_for')}; give it --{kind}-name (in a grid: name: ...), "
-                f"or remove {path} if the results under that name are not needed"
+                f"expected a name of its own for the {kind} {meaning['stands_for']}, but {meaning['name']!r} is taken "
+                f"by another {kind}, {other}; give it --{kind}-name (in a grid: name: ...), or remove {path} if the "
+                "results under that name are not needed"
             )
     return ""
 
