@@ -177,6 +177,26 @@ def short_model(model: str) -> str:
     return f"{Path(place).name}:{function}" if place.endswith(".py") else model
 
 
+def resolved(path: Path | str) -> Path:
+    """Return `path` in full, as a notebook takes it: ``~`` expanded, what is relative from `working_root` on."""
+    return (working_root() / Path(path).expanduser()).resolve()
+
+
+def split_task(task: str) -> tuple[str, str, str]:
+    """Return kind, path and corruption of a task that names a place on disk, the last two empty for others.
+
+    Examples
+    --------
+    >>> split_task("folder:/data/of/birds+noise:1"), split_task("digits+noise:1")
+    (('folder', '/data/of/birds', '+noise:1'), ('digits+noise:1', '', ''))
+    """
+    kind, colon, path = task.partition(":")
+    if not colon or kind not in PATH_TASKS:
+        return task, "", ""
+    path, *corruption = re.split(r"(\+\w+:\d+)\Z", path)
+    return kind, path, "".join(corruption)
+
+
 def task_label(task: str, *, task_name: str | None = None) -> str:
     """Return what a task is called in tables, paths and pages: `task_name`, else `task` with the last part of a path.
 
@@ -187,12 +207,11 @@ def task_label(task: str, *, task_name: str | None = None) -> str:
     """
     if task_name:
         return task_name
-    kind, colon, path = task.partition(":")
-    if not colon or kind not in PATH_TASKS:
+    kind, path, corruption = split_task(task)
+    if not path:
         return task
-    path, corruption = re.fullmatch(r"(.*?)((?:\+\w+:\d+)?)", path, flags=re.DOTALL).groups()
-    place = Path(path).expanduser()
-    return f"{kind}:{(place if kind == 'folder' else place.with_suffix('')).resolve().name}{corruption}"
+    place = resolved(path)
+    return f"{kind}:{place.name if kind == 'folder' else place.stem}{corruption}"
 
 
 def labels(parameters: Mapping[str, Any]) -> tuple[str, str]:
@@ -209,7 +228,53 @@ MODEL_PARAMETERS = ("checkpoint", "model_name", "model_args", "preprocessing", "
 """What says, beside its name, which model a run is of."""
 
 PATH_TASKS = ("folder", "embeddings")  # forms of a task that name a place on disk
+DEFAULT_GRID = "embedded"  # where grids list one cell with different parameters, it has the plain place
 SUMMARY = "summary"  # stands for task and model of an analysis that reads all of them
+# Parameters that say what a run is of and where it is computed: all others make a variant of it.
+NOT_VARIED = ("task", "task_name", "model", *MODEL_PARAMETERS, "device")
+TABLE = "DIFFRED_TABLE"  # the variable by which the runner tells its kernel where the table goes
+OWN_TABLES = "DIFFRED_OWN_TABLES"  # and by which tables of a grid's own a summary of it reads
+
+
+def difference(parameters: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `parameters` in which a run differs from the one that has the `plain` place, `NOT_VARIED` aside."""
+    return {
+        name: value
+        for name, value in parameters.items()
+        if name not in NOT_VARIED and (name not in plain or value != plain[name])
+    }
+
+
+def run_name(analysis: str, variant: Mapping[str, object] | None = None) -> str:
+    """Return the file name of a run of `analysis`, without suffix: the parameters of a variant follow it, readable.
+
+    What is long, or has characters that a file name has not, is cut, and six digits of a digest keep it apart.
+
+    Examples
+    --------
+    >>> run_name("subset_probes"), run_name("subset_probes", {"n_seeds": 3})
+    ('subset_probes', 'subset_probes.n_seeds-3')
+    """
+    if not variant:
+        return analysis
+    words = ".".join(f"{name}-{value}" for name, value in variant.items())
+    safe = ".".join(f"{name}-{slug(str(value))}" for name, value in variant.items())[:60].rstrip("-.")
+    if safe == words:
+        return f"{analysis}.{safe}"
+    digest = hashlib.sha256(json.dumps(dict(variant), default=str).encode()).hexdigest()
+    return f"{analysis}.{safe}-{digest[:6]}"
+
+
+def in_words(variant: Mapping[str, object]) -> str:
+    """Return the parameters of a variant as a page names them, ``n_seeds = 3``, cut where they are many."""
+    words = ", ".join(f"{name} = {value}" for name, value in variant.items())
+    return words if len(words) <= 80 else f"{words[:77]}..."
+
+
+def loose_table_path(task: str, model: str, name: str) -> Path:
+    """Return where a notebook that the runner did not start writes its table: in the folder that it runs in."""
+    parts = (name,) if (task, model) == (SUMMARY, SUMMARY) else (task, model, name)
+    return Path.cwd() / f"{'--'.join(map(slug, parts))}.csv"
 
 
 def table_path(task: str, model: str, analysis: str) -> Path:
@@ -220,7 +285,12 @@ def table_path(task: str, model: str, analysis: str) -> Path:
 def table_files(task: str, model: str, analysis: str) -> list[Path]:
     """Return the files that a run may write: its table, the table's provenance, and episodes drawn for it."""
     table = table_path(task, model, analysis)
-    return [table, table.with_suffix(".provenance.json"), table.with_suffix(".episodes.csv")]
+    return [table, table.with_suffix(".provenance.json"), episodes_path(table)]
+
+
+def episodes_path(table: Path) -> Path:
+    """Return the place of the episodes that were drawn for the table at `table`: beside it."""
+    return table.with_suffix(".episodes.csv")
 
 
 def notebook_path(task: str, model: str, analysis: str) -> Path:

@@ -32,17 +32,18 @@ def diffred(*arguments: str):
     return CliRunner().invoke(app, arguments, catch_exceptions=False)
 
 
-def test_run_puts_everything_in_its_place(checkout):
-    source = "from diffred_core import files\nfiles.write_text(files.table_path(task, model, 'hello'), '1')"
+def test_run_puts_everything_in_its_place(checkout, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    source = "import os\nfrom diffred_core import files\nfiles.write_text(os.environ[files.TABLE], '1')"
     write_notebook(checkout / "notebooks/hello.ipynb", source, "print(model, times)")
     result = diffred(
-        "run", "hello", "--model", "a/b", "--task", "folder:x", "-p", "times=7", "--stamp", "stamps/s.json"
+        "run", "hello", "--model", "a/b", "--task", "folder:x", "-p", "times=2", "--stamp", "stamps/s.json"
     )
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(str(checkout / "runs/notebooks/folder-x/a-b/hello.ipynb"))
-    assert "a/b 7" in outputs_of(files.notebook_path("folder:x", "a/b", "hello"))
+    assert "a/b 2" in outputs_of(files.notebook_path("folder:x", "a/b", "hello"))
     record = read_record(files.record_path("folder:x", "a/b", "hello"))
-    assert record.parameters == {"model": "a/b", "task": "folder:x", "times": 7}
+    assert record.parameters == {"model": "a/b", "task": "folder:x", "times": 2}
     outputs = {"notebooks/folder-x/a-b/hello.ipynb", "tables/folder-x/a-b/hello.csv"}
     assert set(record.outputs) == outputs
     assert all(name in (checkout / "runs/stamps/s.json").read_text() for name in outputs)
@@ -148,8 +149,10 @@ def test_status_tells_good_stale_failed_and_missing_apart(checkout):
     assert "3 missing" in diffred("status", "tiny").stdout
     diffred("run", "hello", "--model", "c", "--task", "t", "-p", "times=3")
     assert "good    hello  t  c\n" in diffred("status", "tiny").stdout
-    diffred("run", "hello", "--model", "c", "--task", "t", "-p", "times=4")
-    assert "stale   hello  t  c  The grid asks for times=3." in diffred("status", "tiny").stdout
+    tiny = checkout / "workflow/grids/tiny.yml"
+    tiny.write_text(tiny.read_text().replace("times: 3", "times: 4"))
+    assert "stale   hello  t  c  The grid asks for times=4." in diffred("status", "tiny").stdout
+    tiny.write_text(tiny.read_text().replace("times: 4", "times: 3"))
     write_notebook(checkout / "notebooks/hello.ipynb", "1 / 0")
     diffred("run", "hello", "--model", "a/b", "--task", "t", "-p", "times=3")
     text = diffred("status", "tiny").stdout

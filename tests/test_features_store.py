@@ -101,9 +101,11 @@ extract(tiny_backbone(root.parent / "w.safetensors"), replace(pets, read=slowly)
 """
 
 
-def start_slow_extraction(pets: Dataset, root: Path) -> subprocess.Popen:
-    """Start another process that extracts `pets`, and return once its first shard is there."""
-    code = SLOW_EXTRACTION.format(tests=str(Path(__file__).parent), task=pets.name, root=str(root), engine=ENGINE)
+def start_slow_extraction(root: Path) -> subprocess.Popen:
+    """Start another process that extracts the pets beside `root`, and return once its first shard is there."""
+    code = SLOW_EXTRACTION.format(
+        tests=str(Path(__file__).parent), task=f"folder:{root.parent / 'pets'}", root=str(root), engine=ENGINE
+    )
     child = subprocess.Popen([sys.executable, "-c", code])
     deadline = time.monotonic() + 60
     while not list(root.rglob("shard-*")) and time.monotonic() < deadline and child.poll() is None:
@@ -113,7 +115,7 @@ def start_slow_extraction(pets: Dataset, root: Path) -> subprocess.Popen:
 
 def test_killed_extraction_goes_on_and_ends_bit_equal(pets: Dataset, tmp_path: Path) -> None:
     root = tmp_path / "killed"
-    child = start_slow_extraction(pets, root)
+    child = start_slow_extraction(root)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
     left = list(root.rglob("shard-*"))
@@ -188,7 +190,7 @@ def test_disk_that_takes_no_more_is_one_sentence_and_leaves_nothing_half_written
 
 def test_second_process_waits_and_computes_nothing(pets: Dataset, tmp_path: Path) -> None:
     root = tmp_path / "shared"
-    child = start_slow_extraction(pets, root)
+    child = start_slow_extraction(root)
     unreadable = replace(pets, read=lambda i: pytest.fail(f"image {i} was read twice"))
     store = extracted(unreadable, root)
     assert child.wait(60) == 0
@@ -206,7 +208,7 @@ def test_part_of_a_killed_writer_is_cleared(pets: Dataset, tmp_path: Path) -> No
 
 def test_undecodable_image_stops_with_its_name_and_keeps_finished_shards(pets: Dataset, tmp_path: Path) -> None:
     i = int(pets.splits["train"][-1])
-    Path(pets.name.removeprefix("folder:"), pets.sample_ids[i]).write_bytes(b"no image")
+    (tmp_path / "pets" / pets.sample_ids[i]).write_bytes(b"no image")
     with pytest.raises(InputError, match=f"'{pets.sample_ids[i]}' of task .* cannot be decoded"):
         extracted(pets, tmp_path / "a")
     assert len(list((tmp_path / "a").rglob("shard-*"))) == 4

@@ -591,11 +591,10 @@ def test_gains_follow_the_axis(table):
     assert sorted(ways.loc[ways["method"] == "oracle_all", "n_way"]) == [2, 3, 4]
 
 
-def test_the_kept_episodes_are_those_that_were_measured(pool, table, tmp_path, monkeypatch):
-    monkeypatch.setenv("DIFFRED_RUNS", str(tmp_path))
+def test_the_kept_episodes_are_those_that_were_measured(pool, table, tmp_path):
     kept = few_shots.drawn_episodes(pool, n_way=3, shots=[1, 5], n_query=5, n_episodes=12, seed=1)
     assert len(kept) == 2 * 12 * 3
-    read = pd.read_csv(few_shots.write_episodes(kept, "t", "m")).query("n_shot == 5")
+    read = pd.read_csv(few_shots.write_episodes(kept, tmp_path / "few_shot.csv")).query("n_shot == 5")
     X, y = (part.numpy() for part in pool.features.together)
     correct = []
     for _, episode in read.groupby("episode"):

@@ -39,8 +39,9 @@ def executed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFRED_RUNS", str(folder / "runs"))
         patch.setenv("OMP_NUM_THREADS", "1")
-        papermill.execute_notebook(TEMPLATE, output, parameters=parameters, progress_bar=False, kernel_name="python3")
         table = files.table_path(*files.labels(parameters), "layers")
+        patch.setenv(files.TABLE, str(table))
+        papermill.execute_notebook(TEMPLATE, output, parameters=parameters, progress_bar=False, kernel_name="python3")
     return output, table, parameters
 
 

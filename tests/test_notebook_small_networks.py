@@ -28,8 +28,10 @@ def executed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFRED_RUNS", str(folder))
         output = folder / "executed.ipynb"
+        table = files.table_path("digits", "vggm", "tunnel_small_networks")
+        patch.setenv(files.TABLE, str(table))
         papermill.execute_notebook(TEMPLATE, output, parameters=TINY, progress_bar=False, kernel_name="python3")
-        yield output, results.read(files.table_path("digits", "vggm", "tunnel_small_networks")), folder
+        yield output, results.read(table), folder
 
 
 def test_every_parameter_has_its_help_and_names_the_page():

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from synthetic_task import make_task
 
-from diffred_core import results
+from diffred_core import files, results
 from diffred_core.chapters import few_shots
 from diffred_core.running import notebook_parameters, sources
 
@@ -154,9 +154,12 @@ def executed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFRED_RUNS", str(folder / "runs"))
         patch.setenv("PYTHONPATH", str(NOTEBOOKS.parent))  # this checkout, wherever an installed package comes from
+        patch.setenv(files.TABLE, str(files.table_path("summary", "summary", ALL)))  # as the runner does
         outputs[ALL] = run_all(NOTEBOOKS / f"{ALL}.ipynb", folder / f"{ALL}.ipynb")
         for name, parameters in chosen.items():
             outputs[name] = folder / f"{name}.ipynb"
+            place = files.labels({"model": "m"} | parameters if parameters else {})
+            patch.setenv(files.TABLE, str(files.table_path(*place, name)))
             papermill.execute_notebook(
                 NOTEBOOKS / f"{name}.ipynb",
                 outputs[name],

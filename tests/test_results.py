@@ -255,8 +255,10 @@ def test_a_run_has_the_parameters_of_its_first_cell_with_the_values_of_now(monke
     ]
     run = results.Run.begin({"In": history, "task": "digits", "seed": 7, "x": 3, "y": 4})
     assert run.parameters == {"task": "digits", "seed": 7}
+    assert run.defaults == {"task": "digits", "seed": 1}
+    monkeypatch.setenv(files.TABLE, str(tmp_path / "here" / "accuracy.csv"))
     path = run.write(table(), "accuracy", inputs={"test": "abc"})
-    assert path == tmp_path / "tables" / "digits" / "summary" / "accuracy.csv"
+    assert path == tmp_path / "here" / "accuracy.csv"
     written = results.read_provenance(path)
     assert (written["parameters"], written["feature_keys"]) == ({"task": "digits", "seed": 7}, {"test": "abc"})
     assert written["wall_seconds"] >= 0

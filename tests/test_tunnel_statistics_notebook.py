@@ -9,7 +9,7 @@ import pytest
 from reference_tunnel_statistics import invented_file
 from test_notebooks import NOTEBOOKS, cells, shown
 
-from diffred_core import results
+from diffred_core import files, results
 from diffred_core.results import published
 
 TEMPLATE = NOTEBOOKS / "tunnel_statistics.ipynb"
@@ -23,6 +23,7 @@ def executed(tmp_path_factory):
     output = folder / "page.ipynb"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFRED_RUNS", str(folder / "runs"))
+        patch.setenv(files.TABLE, str(folder / "tunnel_statistics.csv"))
         papermill.execute_notebook(
             TEMPLATE,
             output,
@@ -30,7 +31,7 @@ def executed(tmp_path_factory):
             progress_bar=False,
             kernel_name="python3",
         )
-    return output, folder / "runs" / "tables" / "summary" / "summary" / "tunnel_statistics.csv"
+    return output, folder / "tunnel_statistics.csv"
 
 
 @pytest.mark.filterwarnings("ignore")  # of the machinery that starts kernels

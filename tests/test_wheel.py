@@ -70,4 +70,4 @@ def test_a_notebook_runs_on_a_file_of_embeddings_into_the_working_folder(diffred
     finished = diffred("run", "subset_similarity", "--model", "own", "--task", "embeddings:e.npz")
     assert finished.returncode == 0, finished.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e.npz", "runs"]
-    assert ",own," in (tmp_path / "runs/tables/embeddings-e.npz/own/subset_similarity.csv").read_text()
+    assert ",own," in (tmp_path / "runs/tables/embeddings-e/own/subset_similarity.csv").read_text()

@@ -468,11 +468,12 @@ from diffred_core import files, results
 
 def test_it_runs_on_digits(tmp_path, monkeypatch):
     monkeypatch.setenv("DIFFRED_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv(files.TABLE, str(tmp_path / "separation.csv"))
     page, checkpoint = tmp_path / "page.ipynb", write_checkpoint(tmp_path / "w.safetensors")
     quick = {"model": MODEL, "checkpoint": str(checkpoint), "layers": ["blocks.0", "penultimate"]}
     template = NOTEBOOKS / "separation.ipynb"
     papermill.execute_notebook(template, page, parameters=quick, progress_bar=False, kernel_name="python3")
-    first, last = results.read(files.table_path("digits", f"{MODEL}@w", "separation"))["value"]
+    first, last = results.read(tmp_path / "separation.csv")["value"]
     claim, picture, listing = shown(page)
     assert f"It has {last:.2f}, the best layer before it {first:.2f}" in claim
     assert f"to {last:.2f} in penultimate" in picture

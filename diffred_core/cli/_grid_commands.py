@@ -9,19 +9,21 @@ import typer
 
 from diffred_core.cli._app import CORES, AsJson, GridName, RunFailure, Stamp, app, show_json, stamp_file
 from diffred_core.errors import InputError, near_names
+from diffred_core.files import DEFAULT_GRID
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from diffred_core.running import Entry
-    from diffred_core.staging import CellRun
+    from diffred_core.staging import CellRun, GridCell
 
 UNTIL = ("features", "cell", "summary", "stage", "book")
 
 
 @app.command()
 def grid(
-    name: GridName = "embedded",
+    name: GridName = DEFAULT_GRID,
     cores: Annotated[int, typer.Option(min=1, help="Jobs at once.")] = CORES,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would run, and why.")] = False,
     profile: Annotated[str, typer.Option(help="Folder in workflow/profiles/: local, slurm.")] = "local",
@@ -50,27 +52,43 @@ def grid(
 
 
 @app.command()
-def status(name: GridName = "embedded", as_json: AsJson = False) -> None:
-    """Say which runs of a grid are good, stale, failed or missing, and why; exit with 1 if one failed or is missing."""
+def status(name: GridName = DEFAULT_GRID, as_json: AsJson = False) -> None:
+    """Say which runs of a grid are good, stale, failed or missing, and why; exit with 1 if one failed or is missing.
+
+    Runs of its cells with other parameters, which are kept beside them, are listed but not counted.
+    """
     from diffred_core.running import read_grid
     from diffred_core.staging import find_runs
 
     entries = {entry.place: entry for entry in read_grid(name).entries()}
-    runs = [run for run in find_runs(entries.values()) if run.cell.place in entries]
-    rows = [(*verdict(run, entries[run.cell.place]), *run.cell.place) for run in runs]
+    runs = find_runs(entries.values())
+    rows = [(*verdict(run, entries[run.cell.place]), run.cell) for run in runs if run.cell.place in entries]
+    beside = [(run.state, run.reason, run.cell) for run in runs if is_beside(run, entries)]
     counts = Counter(state for state, *_ in rows)
     if as_json:
-        show_json([dict(zip(("state", "reason", "task", "model", "analysis"), row, strict=True)) for row in rows])
+        show_json([_json_row(*row, own=True) for row in rows] + [_json_row(*row, own=False) for row in beside])
     else:
-        for state, reason, task, model, analysis in rows:
-            typer.echo(f"{state:<8}{analysis}  {task}  {model}  {reason}".rstrip())
+        for state, reason, cell in sorted([*rows, *beside], key=lambda row: row[-1]):
+            name_of_run = f"{cell.analysis}  {cell.task}  {cell.model}  {cell.variant and f'({cell.variant})  '}"
+            typer.echo(f"{state:<8}{name_of_run}{reason}".rstrip())
         typer.echo(", ".join(f"{counts[state]} {state}" for state in ("good", "stale", "failed", "missing")))
     if counts["failed"] or counts["missing"]:
         raise typer.Exit(1)
 
 
+def is_beside(run: CellRun, entries: Mapping[tuple[str, str, str], Entry]) -> bool:
+    """Return whether `run` is none of the grid's `entries` but a variant of one of them."""
+    cells = {(entry.task, entry.model, entry.analysis) for entry in entries.values()}
+    return run.cell.place not in entries and (run.cell.task, run.cell.model, run.cell.analysis) in cells
+
+
+def _json_row(state: str, reason: str, cell: GridCell, *, own: bool) -> dict[str, object]:
+    named = {name: getattr(cell, name) for name in ("task", "model", "analysis", "variant")}
+    return {"state": state, "reason": reason, **named, "in_grid": own}
+
+
 @app.command()
-def stage(name: GridName = "embedded", stamp: Stamp = None) -> None:
+def stage(name: GridName = DEFAULT_GRID, stamp: Stamp = None) -> None:
     """Write the source of the book, runs/book/, from the pages of book/ and the executed notebooks."""
     from diffred_core.running import write_stamp
 
@@ -119,10 +137,18 @@ def book_of(name: str) -> Path:
 
 def verdict(run: CellRun, entry: Entry) -> tuple[str, str]:
     """Return the state of `run` and why, given what the grid asks for now."""
+    from diffred_core.files import NOT_VARIED, working_root
+    from diffred_core.provenance import scrubbed
+    from diffred_core.running import conflict
+
     if run.state != "good":
         return run.state, run.reason
-    recorded = run.record.parameters
-    other = [name for name, value in entry.parameters.items() if recorded.get(name) != value]
+    if reason := conflict(entry.parameters):
+        return "stale", f"{reason[:1].upper()}{reason[1:]}."
+    # What task and model stand for is settled by their names; a path in the others is recorded cut short.
+    recorded, listed = run.record.parameters, scrubbed(entry.parameters, working_root())
+    named = set(NOT_VARIED) - {"device"}
+    other = [name for name in listed if name not in named and recorded.get(name) != listed[name]]
     if not other:
         return "good", ""
     values = ", ".join(f"{name}={entry.parameters[name]!r}" for name in other)

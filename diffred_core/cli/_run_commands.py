@@ -31,6 +31,7 @@ from diffred_core.cli._app import (
 from diffred_core.errors import InputError
 
 if TYPE_CHECKING:
+    from diffred_core.running import Entry
     from diffred_core.running.notebook_parameters import Parameter
 
 LAST = "subset_probes"  # reads the last layer of one model on one task, no more
@@ -51,6 +52,7 @@ def run(
     model_args: ModelArgs = None,
     preprocessing: Preprocessing = None,
     classifier: Classifier = None,
+    grid: Annotated[str | None, typer.Option(help="Of a summary: the grid whose tables it reads.")] = None,
     device: Device = None,
     precision: Precision = None,
     threads: Threads = CORES,
@@ -58,14 +60,21 @@ def run(
     cell_timeout: Annotated[float | None, typer.Option(min=0, help="Seconds that one cell may take.")] = None,
     stamp: Stamp = None,
 ) -> None:
-    """Execute one notebook for one model and task; the last good output stays if it fails."""
+    """Execute one notebook for one model and task; the last good output stays if it fails.
+
+    Notebook, table and record go to runs/, under the names of task and model. With other parameters than the grids
+    list for them, or else than the defaults, the run is kept beside that one: subset_probes.n_seeds-3.
+    """
+    from diffred_core.running import claim_names, run_entry
+
     named = {"model": model, "task": task, "model_name": model_name, "task_name": task_name}
     named |= {"model_args": model_args, "preprocessing": preprocessing, "classifier": classifier}
     named |= {"checkpoint": checkpoint, "device": device, "precision": precision}
     template, schema, parameters = _called(analysis, named, parameter)
-    place = place_of(analysis, parameters, schema)
+    entry = run_entry(analysis, parameters, grid=grid)
+    claim_names({name: one.default for name, one in schema.items()} | parameters)
     _run_to_its_place(
-        template, parameters, place, threads=threads, timeout=timeout, cell_timeout=cell_timeout, stamp=stamp
+        template, entry, grid=grid, threads=threads, timeout=timeout, cell_timeout=cell_timeout, stamp=stamp
     )
 
 
@@ -135,35 +144,32 @@ def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str)
     return checked(values, schema, template=template)
 
 
-def place_of(analysis: str, parameters: dict[str, object], schema: dict[str, Parameter]) -> tuple[str, str, str]:
-    """Return task, model and analysis: what was given, else the notebook's default, else "summary"."""
-    from diffred_core.files import labels
-
-    return *labels({name: one.default for name, one in schema.items()} | parameters), analysis
-
-
 def _run_to_its_place(
     template: Path,
-    parameters: dict[str, object],
-    place: tuple[str, str, str],
+    entry: Entry,
     *,
+    grid: str | None,
     threads: int,
     timeout: float | None,
     cell_timeout: float | None,
     stamp: Path | None,
 ) -> None:
     from diffred_core import files
-    from diffred_core.running import NotebookError, run_notebook
+    from diffred_core.running import NotebookError, own_tables, run_notebook
     from diffred_core.running.records import failed_path
 
+    place = entry.place
+    variables = {} if grid is None else {files.OWN_TABLES: json.dumps(own_tables(grid))}
     output = files.notebook_path(*place)
     try:
         record = run_notebook(
             template,
-            parameters=parameters,
+            parameters=entry.parameters,
             output=output,
             record=files.record_path(*place),
             products=files.table_files(*place),
+            variant=entry.variant,
+            variables=variables,
             threads=threads,
             timeout=timeout,
             cell_timeout=cell_timeout,

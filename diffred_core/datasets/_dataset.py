@@ -27,7 +27,7 @@ class Dataset:
     Attributes
     ----------
     name : str
-        The task as `datasets.load` takes it.
+        The task as tables and pages call it: `files.task_label`.
     classes : tuple of str
         Readable class names; label `c` means ``classes[c]``.
     y : LongTensor of shape (n_samples,)

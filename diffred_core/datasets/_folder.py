@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from diffred_core import files
 from diffred_core.datasets._dataset import Dataset, digests_of_files
 from diffred_core.datasets._splits import from_official, part_indices
 from diffred_core.errors import InputError, near_names
@@ -35,7 +36,7 @@ def load_folder(name: str, *, seed: int) -> Dataset:
     indices = part_indices({part: len(paths) for part, paths in images.items()})
     splits, rule = from_official(y, indices, seed=seed, classes=classes)
     return Dataset(
-        name=name,
+        name=files.task_label(name),
         classes=classes,
         y=y,
         sample_ids=tuple(image.relative_to(root).as_posix() for image in every),

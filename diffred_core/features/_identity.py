@@ -79,9 +79,15 @@ def store_of(
 ) -> FeatureStore:
     """Return the store of that identity, ``<root>/<task>/<model>/<part>/<key>``, finished or not.
 
-    `part` is the name of the split unless the features are of something else than the plain images of it.
+    `part` is the name of the split unless the features are of something else than the plain images of it. Two folders
+    of images of one name are told apart by digits of their content.
     """
-    names = (dataset.name, str(identity["model"]), part or split)
+    of_a_path = bool(files.split_task(dataset.name)[1])
+    names = (
+        f"{dataset.name}-{dataset.fingerprint[:8]}" if of_a_path else dataset.name,
+        str(identity["model"]),
+        part or split,
+    )
     folder = features_root(root).joinpath(*map(files.slug, names)) / key_of(identity)[:16]
     indices = dataset.splits[split]
     sample_ids, images = (

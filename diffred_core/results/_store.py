@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ def collect_provenance(
     Parameters
     ----------
     parameters : mapping
-        The parameters of the run, JSON values only. Of a ``checkpoint`` among them the SHA-256 of the file is kept.
+        The parameters of the run, JSON values only; paths of this machine are cut short. Of a ``checkpoint`` among them
+        the SHA-256 of the file is kept.
     feature_keys : mapping of split to key, optional
         Keys of the feature stores that were read.
     device : str, default="cpu"
@@ -43,7 +45,7 @@ def collect_provenance(
     checkpoint = Path(str(parameters.get("checkpoint") or "")).expanduser()
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "parameters": dict(parameters),
+        "parameters": provenance.scrubbed(parameters, files.working_root()),
         "feature_keys": dict(feature_keys or {}),
         **({"checkpoint_sha256": files.sha256(checkpoint)} if checkpoint.is_file() else {}),
         "commit": commit,
@@ -115,6 +117,9 @@ def read(path: Path | str) -> pd.DataFrame:
 def read_all(root: Path | str | None = None, *, analysis: str) -> pd.DataFrame:
     """Return the tables of one analysis of every task and model as one table, in the order of their paths.
 
+    Variants, runs with other parameters that are kept beside the table of a task and model, are not among them, except
+    where `diffred run --grid` has named a grid whose tables they are: these then take the place of the plain ones.
+
     Parameters
     ----------
     root : path, optional
@@ -128,7 +133,10 @@ def read_all(root: Path | str | None = None, *, analysis: str) -> pd.DataFrame:
         If there is no such table, or one of them breaks the schema.
     """
     folder = Path(root) if root is not None else files.runs_root() / "tables"
-    paths = sorted(folder.glob(f"*/*/{files.slug(analysis)}.csv"))
+    chosen = {path.parent: path for path in folder.glob(f"*/*/{files.slug(analysis)}.csv")}
+    own = [folder / name for name in json.loads(os.environ.get(files.OWN_TABLES) or "[]")] if root is None else []
+    chosen |= {path.parent: path for path in own if path.name.startswith(f"{files.slug(analysis)}.")}
+    paths = sorted(chosen.values())
     if not paths:
         raise InputError(f"expected tables */*/{files.slug(analysis)}.csv under {folder}, got none; run the grid first")
     return pd.concat([read(path) for path in paths], ignore_index=True)
@@ -160,11 +168,14 @@ class Run:
     ----------
     parameters : dict
         The names of the parameters cell with the values that they have now.
+    defaults : dict
+        The same names with the values of the cell.
     started : float
         ``time.perf_counter()`` at the beginning.
     """
 
     parameters: Mapping[str, object]
+    defaults: Mapping[str, object] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
     @classmethod
@@ -181,8 +192,8 @@ class Run:
         """
         history = namespace.get("In")
         for source in history if isinstance(history, list) else []:
-            if names := _parameters_cell(source):
-                return cls({name: namespace[name] for name in names})
+            if defaults := _parameters_cell(source):
+                return cls({name: namespace[name] for name in defaults}, defaults)
         raise InputError(
             "expected a parameters cell (name: type = default) to have run before, found none; run the notebook from "
             "its first cell"
@@ -206,6 +217,9 @@ class Run:
     ) -> Path:
         """Write the table of `analysis` to its place, with the provenance of this run, and return the place.
 
+        The runner (`diffred run`, a grid) names the place. A notebook that plain papermill or JupyterLab executes
+        writes into the folder that it runs in, beside the notebook, and never over a table of the grid.
+
         Parameters
         ----------
         table : DataFrame
@@ -217,7 +231,6 @@ class Run:
         recipes : DataFrame, optional
             What the training of published probes did, such as `random_subsets.recipe_traces`: one row a recipe.
         """
-        task, model = files.labels(self.parameters)
         made_by = collect_provenance(
             self.parameters,
             feature_keys=inputs,
@@ -226,16 +239,27 @@ class Run:
         )
         if recipes is not None:
             made_by["recipes"] = recipes.to_dict("records")
-        return write(table, files.table_path(task, model, analysis), provenance=made_by)
+        place = os.environ.get(files.TABLE)
+        return write(table, place or self._beside(analysis), provenance=made_by)
+
+    def _beside(self, analysis: str) -> Path:
+        variant = files.difference(self.parameters, self.defaults) if self.defaults else {}
+        shown = provenance.scrubbed(variant, files.working_root())
+        return files.loose_table_path(*files.labels(self.parameters), files.run_name(analysis, shown))
 
 
-def _parameters_cell(source: str) -> list[str]:
-    """Return the names of a cell that holds annotated assignments with values and nothing else, else nothing."""
+def _parameters_cell(source: str) -> dict[str, object]:
+    """Return names and values of a cell that holds annotated assignments of literals and nothing else, else nothing."""
     try:
         statements = ast.parse(source).body
     except SyntaxError:  # a cell of magics
-        return []
-    names = [
-        s.target.id for s in statements if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) and s.value
-    ]
-    return names if len(names) == len(statements) else []
+        return {}
+    named = {
+        s.target.id: s.value
+        for s in statements
+        if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) and s.value
+    }
+    try:
+        return {n: ast.literal_eval(v) for n, v in named.items()} if len(named) == len(statements) else {}
+    except ValueError:
+        return {}

@@ -3,6 +3,7 @@ from . import records as records
 from . import sources as sources
 from . import threads as threads
 from ._digests import BOOK as BOOK
+from ._digests import OUTSIDE as OUTSIDE
 from ._digests import digest_path as digest_path
 from ._digests import write_digests as write_digests
 from ._grid_definition import FEATURES as FEATURES
@@ -11,8 +12,13 @@ from ._grid_definition import Grid as Grid
 from ._grid_definition import arguments as arguments
 from ._grid_definition import grid_names as grid_names
 from ._grid_definition import needs_features as needs_features
+from ._grid_definition import own_tables as own_tables
 from ._grid_definition import read_grid as read_grid
 from ._loading import load_features as load_features
+from ._grid_definition import run_entry as run_entry
+from ._names import claim_names as claim_names
+from ._names import conflict as conflict
+from ._places import GRID as GRID
 from ._run import NotebookError as NotebookError
 from ._run import run_notebook as run_notebook
 from ._snakemake import GridFailure as GridFailure

@@ -8,8 +8,10 @@ from pathlib import Path
 from diffred_core import files
 from diffred_core.running import sources
 from diffred_core.running._grid_definition import Grid
+from diffred_core.running.records import failed_path
 
 BOOK = "book"  # the digest of the whole package, from which the pages about it are made
+OUTSIDE = "outside"  # the digest of the runs outside the grid, of which the book has pages too
 
 
 def write_digests(grid: Grid) -> None:
@@ -19,6 +21,7 @@ def write_digests(grid: Grid) -> None:
     roots[BOOK] = list(package.rglob("*.py"))
     for job, paths in roots.items():
         files.write_if_changed(digest_path(job), sources.code_digest(paths) + "\n")
+    files.write_if_changed(digest_path(OUTSIDE), _outside_digest(grid) + "\n")
 
 
 def digest_path(job: str) -> Path:
@@ -26,11 +29,20 @@ def digest_path(job: str) -> Path:
     return files.runs_root() / "digests" / f"{job}.txt"
 
 
+def _outside_digest(grid: Grid) -> str:
+    """Return one digest of the records, those of failures too, of runs that `grid` does not list."""
+    listed = {files.record_path(*entry.place) for entry in grid.entries()}
+    listed |= {failed_path(path) for path in listed}
+    records = set((files.runs_root() / "records").glob("*/*/*.json")) - listed
+    return files.digest_of({path.relative_to(files.runs_root()).as_posix(): path.read_bytes() for path in records})
+
+
 def whole_digest(grid: Grid, *, until: str) -> str:
     """Return one digest of all that a run of `grid` rests on and has made: equal digests leave nothing to do.
 
     It covers what the Snakefile names as inputs (workflow, configuration, hand-written pages, templates, package, files
-    of embeddings by size and time) and the stamps, which hold the digests of what was made.
+    of embeddings by size and time, records of runs outside the grid) and the stamps, which hold the digests of what
+    was made.
     """
     root, runs = files.project_root(), files.runs_root()
     named = [root / "_config.yml", root / "CHANGELOG.md", *(root / "workflow").rglob("*"), *(root / "book").rglob("*")]
@@ -39,9 +51,10 @@ def whole_digest(grid: Grid, *, until: str) -> str:
     contents |= {str(path): path.read_bytes() for path in (runs / "stamps").rglob("*.json")}
     contents["package"] = sources.code_digest(sources.PACKAGE.rglob("*.py")).encode()
     contents["until"] = until.encode()
-    for task in {entry.task for entry in grid.entries()}:
-        kind, _, place = task.partition(":")
-        data = root / Path(place).expanduser()
+    contents[OUTSIDE] = _outside_digest(grid).encode()
+    for task in {str(entry.parameters.get("task")) for entry in grid.entries()}:
+        kind, path, _ = files.split_task(task)
+        data = files.resolved(path)
         if kind == "embeddings" and data.is_file():
             contents[task] = json.dumps([data.stat().st_size, data.stat().st_mtime_ns]).encode()
     return files.digest_of(contents)

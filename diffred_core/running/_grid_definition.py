@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from diffred_core import files
 from diffred_core.errors import InputError, near_names
 from diffred_core.running import sources
+from diffred_core.running._places import GRID, Places
 from diffred_core.running.notebook_parameters import checked, read_parameters
 
 ON = ("models", "tasks")
@@ -37,18 +39,22 @@ class Entry:
         Which notebook, on what, as the book calls them (`files.task_label`, `files.model_label`); task and model are
         "summary" for an analysis over all of them.
     parameters : dict
-        What the grid passes to the notebook.
+        What is passed to the notebook.
+    variant : dict
+        The parameters in which it differs from the run that has the plain place of this task, model and analysis, as
+        `Places` says; empty for that run.
     """
 
     analysis: str
     task: str
     model: str
     parameters: Mapping[str, object] = field(default_factory=dict)
+    variant: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def place(self) -> tuple[str, str, str]:
-        """Task, model and analysis, in the order of the paths of `files`."""
-        return self.task, self.model, self.analysis
+        """Task, model and name of the run, in the order of the paths of `files`."""
+        return self.task, self.model, files.run_name(self.analysis, self.variant)
 
 
 @dataclass(frozen=True)
@@ -80,14 +86,27 @@ class Grid:
         Notebooks to run for every model and task: those of the grid, or those that the analysis lists itself.
     after : dict of str to dict
         Notebooks to run once after all of those, with their parameters.
+    places : Places
+        Of the checkout.
     """
 
     name: str
     analyses: Mapping[str, Analysis]
     after: Mapping[str, Mapping[str, object]]
+    places: Places = field(default_factory=lambda: Places(()), compare=False)
 
     def entries(self) -> list[Entry]:
-        """Return every notebook run of the grid, those over all tasks and models last."""
+        """Return every notebook run of the grid with its place, those over all tasks and models last.
+
+        A summary reads the tables of its grid: where one of them is a variant, so is the summary.
+        """
+        cells = [replace(entry, variant=self.places.variant(entry)) for entry in self._cells()]
+        of_own_tables = any(entry.variant for entry in cells)
+        placed = ((entry, self.places.variant(entry)) for entry in self._summaries())
+        return [*cells, *(replace(e, variant={GRID: self.name} if of_own_tables else v) for e, v in placed)]
+
+    def listed(self) -> list[Entry]:
+        """Return `entries` as the file lists them, all in the plain place."""
         return [*self._cells(), *self._summaries()]
 
     def _cells(self) -> Iterator[Entry]:
@@ -110,20 +129,77 @@ def read_grid(name: str) -> Grid:
     InputError
         If there is no such grid, a key or a notebook is unknown, or a parameter does not fit its notebook.
     """
+    grid = _parsed(name)
+    _check(grid)
+    return replace(grid, places=_places(grid))
+
+
+def run_entry(analysis: str, parameters: Mapping[str, Any], *, grid: str | None = None) -> Entry:
+    """Return the run of the notebook `analysis` with `parameters`, checked ones, and with it its place.
+
+    Parameters
+    ----------
+    grid : str, optional
+        The grid whose tables a summary reads.
+
+    Raises
+    ------
+    InputError
+        If `grid` is unknown, or lists no such analysis after its cells.
+    """
+    schema = read_parameters(files.template_path(analysis))
+    task, model = files.labels({name: one.default for name, one in schema.items()} | dict(parameters))
+    entry = Entry(analysis, task, model, dict(parameters))
+    if grid is None:
+        return replace(entry, variant=_places().variant(entry))
+    after = {one.analysis: one for one in read_grid(grid).entries() if one.task == files.SUMMARY}
+    if analysis not in after:
+        raise InputError(
+            f"expected an analysis that the grid {grid} lists under after, got {analysis!r}"
+            f"{near_names(analysis, after)} (it lists: {', '.join(after) or 'none'})"
+        )
+    listed = after[analysis]
+    return replace(entry, variant={**listed.variant, **files.difference(entry.parameters, listed.parameters)})
+
+
+def own_tables(grid: str) -> list[str]:
+    """Return the tables of a grid that are variants, from ``runs/tables/`` on: its summaries read them."""
+    root = files.runs_root() / "tables"
+    variants = (entry for entry in read_grid(grid).entries() if entry.variant and entry.task != files.SUMMARY)
+    return [files.table_path(*entry.place).relative_to(root).as_posix() for entry in variants]
+
+
+def _places(grid: Grid | None = None) -> Places:
+    """Return the places of the checkout, with those of `grid`; what is no grid has none."""
+    grids = {} if grid is None else {grid.name: grid}
+    with contextlib.suppress(InputError):  # outside a checkout there are no grids
+        for name in grid_names():
+            # a broken file is said where its grid is run
+            with contextlib.suppress(InputError, AttributeError, TypeError, ValueError):
+                grids.setdefault(name, _parsed(name))
+    return Places(grids.values())
+
+
+def _parsed(name: str) -> Grid:
     import yaml
 
     path = files.project_root() / "workflow" / "grids" / f"{name}.yml"
     if not path.is_file():
         known = grid_names()
         raise InputError(f"there is no grid {name!r}{near_names(name, known)} (known: {', '.join(known)})")
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"expected YAML in {path.name}, got {_one_line(error)}; correct it there") from error
+    if not isinstance(content, dict):
+        raise InputError(f"expected keys of {', '.join(KEYS)} in {path.name}, got {content!r}; write it so")
     for key in content:
         if key not in KEYS:
             raise InputError(f"{path.name} has an unknown key {key!r}{near_names(key, KEYS)} (keys: {', '.join(KEYS)})")
     default = {key: content.get(key) for key in ON}
     compute = {key: content[key] for key in COMPUTE if key in content}
     _check_compute(compute, path.name)
-    grid = Grid(
+    return Grid(
         name=name,
         analyses={
             key: _analysis({**default, **_taken(compute, key), **(value or {})}, path.name)
@@ -131,8 +207,10 @@ def read_grid(name: str) -> Grid:
         },
         after={key: value or {} for key, value in (content.get("after") or {}).items()},
     )
-    _check(grid)
-    return grid
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def grid_names() -> list[str]:
@@ -216,18 +294,32 @@ def _check(grid: Grid) -> None:
     for analysis in (*grid.analyses, *grid.after):
         if analysis == FEATURES or analysis != files.slug(analysis):
             raise InputError(f"an analysis of the grid {grid.name} cannot be called {analysis!r}: rename its notebook")
-    for place, entries in itertools.groupby(grid.entries(), key=lambda entry: entry.analysis):
-        template = files.template_path(place)
+    for analysis, entries in itertools.groupby(grid.listed(), key=lambda entry: entry.analysis):
+        template = files.template_path(analysis)
         schema = read_parameters(template)
         for entry in entries:
             checked(entry.parameters, schema, template=template.name)
             _check_compute(entry.parameters, f"{grid.name}.yml")
-    slugs = [tuple(map(files.slug, entry.place)) for entry in grid.entries()]
+    slugs = [tuple(map(files.slug, entry.place)) for entry in grid.listed()]
     for twice in {place for place in slugs if slugs.count(place) > 1}:
         raise InputError(f"two runs of the grid {grid.name} would write the same files {'/'.join(twice)}: rename one")
+    _check_names(grid)
 
 
 def _check_compute(parameters: Mapping[str, object], file: str) -> None:
     for key, (pattern, words) in COMPUTE.items():
         if key in parameters and not re.fullmatch(pattern, str(parameters[key])):
             raise InputError(f"expected {key} in {file} to be {words}, got {parameters[key]!r}; write one of them")
+
+
+def _check_names(grid: Grid) -> None:
+    """Refuse a name that is that of two tasks, or of two models, in different analyses of the grid."""
+    for kind in ON:
+        meanings: dict[str, object] = {}
+        for analysis in grid.analyses.values():
+            for name, parameters in getattr(analysis, kind).items():
+                if meanings.setdefault(files.slug(name), parameters) != parameters:
+                    raise InputError(
+                        f"expected names of their own in the grid {grid.name}, got {name!r} for two {kind}; give one "
+                        "of them a name: ..."
+                    )

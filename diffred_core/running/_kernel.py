@@ -20,6 +20,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import run_sync
 from traitlets import Dict
 
+from diffred_core import files
 from diffred_core.running import warm
 from diffred_core.running.threads import thread_environment
 
@@ -110,7 +111,7 @@ class Kernel:
 
 
 @contextlib.contextmanager
-def private_kernel(*, threads: int, timeout: float | None, terminal: str | None = None) -> Iterator[Kernel]:
+def private_kernel(*, threads: int, timeout: float | None, variables: Mapping[str, str]) -> Iterator[Kernel]:
     """Give the manager of a kernel that starts on demand and is killed at the end, or after `timeout` seconds.
 
     Local sockets instead of TCP ports: two kernels cannot take the same port, and on a shared machine nobody
@@ -119,7 +120,7 @@ def private_kernel(*, threads: int, timeout: float | None, terminal: str | None 
     with warm.short_folder() as folder:
         manager = Manager(
             kernel_name=KERNEL_NAME,
-            kernel_spec_manager=OwnSpec(environment=kernel_environment(folder, threads=threads, terminal=terminal)),
+            kernel_spec_manager=OwnSpec(environment=kernel_environment(folder, variables, threads=threads)),
             connection_file=str(folder / "kernel.json"),
             **({"transport": "ipc", "ip": str(folder / "k")} if os.name == "posix" else {}),
         )
@@ -136,12 +137,16 @@ def private_kernel(*, threads: int, timeout: float | None, terminal: str | None 
             manager.close()
 
 
-def kernel_environment(folder: Path, *, threads: int, terminal: str | None) -> Mapping[str, str]:
-    """Return the environment variables that make one run like another, whoever starts it."""
+def kernel_environment(folder: Path, variables: Mapping[str, str], *, threads: int) -> Mapping[str, str]:
+    """Return the environment variables that make one run like another, whoever starts it, and `variables` of this one.
+
+    ``DIFFRED_TERMINAL`` among them names where an extraction shows its bar, `files.TABLE` where the table goes.
+    """
     return {
         **thread_environment(threads),
         **warm.READ_AT_START,
         "IPYTHONDIR": str(folder / "ipython"),  # no start-up scripts of the reader's own
         "TQDM_DISABLE": "1",  # a bar in a page would be one line a tick
-        **({"DIFFRED_TERMINAL": terminal} if terminal else {}),  # where an extraction shows one
+        **dict.fromkeys((files.TABLE, files.OWN_TABLES), ""),  # nothing of a run that this one is started from
+        **variables,
     }

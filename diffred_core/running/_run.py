@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from diffred_core.running import sources
 from diffred_core.running._execute import Limits, execute, failing_cell
 from diffred_core.running._interrupts import sigterm_as_exit
 from diffred_core.running._kernel import private_kernel
-from diffred_core.running._scrub import path_rules, scrub, scrub_text, scrub_value
+from diffred_core.running._scrub import scrub
 from diffred_core.running.notebook_parameters import checked, read_parameters
 from diffred_core.running.records import Record, failed_path
 
@@ -34,6 +34,8 @@ def run_notebook(
     output: Path | str,
     record: Path | str | None = None,
     products: Sequence[Path] = (),
+    variant: Mapping[str, object] | None = None,
+    variables: Mapping[str, str] | None = None,
     threads: int = 1,
     cell_timeout: float | None = None,
     timeout: float | None = None,
@@ -52,7 +54,12 @@ def run_notebook(
     record : path, optional
         Where the record goes, last of all; by default ``<output>.json`` beside the notebook.
     products : sequence of path, default=()
-        Files that the notebook may write; those it wrote are listed in the record with their digests.
+        Files that the notebook may write, its table first, of which the kernel is told where it goes; those it wrote
+        are listed in the record with their digests.
+    variant : mapping, optional
+        The parameters in which the run differs from the one that has the plain place (`Entry`), for the record.
+    variables : mapping, optional
+        Environment variables of the kernel.
     threads : int, default=1
         Threads of the kernel's linear algebra.
     cell_timeout, timeout : float, optional
@@ -77,27 +84,57 @@ def run_notebook(
     schema = read_parameters(template)
     chosen = checked(parameters or {}, schema, template=template.name)
     limits = Limits(threads, cell_timeout, timeout, progress)
-    beginning = _begin(template, {p.name: chosen.get(p.name, p.default) for p in schema.values()}, threads)
-    with _part_file(output) as part, _failures_kept(part, output, record, beginning):
+    values = {p.name: chosen.get(p.name, p.default) for p in schema.values()}
+    attempt = _Attempt.at(output, record, parameters=values)
+    beginning = _begin(template, values, attempt, threads=threads, variant=variant)
+    table = str(products[0].resolve()) if products else ""
+    with _failures_kept(attempt, beginning):
         named = progress and sys.stderr.isatty() and hasattr(os, "ttyname")  # Windows has no names of terminals
         terminal = os.ttyname(sys.stderr.fileno()) if named else None
-        with sigterm_as_exit(), private_kernel(threads=threads, timeout=timeout, terminal=terminal) as kernel:
+        known = {files.TABLE: table, **(variables or {}), **({"DIFFRED_TERMINAL": terminal} if terminal else {})}
+        with sigterm_as_exit(), private_kernel(threads=threads, timeout=timeout, variables=known) as kernel:
             notebook = nbformat.read(template, as_version=4)
-            error = execute(notebook, part, parameters=chosen, kernel=kernel, cwd=files.working_root(), limits=limits)
+            cwd = files.working_root()
+            error = execute(notebook, attempt.part, parameters=chosen, kernel=kernel, cwd=cwd, limits=limits)
             if error is not None:
                 raise NotebookError(f"the whole run took longer than {timeout:g} s" if kernel.expired else error)
             device, peak_memory_mb = kernel.use()
         beginning = replace(beginning, device=device, peak_memory_mb=peak_memory_mb)
-        return _publish(part, output, record, products, beginning)
+        return _publish(attempt, products, beginning)
 
 
-def _begin(template: Path, parameters: dict[str, object], threads: int) -> Record:
+@dataclass(frozen=True)
+class _Attempt:
+    """Where one run writes: `part` until it is whole, then `output`, then `record`; `rules` hide its machine."""
+
+    part: Path
+    output: Path
+    record: Path
+    rules: provenance.Rules
+
+    @classmethod
+    def at(cls, output: Path, record: Path, *, parameters: Mapping[str, object]) -> _Attempt:
+        part = output.with_name(f".{output.stem}.{os.getpid()}.part.ipynb")
+        return cls(part, output, record, provenance.path_rules(files.working_root(), parameters))
+
+    def scrubbed(self) -> str:
+        """Return the executed notebook as far as it is, as it is published."""
+        return f"{nbformat.writes(scrub(nbformat.read(self.part, as_version=4), rules=self.rules))}\n"
+
+
+def _begin(
+    template: Path,
+    parameters: dict[str, object],
+    attempt: _Attempt,
+    *,
+    threads: int,
+    variant: Mapping[str, object] | None,
+) -> Record:
     # Digests are taken before the run: a file edited while it runs must make the result stale.
     commit, dirty = provenance.commit()
-    rules = path_rules(files.working_root())
     return Record(
         template=template.name,
-        parameters={name: scrub_value(value, rules) for name, value in parameters.items()},
+        parameters={name: provenance.scrub_value(value, attempt.rules) for name, value in parameters.items()},
         template_sha256=files.sha256(template),
         code_sha256=sources.code_digest([template]),
         commit=commit,
@@ -105,64 +142,52 @@ def _begin(template: Path, parameters: dict[str, object], threads: int) -> Recor
         versions=provenance.versions(),
         started=_now().isoformat(timespec="milliseconds"),
         threads=threads,
+        variant=dict(variant or {}),
     )
 
 
-def _publish(part: Path, output: Path, record: Path, products: Sequence[Path], beginning: Record) -> Record:
+def _publish(attempt: _Attempt, products: Sequence[Path], beginning: Record) -> Record:
     """Rename the good notebook into place, write its record last, and drop the trace of an earlier failure."""
     try:
-        files.write_text(output, _scrubbed(part))
+        files.write_text(attempt.output, attempt.scrubbed())
         started = datetime.fromisoformat(beginning.started).timestamp()
         written = [path for path in products if path.is_file() and path.stat().st_mtime >= started - 1]
-        done = _ended(beginning).with_outputs(output, *written)
-        done.write(record)
+        done = _ended(beginning).with_outputs(attempt.output, *written)
+        done.write(attempt.record)
     except OSError as error:
         raise NotebookError(f"the result could not be written: {error.strerror}") from error
-    for path in (output, record):
+    for path in (attempt.output, attempt.record):
         failed_path(path).unlink(missing_ok=True)
     return done
 
 
 @contextlib.contextmanager
-def _part_file(output: Path) -> Iterator[Path]:
-    """Give the hidden file beside `output` that papermill writes into, and remove it at the end."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(f".{output.stem}.{os.getpid()}.part.ipynb")
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _failures_kept(part: Path, output: Path, record: Path, beginning: Record) -> Iterator[None]:
+def _failures_kept(attempt: _Attempt, beginning: Record) -> Iterator[None]:
     """Keep the notebook as far as it came when the run fails or is interrupted, and say which cell it was."""
+    attempt.output.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield
     except NotebookError as error:
-        raise NotebookError(_keep_failure(part, output, record, beginning, str(error))) from error
+        raise NotebookError(_keep_failure(attempt, beginning, str(error))) from error
     except InputError as error:
-        _keep_failure(part, output, record, beginning, str(error))
+        _keep_failure(attempt, beginning, str(error))
         raise
     except (KeyboardInterrupt, SystemExit):
-        _keep_failure(part, output, record, beginning, "it was interrupted")
+        _keep_failure(attempt, beginning, "it was interrupted")
         raise
+    finally:
+        attempt.part.unlink(missing_ok=True)
 
 
-def _keep_failure(part: Path, output: Path, record: Path, beginning: Record, reason: str) -> str:
-    sentence = f"{beginning.template} failed {_where(part)}: {reason}"
+def _keep_failure(attempt: _Attempt, beginning: Record, reason: str) -> str:
+    sentence = f"{beginning.template} failed {_where(attempt.part)}: {reason}"
     # A full disk may be the cause: then the sentence is all that is left.
     with contextlib.suppress(OSError, ValueError):
-        files.write_text(failed_path(output), _scrubbed(part))
+        files.write_text(failed_path(attempt.output), attempt.scrubbed())
     with contextlib.suppress(OSError):
-        scrubbed = scrub_text(sentence, path_rules(files.working_root()))
-        replace(_ended(beginning), error=scrubbed).write(failed_path(record))
+        error = provenance.scrub_text(sentence, attempt.rules)
+        replace(_ended(beginning), error=error).write(failed_path(attempt.record))
     return sentence
-
-
-def _scrubbed(part: Path) -> str:
-    notebook = scrub(nbformat.read(part, as_version=4), root=files.working_root())
-    return f"{nbformat.writes(notebook)}\n"
 
 
 def _where(part: Path) -> str:

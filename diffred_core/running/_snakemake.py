@@ -18,6 +18,7 @@ from diffred_core.running._digests import whole_digest
 from diffred_core.running._display import Event, Job, explain, log_of, read_events, watch
 from diffred_core.running._grid_definition import read_grid
 from diffred_core.running._interrupts import sigterm_as_exit
+from diffred_core.running._names import claim_names
 from diffred_core.running._stamps import drop_broken_stamps
 from diffred_core.running.warm import Warm
 
@@ -61,6 +62,8 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
     """
     started = time.perf_counter()
     grid = read_grid(name)  # says what is wrong with it in one sentence, before anything starts
+    for entry in grid.entries():
+        claim_names(entry.parameters)
     options = ["--until", until, *(["--cores", str(cores)] if cores and profile == "local" else [])]
     command = _command(name, profile, options)
     drop_broken_stamps()

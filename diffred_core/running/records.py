@@ -40,6 +40,8 @@ class Record:
         Files of the run, relative to ``runs/``, and their SHA-256 digests.
     error : str or None
         One sentence, when the run failed.
+    variant : dict or None
+        The parameters in which the run differs from the one that has the plain place; empty for that one.
     """
 
     template: str
@@ -57,6 +59,7 @@ class Record:
     peak_memory_mb: int | None = None
     outputs: dict[str, str] | None = None
     error: str | None = None
+    variant: dict[str, object] | None = None
 
     def write(self, path: Path | str) -> Path:
         """Write the record to `path` as JSON, whole or not at all."""

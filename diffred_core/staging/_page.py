@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Any
 
 from diffred_core import files, results
 from diffred_core.errors import InputError
-from diffred_core.running import arguments
+from diffred_core.running import GRID, arguments
 from diffred_core.running.notebook_parameters import read_parameters
 from diffred_core.staging._markdown import code, fenced, plain
 from diffred_core.staging._project import Project
@@ -23,7 +24,7 @@ def page_title(run: CellRun) -> str:
     """Return how the contents name the page of `run`: the heading of the notebook where there is one page of it."""
     if not run.cell.is_summary:
         return run.cell.title
-    return heading(run.notebook, name=f"notebooks/{run.record.template}")[0]
+    return run.cell.titled(heading(run.notebook, name=f"notebooks/{run.record.template}")[0])
 
 
 def heading(notebook: Notebook, *, name: str) -> tuple[str, str]:
@@ -43,7 +44,9 @@ def run_page(run: CellRun, project: Project) -> bytes:
     """Return the executed notebook of `run` as a page of the book, in nbformat 4 JSON."""
     title, question = heading(run.notebook, name=f"notebooks/{run.record.template}")
     head = {
-        "title": f"# {title}" if run.cell.is_summary else f"# {title}: {plain(run.cell.title)}",
+        "title": f"# {title} {plain(run.cell.titled(''))}"
+        if run.cell.is_summary
+        else f"# {title}: {plain(run.cell.title)}",
         "question": question,
         "provenance": _provenance(run, project),
     }
@@ -113,4 +116,6 @@ def _command(run: CellRun) -> str:
         for name, value in run.record.parameters.items()
         if name in ("model", "task") or name not in defaults or value != defaults[name]
     }
-    return f"diffred run {run.cell.analysis} {arguments(chosen)}".rstrip()
+    of_grid = (run.record.variant or {}).get(GRID) if run.cell.is_summary else None
+    options = [arguments(chosen), *([f"--grid {shlex.quote(str(of_grid))}"] if of_grid else [])]
+    return " ".join(["diffred run", run.cell.analysis, *filter(None, options)])

@@ -6,7 +6,7 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,16 +23,31 @@ State = Literal["good", "stale", "failed", "missing"]
 
 @dataclass(frozen=True, order=True)
 class GridCell:
-    """One analysis of one task and model: one cell of the grid, one page of the book."""
+    """One analysis of one task and model: one cell of the grid, one page of the book.
+
+    Parameters
+    ----------
+    run_name : str
+        Name of its files: that of the analysis, for a variant (`running.Entry`) with what follows it.
+    variant : str
+        In which parameters a variant differs, in words; empty for the run that has the plain place.
+    """
 
     analysis: str
     task: str
     model: str
+    run_name: str
+    variant: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, entry: Entry) -> GridCell:
+        """Return the cell of an entry of a grid."""
+        return cls(entry.analysis, entry.task, entry.model, entry.place[2], files.in_words(entry.variant))
 
     @property
     def place(self) -> tuple[str, str, str]:
-        """Task, model and analysis, in the order of the paths of `files`."""
-        return self.task, self.model, self.analysis
+        """Task, model and name of the run, in the order of the paths of `files`."""
+        return self.task, self.model, self.run_name
 
     @property
     def is_summary(self) -> bool:
@@ -41,17 +56,23 @@ class GridCell:
 
     @property
     def title(self) -> str:
-        """``model on task``; for a summary, which may be of anything, that it stands for all of them."""
-        return "all models and tasks" if self.is_summary else f"{self.model} on {self.task}"
+        """``model on task``, of a summary ``all models and tasks``; of a variant its parameters too."""
+        return self.titled("all models and tasks" if self.is_summary else f"{self.model} on {self.task}")
 
     @property
     def page(self) -> str:
         """Name of its page in the staged book, without a suffix."""
-        return f"results/{self.analysis}" if self.is_summary else f"results/{self.analysis}/{self._stem}"
+        if self.is_summary:
+            return f"results/{files.slug(self.run_name)}"
+        return f"results/{self.analysis}/{self._stem}{files.slug(self.run_name).removeprefix(self.analysis)}"
 
     def download(self, suffix: str) -> str:
         """Return where its file with `suffix` lies in the staged book."""
-        return f"downloads/{'' if self.is_summary else self._stem + '--'}{self.analysis}{suffix}"
+        return f"downloads/{'' if self.is_summary else self._stem + '--'}{files.slug(self.run_name)}{suffix}"
+
+    def titled(self, title: str) -> str:
+        """Return `title`, and behind it the parameters of a variant."""
+        return f"{title} ({self.variant})" if self.variant else title
 
     @property
     def _stem(self) -> str:
@@ -90,7 +111,7 @@ class CellRun:
 
 def find_runs(entries: Iterable[Entry]) -> list[CellRun]:
     """Return the run of every entry of the grid and of every record on disk, sorted by analysis, task and model."""
-    listed = {GridCell(entry.analysis, entry.task, entry.model) for entry in entries}
+    listed = {GridCell.of(entry) for entry in entries}
     cells = listed | set(_recorded_cells({files.record_path(*cell.place) for cell in listed}))
     code = functools.cache(lambda template: sources.code_digest([template]))
     return [_read_run(cell, code) for cell in sorted(cells)]
@@ -128,14 +149,20 @@ def _recorded_cells(listed: Container[Path]) -> Iterator[GridCell]:
     for path in (files.runs_root() / "records").glob("*/*/*.json"):
         if path.name.endswith(".failed.json") or path in listed:
             continue
-        task, model = path.parts[-3:-1]
-        try:
-            parameters = read_record(path).parameters
-        except InputError:
-            parameters = {}
-        if (task, model) != (files.SUMMARY, files.SUMMARY):
-            task, model = files.labels({"task": task, "model": model} | parameters)
-        yield GridCell(path.stem, task, model)
+        yield _recorded_cell(path)
+
+
+def _recorded_cell(path: Path) -> GridCell:
+    task, model = path.parts[-3:-1]
+    try:
+        record = read_record(path)
+    except InputError:
+        return GridCell(path.stem.partition(".")[0], task, model, path.stem)
+    labels = files.labels({"task": task, "model": model} | record.parameters)
+    if (task, model) != (files.SUMMARY, files.SUMMARY) and tuple(map(files.slug, labels)) == (task, model):
+        task, model = labels
+    analysis = record.template.removesuffix(".ipynb")
+    return GridCell(analysis, task, model, path.stem, files.in_words(record.variant or {}))
 
 
 def _whole_notebook(path: Path) -> dict[str, Any]:

@@ -40,7 +40,8 @@ def status_page(runs: Sequence[CellRun]) -> str:
     legend = "\n".join(f"- {_badge(state)} {counts[state]}: {meaning}" for state, meaning in _MEANING.items())
     sections = [f"## {name}\n\n{_states(group)}" for name, group in by_analysis(runs).items()]
     listed = "\n\n".join(sections) or "The grid has no cell yet."
-    return f"# Grid status\n\nEvery cell of the grid: what ran, what did not, and why.\n\n{legend}\n\n{listed}\n"
+    what = "Every cell of the grid, and every run outside it: what ran, what did not, and why."
+    return f"# Grid status\n\n{what}\n\n{legend}\n\n{listed}\n"
 
 
 def _states(runs: Iterable[CellRun]) -> str:
@@ -48,7 +49,7 @@ def _states(runs: Iterable[CellRun]) -> str:
 
 
 def _state(run: CellRun) -> tuple[str, ...]:
-    task, model = plain(run.cell.task), plain(run.cell.model)
+    task, model = plain(run.cell.task), plain(run.cell.titled(run.cell.model))
     linked = f"[{model}](../{run.cell.page}.ipynb)" if run.has_page else model
     seconds = f"{run.record.seconds:.1f}" if run.record else ""
     return task, linked, _badge(run.state), seconds, plain(run.reason)

@@ -162,8 +162,6 @@ def drawn_episodes(
     return pd.DataFrame(rows, columns=["n_shot", "episode", "label", "support", "query"])
 
 
-def write_episodes(episodes: pd.DataFrame, task: str, model: str) -> Path:
-    """Write the table of `drawn_episodes` beside the results of the task and model, whole or not at all."""
-    path = files.table_path(task, model, "few_shot")
-    text = episodes.to_csv(index=False, lineterminator="\n")
-    return files.write_text(path.with_name("few_shot.episodes.csv"), text)
+def write_episodes(episodes: pd.DataFrame, table: Path) -> Path:
+    """Write the rows of `drawn_episodes` beside the table at `table` that came of them, whole or not at all."""
+    return files.write_text(files.episodes_path(table), episodes.to_csv(index=False, lineterminator="\n"))

@@ -1,0 +1,71 @@
+"""Where runs go: the plain place of a task, model and analysis, or beside it, never over it, a variant."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from diffred_core import files, provenance
+from diffred_core.errors import InputError
+from diffred_core.running.notebook_parameters import read_parameters
+
+if TYPE_CHECKING:
+    from diffred_core.running._grid_definition import Entry, Grid
+
+GRID = "grid"  # names the variant of a cell that two grids list with different parameters
+
+
+class Places:
+    """The cells of the grid files of a checkout, `files.DEFAULT_GRID` first: who has which plain place.
+
+    The plain place of a cell belongs to the first grid that lists it, with its parameters; where no grid lists it, to
+    the defaults of the notebook. Whatever else is run of that task and model is a variant: named by its grid where a
+    grid lists it so, else by the parameters in which it differs.
+    """
+
+    def __init__(self, grids: Iterable[Grid]) -> None:
+        self._grids = sorted(grids, key=lambda grid: (grid.name != files.DEFAULT_GRID, grid.name))
+        self._defaults: dict[str, dict[str, Any]] = {}
+
+    @cached_property
+    def _listed(self) -> list[tuple[str, dict[tuple[str, ...], Mapping[str, object]]]]:
+        return [(grid.name, {_slugs(e): self._whole(e) for e in grid.listed()}) for grid in self._grids]
+
+    def variant(self, entry: Entry) -> dict[str, object]:
+        """Return the parameters in which the run `entry` differs from the one of the plain place; empty for that one.
+
+        Device and the names of task and model do not count; `GRID` stands for all that a grid lists.
+        """
+        parameters, owner = self._whole(entry), None
+        for name, cells in self._listed:
+            if (listed := cells.get(_slugs(entry))) is None:
+                continue
+            if not files.difference(parameters, listed):
+                return {} if owner is None else {GRID: name}
+            owner = owner or listed
+        return _shown(files.difference(parameters, owner or self._defaults_of(entry.analysis)))
+
+    def _whole(self, entry: Entry) -> dict[str, Any]:
+        return self._defaults_of(entry.analysis) | dict(entry.parameters)
+
+    def _defaults_of(self, analysis: str) -> dict[str, Any]:
+        if analysis not in self._defaults:
+            template = files.template_path(analysis)
+            self._defaults[analysis] = {}
+            with contextlib.suppress(InputError):  # a broken notebook is said where it is run
+                self._defaults[analysis] = {name: one.default for name, one in read_parameters(template).items()}
+        return self._defaults[analysis]
+
+
+def _shown(variant: Mapping[str, object]) -> dict[str, object]:
+    """Return `variant` without the paths of this machine; a few digits keep two of them apart."""
+    shown = provenance.scrubbed(variant, files.working_root())
+    digests = {name: hashlib.sha256(repr(value).encode()).hexdigest()[:6] for name, value in variant.items()}
+    return {name: text if text == variant[name] else f"{text} {digests[name]}" for name, text in shown.items()}
+
+
+def _slugs(entry: Entry) -> tuple[str, ...]:
+    return tuple(map(files.slug, (entry.task, entry.model, entry.analysis)))
