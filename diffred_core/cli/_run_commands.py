@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -82,8 +81,10 @@ def features_folder(task: str, model: str) -> Path:
 
 def manifests(model: str, task: str, keys: Iterable[str]) -> list[Path]:
     """Return the manifests of the feature stores with these keys; none for features that came from a file."""
+    from diffred_core import files
+
     known, paths = set(keys), sorted(features_folder(task, model).rglob("manifest.json"))
-    return [path for path in paths if json.loads(path.read_text())["key"] in known]
+    return [path for path in paths if (files.read_sealed(path) or {}).get("key") in known]
 
 
 def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str) -> dict[str, object]:
@@ -145,4 +146,5 @@ def _run_to_its_place(
 
         # not the provenance, whose times differ each run: equal results give equal stamps
         outputs = [name for name in record.outputs if not name.endswith(".provenance.json")]
-        write_stamp(stamp_file(stamp), [files.runs_root() / name for name in outputs])
+        made = [files.runs_root() / name for name in outputs]
+        write_stamp(stamp_file(stamp), made, record=files.record_path(*place))
