@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -11,6 +12,8 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from diffred_core import files
 from diffred_core.errors import InputError, near_names
@@ -22,6 +25,9 @@ from diffred_core.running._stamps import drop_broken_stamps
 from diffred_core.running.warm import Warm
 
 MANY_JOBS = 6  # their imports, some five seconds a job, take longer than those of the process that saves them
+
+
+PATIENCE = 5.0  # seconds to wait for another grid to end
 
 
 class GridFailure(Exception):
@@ -62,10 +68,11 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
     started = time.perf_counter()
     grid = read_grid(name)  # says what is wrong with it in one sentence, before anything starts
     options = ["--until", until, *(["--cores", str(cores)] if cores and profile == "local" else [])]
-    command = _command(name, profile, options)
+    command = _command(name, profile, ["--nolock", *options], lock=True)
+    _wait_for_others()
     drop_broken_stamps()
     log, finished = (files.runs_root() / "logs" / f"grid-{name}.{ending}" for ending in ("log", "finished"))
-    if finished.is_file() and finished.read_text() == whole_digest(grid, until=until):
+    if finished.is_file() and finished.read_bytes() == whole_digest(grid, until=until).encode():
         # Snakemake would say the same, and take seconds to be imported
         return f"nothing to do, {name} is up to date ({time.perf_counter() - started:.1f} s)"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -94,9 +101,24 @@ def dry_run_of(name: str, *, profile: str = "local", until: str = "book") -> str
     )
 
 
-def unlock_grid(name: str, *, profile: str = "local") -> None:
-    """Remove the lock that a killed run of a grid has left in ``runs/``."""
-    _output(_command(name, profile, ["--unlock"]))
+def _lock() -> Path:
+    return files.runs_root() / "logs" / "grid.lock"
+
+
+def _wait_for_others() -> None:
+    """Refuse to go on while another grid runs; one that was killed is given the time to end its jobs.
+
+    The lock is the system's, which releases it when its owner dies. Snakemake's own would stay behind.
+    """
+    try:
+        _lock().parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(_lock(), timeout=PATIENCE):
+            pass
+    except Timeout as error:
+        raise InputError(
+            f"expected no other grid to be running in {files.runs_root()}, but one is; wait until it ends, or set "
+            "DIFFRED_RUNS to another folder"
+        ) from error
 
 
 def _warming(events: Iterator[Event | int | None], warm: Warm) -> Iterator[Event | int | None]:
@@ -131,8 +153,9 @@ class _Snakemake:
         return self
 
     def __exit__(self, kind: object, *error: object) -> None:
-        if kind is not None:
-            os.killpg(self.process.pid, signal.SIGINT)
+        if kind is not None or (self.process.poll() or 0) < 0:  # killed, it has left its jobs behind
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGINT)
         self.process.wait()
         self._reader.join()
 
@@ -157,14 +180,14 @@ class _Snakemake:
         self._waiting.put(None)
 
 
-def _command(name: str, profile: str, options: Sequence[str]) -> list[str]:
+def _command(name: str, profile: str, options: Sequence[str], *, lock: bool = False) -> list[str]:
     workflow, runs = files.project_root() / "workflow", files.runs_root()
     known = sorted(path.name for path in (workflow / "profiles").iterdir())
     if profile not in known:
         raise InputError(f"there is no profile {profile!r}{near_names(profile, known)} (known: {', '.join(known)})")
     runs.mkdir(parents=True, exist_ok=True)
     places = ["--snakefile", workflow / "Snakefile", "--profile", workflow / "profiles" / profile, "--directory", runs]
-    process = [sys.executable, "-m", "diffred_core.running._events"]
+    process = [sys.executable, "-m", "diffred_core.running._events", str(_lock()) if lock else ""]
     return [*process, *map(str, places), "--config", f"grid={name}", *options]
 
 
