@@ -78,6 +78,7 @@ def run_notebook(
     chosen = checked(parameters or {}, schema, template=template.name)
     limits = Limits(threads, cell_timeout, timeout, progress)
     beginning = _begin(template, {p.name: chosen.get(p.name, p.default) for p in schema.values()}, threads)
+    before = {path: _state(path) for path in products}
     with _part_file(output) as part, _failures_kept(part, output, record, beginning):
         named = progress and sys.stderr.isatty() and hasattr(os, "ttyname")  # Windows has no names of terminals
         terminal = os.ttyname(sys.stderr.fileno()) if named else None
@@ -88,7 +89,7 @@ def run_notebook(
                 raise NotebookError(f"the whole run took longer than {timeout:g} s" if kernel.expired else error)
             device, peak_memory_mb = kernel.use()
         beginning = replace(beginning, device=device, peak_memory_mb=peak_memory_mb)
-        return _publish(part, output, record, products, beginning)
+        return _publish(part, output, record, before, beginning)
 
 
 def _begin(template: Path, parameters: dict[str, object], threads: int) -> Record:
@@ -108,12 +109,24 @@ def _begin(template: Path, parameters: dict[str, object], threads: int) -> Recor
     )
 
 
-def _publish(part: Path, output: Path, record: Path, products: Sequence[Path], beginning: Record) -> Record:
-    """Rename the good notebook into place, write its record last, and drop the trace of an earlier failure."""
+def _state(path: Path) -> tuple[int, ...] | None:
+    """Return what changes when the file at `path` is written, whatever the clocks say."""
+    if not path.is_file():
+        return None
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _publish(
+    part: Path, output: Path, record: Path, before: Mapping[Path, tuple[int, ...] | None], beginning: Record
+) -> Record:
+    """Rename the good notebook into place, write its record last, and drop the trace of an earlier failure.
+
+    Of the products those are this run's whose `_state` is not that of `before`.
+    """
     try:
         files.write_text(output, _scrubbed(part))
-        started = datetime.fromisoformat(beginning.started).timestamp()
-        written = [path for path in products if path.is_file() and path.stat().st_mtime >= started - 1]
+        written = [path for path, state in before.items() if path.is_file() and _state(path) != state]
         done = _ended(beginning).with_outputs(output, *written)
         done.write(record)
     except OSError as error:
