@@ -1,6 +1,6 @@
 """Snakemake as a process that says what becomes of its jobs: one JSON object a line, through its logger plugins.
 
-``python -m diffred_core.running._events`` takes a file to lock while it runs, or an empty word, and the options of
+``python -m diffred_core.running._events`` takes ``runs/logs/grid.lock``, which it locks while it runs, and the options of
 ``snakemake``. Standard output carries the events alone; all that Snakemake and its rules print goes to standard error.
 It ends with its jobs as soon as the process that has started it is gone.
 """
@@ -14,8 +14,11 @@ import sys
 import threading
 import time
 from logging import LogRecord
+from pathlib import Path
 
 from filelock import FileLock
+from platformdirs import PlatformDirs
+from snakemake import common
 from snakemake.cli import main
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -57,6 +60,19 @@ def described(record: LogRecord) -> dict[str, object] | None:
     return None
 
 
+class Folders(PlatformDirs):
+    """Keeps what Snakemake caches in ``runs/``: the home of who runs it may not be writable."""
+
+    def __init__(self, runs: Path) -> None:
+        super().__init__("snakemake")
+        self._cache = runs / ".snakemake" / "cache"
+
+    @property
+    def user_cache_dir(self) -> str:
+        """Where Snakemake puts copies of the sources of the workflow."""
+        return str(self._cache)
+
+
 def end_with_parent(parent: int) -> None:
     """Interrupt this process and its jobs once `parent`, which has started it, is gone."""
     while os.getppid() == parent:
@@ -72,7 +88,8 @@ if __name__ == "__main__":
     LoggerPluginRegistry().register_plugin("snakemake_logger_plugin_diffred", sys.modules[__name__])
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     lock, *options = sys.argv[1:]
-    if lock:  # held until this process ends, however it does
-        held = FileLock(lock)
+    if "--dry-run" not in options:
+        held = FileLock(lock)  # until this process ends, however it does
         held.acquire(timeout=0)
+    common.APPDIRS = Folders(Path(lock).parents[1])
     main(["--logger", "diffred", *options])

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from diffred_core import files
 from diffred_core.errors import InputError, near_names
 from diffred_core.running._digests import whole_digest
-from diffred_core.running._display import Event, Job, explain, log_of, read_events, watch
+from diffred_core.running._display import Event, Job, explain, log_of, read_events, telling, watch
 from diffred_core.running._grid_definition import read_grid
 from diffred_core.running._interrupts import sigterm_as_exit
 from diffred_core.running._stamps import drop_broken_stamps
@@ -68,14 +68,13 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
     started = time.perf_counter()
     grid = read_grid(name)  # says what is wrong with it in one sentence, before anything starts
     options = ["--until", until, *(["--cores", str(cores)] if cores and profile == "local" else [])]
-    command = _command(name, profile, ["--nolock", *options], lock=True)
-    _wait_for_others()
+    command = _command(name, profile, ["--nolock", *options])
     drop_broken_stamps()
     log, finished = (files.runs_root() / "logs" / f"grid-{name}.{ending}" for ending in ("log", "finished"))
     if finished.is_file() and finished.read_bytes() == whole_digest(grid, until=until).encode():
         # Snakemake would say the same, and take seconds to be imported
         return f"nothing to do, {name} is up to date ({time.perf_counter() - started:.1f} s)"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    _wait_for_others()
     with sigterm_as_exit(), Warm() as warm, _Snakemake(command, log, warm.variables) as snakemake:
         display = watch(_warming(snakemake.events(), warm))
     seconds = f"{time.perf_counter() - started:.0f} s"
@@ -180,21 +179,21 @@ class _Snakemake:
         self._waiting.put(None)
 
 
-def _command(name: str, profile: str, options: Sequence[str], *, lock: bool = False) -> list[str]:
+def _command(name: str, profile: str, options: Sequence[str]) -> list[str]:
     workflow, runs = files.project_root() / "workflow", files.runs_root()
     known = sorted(path.name for path in (workflow / "profiles").iterdir())
     if profile not in known:
         raise InputError(f"there is no profile {profile!r}{near_names(profile, known)} (known: {', '.join(known)})")
     runs.mkdir(parents=True, exist_ok=True)
     places = ["--snakefile", workflow / "Snakefile", "--profile", workflow / "profiles" / profile, "--directory", runs]
-    process = [sys.executable, "-m", "diffred_core.running._events", str(_lock()) if lock else ""]
+    process = [sys.executable, "-m", "diffred_core.running._events", str(_lock())]
     return [*process, *map(str, places), "--config", f"grid={name}", *options]
 
 
 def _output(command: list[str]) -> str:
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
-        raise GridFailure(f"Snakemake said: {(finished.stderr or finished.stdout).strip().splitlines()[-1]}")
+        raise GridFailure(f"Snakemake said: {telling(finished.stderr or finished.stdout)}")
     return finished.stdout
 
 
