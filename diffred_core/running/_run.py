@@ -18,6 +18,7 @@ from diffred_core.running import sources
 from diffred_core.running._execute import Limits, execute, failing_cell
 from diffred_core.running._interrupts import sigterm_as_exit
 from diffred_core.running._kernel import private_kernel
+from diffred_core.running._products import put_back, state_of
 from diffred_core.running._scrub import path_rules, scrub, scrub_text, scrub_value
 from diffred_core.running.notebook_parameters import checked, read_parameters
 from diffred_core.running.records import Record, failed_path
@@ -78,8 +79,12 @@ def run_notebook(
     chosen = checked(parameters or {}, schema, template=template.name)
     limits = Limits(threads, cell_timeout, timeout, progress)
     beginning = _begin(template, {p.name: chosen.get(p.name, p.default) for p in schema.values()}, threads)
-    before = {path: _state(path) for path in products}
-    with _part_file(output) as part, _failures_kept(part, output, record, beginning):
+    before = {path: state_of(path) for path in products}
+    with (
+        _part_file(output) as part,
+        _failures_kept(part, output, record, beginning),
+        put_back([*products, output]),
+    ):
         named = progress and sys.stderr.isatty() and hasattr(os, "ttyname")  # Windows has no names of terminals
         terminal = os.ttyname(sys.stderr.fileno()) if named else None
         with sigterm_as_exit(), private_kernel(threads=threads, timeout=timeout, terminal=terminal) as kernel:
@@ -109,24 +114,16 @@ def _begin(template: Path, parameters: dict[str, object], threads: int) -> Recor
     )
 
 
-def _state(path: Path) -> tuple[int, ...] | None:
-    """Return what changes when the file at `path` is written, whatever the clocks say."""
-    if not path.is_file():
-        return None
-    stat = path.stat()
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
-
-
 def _publish(
     part: Path, output: Path, record: Path, before: Mapping[Path, tuple[int, ...] | None], beginning: Record
 ) -> Record:
     """Rename the good notebook into place, write its record last, and drop the trace of an earlier failure.
 
-    Of the products those are this run's whose `_state` is not that of `before`.
+    Of the products those are this run's whose state is not that of `before`.
     """
     try:
         files.write_text(output, _scrubbed(part))
-        written = [path for path, state in before.items() if path.is_file() and _state(path) != state]
+        written = [path for path, state in before.items() if state_of(path) not in (None, state)]
         done = _ended(beginning).with_outputs(output, *written)
         done.write(record)
     except OSError as error:
