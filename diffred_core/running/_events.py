@@ -1,8 +1,8 @@
 """Snakemake as a process that says what becomes of its jobs: one JSON object a line, through its logger plugins.
 
 ``python -m diffred_core.running._events`` takes ``runs/logs/grid.lock``, which it locks while it runs, and the options
-of ``snakemake``. Standard output carries the events alone; all that Snakemake and its rules print goes to standard error.
-It ends with its jobs as soon as the process that has started it is gone.
+of ``snakemake``. Standard output carries the events alone; all that Snakemake and its rules print goes to standard
+error. It ends with its jobs as soon as the process that has started it is gone.
 """
 
 from __future__ import annotations
