@@ -13,6 +13,8 @@ from typing import Any
 
 from diffred_core.errors import InputError
 
+SEAL = "sha256"  # entry of a sealed file: the digest of the others
+
 
 def write_text(path: Path | str, text: str) -> Path:
     """Write `text` to `path` in UTF-8, whole or not at all; see `write_bytes`."""
@@ -47,13 +49,36 @@ def write_json(path: Path | str, value: object) -> Path:
     return write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+def write_sealed(path: Path | str, content: Mapping[str, object]) -> Path:
+    """Write `content` to `path` as JSON with a digest of its own, by which `read_sealed` knows it again."""
+    content = json.loads(json.dumps(content))  # as it will be read: with names that are text, sorted as text
+    return write_json(path, {**content, SEAL: _seal(content)})
+
+
+def read_sealed(path: Path | str) -> dict[str, Any] | None:
+    """Return what `write_sealed` wrote to `path`; None where nothing is, or it was cut short, edited or is another."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) and content.pop(SEAL, None) == _seal(content) else None
+
+
+def _seal(content: Mapping[str, object]) -> str:
+    return digest(json.dumps(content, sort_keys=True).encode())
+
+
 def remembered(path: Path | str, make: Callable[[], object]) -> Any:
-    """Return the JSON value at `path`; if it is missing or cut short, call `make`, keep its value and return that."""
-    path = Path(path)
-    if path.is_file():
-        with contextlib.suppress(ValueError):
-            return json.loads(path.read_text(encoding="utf-8"))
-    return json.loads(write_json(path, make()).read_text(encoding="utf-8"))
+    """Return the JSON value kept at `path`; where it is missing or damaged, what `make` gives, kept for the next time.
+
+    Where nothing can be written nothing is kept: the value is made every time.
+    """
+    kept = read_sealed(path)
+    if kept is None or "value" not in kept:
+        kept = json.loads(json.dumps({"value": make()}))  # the same first and later: lists, not tuples
+        with contextlib.suppress(OSError):
+            write_sealed(path, kept)
+    return kept["value"]
 
 
 def write_if_changed(path: Path | str, text: str) -> bool:
@@ -65,10 +90,20 @@ def write_if_changed(path: Path | str, text: str) -> bool:
     return True
 
 
+def digest(content: bytes) -> str:
+    """Return the hexadecimal SHA-256 digest of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256(path: Path | str) -> str:
     """Return the hexadecimal SHA-256 digest of the bytes of the file at `path`."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def changed(digests: Mapping[str, str], root: Path) -> list[str]:
+    """Return which files, by names from `root` on, are gone or have another digest than in `digests`."""
+    return [name for name, digest in digests.items() if not (root / name).is_file() or sha256(root / name) != digest]
 
 
 def digest_of(contents: dict[str, bytes]) -> str:

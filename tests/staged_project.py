@@ -13,7 +13,7 @@ from PIL import Image
 
 from diffred_core import files
 from diffred_core.running import Entry, sources
-from diffred_core.running.records import Record
+from diffred_core.running.records import Record, read_record
 
 CHECKOUT = Path(__file__).parents[1]
 CELL = Entry(analysis="tiny", task="digits", model="a/model")
@@ -96,7 +96,7 @@ def edit_notebook(cell: Entry, edit) -> None:
     edit(notebook)
     files.write_text(path, json.dumps(notebook))
     record_file = files.record_path(*cell.place)
-    record = Record(**json.loads(record_file.read_text()))
+    record = read_record(record_file)
     record.with_outputs(path, files.table_path(*cell.place)).write(record_file)
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 import zlib
 from html.parser import HTMLParser
 
 import pytest
+from faults import full_disk
+from small_checkout import PROJECT, wait_for
 from staged_project import CELL, make_project, make_run
 
-from diffred_core.staging import BuildError, build_book, stage_book
+from diffred_core import files
+from diffred_core.staging import BuildError, build_book, lost_pages, stage_book
 
 PAGE = "results/tiny/digits--a-model.html"
 
@@ -114,3 +121,50 @@ def test_broken_page_fails_the_build_every_time_and_a_repaired_one_passes(projec
         assert "nosuchcommand" in printed
     page.write_text(whole)
     assert build(project).is_file()
+
+
+def rendered(html):
+    """Return the files of the rendered book by name, with their digests."""
+    return {path.relative_to(html).as_posix(): files.sha256(path) for path in html.rglob("*") if path.is_file()}
+
+
+def test_a_build_on_a_full_disk_or_killed_keeps_the_last_book_and_the_next_is_whole(project, html, capfd):
+    last = rendered(html)
+    assert lost_pages() == []
+    page = project / "book" / "start.md"
+    whole = page.read_text()
+    page.write_text(whole + "\nAnother line.\n")
+    source = stage_book([CELL])
+    with full_disk(at=20_000), pytest.raises((BuildError, OSError)):
+        build_book(source, config=project / "_config.yml", output=project)
+    assert rendered(html) == last
+    code = (
+        "from pathlib import Path\nfrom diffred_core.staging import build_book\n"
+        f"build_book(Path({str(source)!r}), config=Path({str(project / '_config.yml')!r}), output=Path({str(project)!r}))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], start_new_session=True, cwd=PROJECT) as building:
+        part = html.with_name("html.part") / "start.html"
+        wait_for(lambda: part.is_file() and "Another line." in part.read_text())
+        os.killpg(building.pid, signal.SIGKILL)
+    assert rendered(html) == last
+    assert lost_pages() == []
+    build(project)
+    assert "Another line." in (html / "start.html").read_text()
+    page.write_text(whole)
+    build(project)
+    assert set(rendered(html)) == set(last)
+    changed = {name for name, digest in rendered(html).items() if last[name] != digest}
+    assert not [name for name in changed if name.endswith(".html")]
+    assert not html.with_name("html.part").exists()
+
+
+def test_a_page_that_was_edited_or_lost_is_named_and_rendered_anew(project, html):
+    last = rendered(html)
+    text = (html / PAGE).read_text()
+    (html / PAGE).write_text(text.replace("Tiny probes", "Huge probes"))
+    (html / "_static" / "book.css").unlink()
+    assert set(lost_pages()) == {f"_build/html/{PAGE}", "_build/html/_static/book.css"}
+    build(project)
+    assert (html / PAGE).read_text() == text
+    assert set(rendered(html)) == set(last)
+    assert lost_pages() == []

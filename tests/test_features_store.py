@@ -126,13 +126,18 @@ def test_killed_extraction_goes_on_and_ends_bit_equal(pets: Dataset, tmp_path: P
     assert contents(finished) == contents(extracted(pets, tmp_path / "whole"))
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "foreign", "absent"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "swapped", "foreign", "absent"])
 def test_damaged_shard_is_found_and_redone(damage: str, pets: Dataset, tmp_path: Path) -> None:
     store = extracted(pets, tmp_path / "a")
     whole = contents(store)
-    shard = store.folder / "shard-00001.safetensors"
+    shard, other = (store.folder / f"shard-0000{i}.safetensors" for i in (1, 3))
     data = bytearray(shard.read_bytes())
-    if damage == "flip":
+    if damage == "swapped":
+        shard.write_bytes(other.read_bytes())
+        other.write_bytes(data)
+    elif damage == "empty":
+        shard.write_bytes(b"")
+    elif damage == "flip":
         data[-5] ^= 1
         shard.write_bytes(data)
     elif damage == "cut":
@@ -143,8 +148,17 @@ def test_damaged_shard_is_found_and_redone(damage: str, pets: Dataset, tmp_path:
         shard.unlink()
     with pytest.raises(InputError, match=r"'shard-00001.safetensors' is missing or damaged"):
         store.read()
-    assert store.missing() == [1]
-    assert contents(extracted(pets, tmp_path / "a")) == whole
+    lost = [1, 3] if damage == "swapped" else [1]
+    assert store.missing() == lost
+    read: list[int] = []
+
+    def counting(i: int):
+        read.append(i)
+        return pets.read(i)
+
+    assert contents(extracted(replace(pets, read=counting), tmp_path / "a")) == whole
+    samples = pets.splits["train"]
+    assert sorted(read) == sorted(i for shard in lost for i in samples[store.rows(shard)].tolist())
     store.read()
 
 

@@ -71,15 +71,64 @@ def test_json_says_no_to_what_json_cannot_say(tmp_path):
     assert files.write_json(tmp_path / "a.json", {"b": 1, "a": None}).read_text() == '{\n "a": null,\n "b": 1\n}\n'
 
 
-def test_a_remembered_value_is_made_once_and_again_where_it_was_cut_short(tmp_path):
-    made = []
+def test_a_sealed_file_is_read_back_as_it_was_written(tmp_path):
+    content = {"b": [1, 2.5, None], "a": {"é": "ü"}, "numbers": {10: 1, 9: 2}}
+    path = files.write_sealed(tmp_path / "deep" / "a.json", content)
+    assert files.read_sealed(path) == {**content, "numbers": {"10": 1, "9": 2}}
+
+
+DAMAGED = {
+    "empty": b"",
+    "cut short": b'{"value": {"times": 1',
+    "cut within a letter": '{"value": "é'.encode()[:-1],
+    "null": b"null",
+    "list": b"[]",
+    "text": b'""',
+    "object": b"{}",
+    "value without a seal": b'{"value": {"times": 1}}',
+    "wrong seal": b'{"value": {"times": 1}, "sha256": "0"}',
+    "deep": b"[" * 100_000,
+    "zeros": bytes(100),
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_memory_is_made_anew(tmp_path, content):
+    calls = []
 
     def make():
-        made.append(len(made))
-        return {"times": len(made)}
+        calls.append(1)
+        return {"times": (len(calls),)}
 
     place = tmp_path / "deep" / "memory.json"
-    assert files.remembered(place, make) == files.remembered(place, make) == {"times": 1}
-    place.write_text('{"times": ')
-    assert files.remembered(place, make) == {"times": 2}
-    assert made == [0, 1]
+    assert files.remembered(place, make) == files.remembered(place, make) == {"times": [1]}
+    place.write_bytes(content)
+    assert files.read_sealed(place) is None
+    assert files.remembered(place, make) == files.remembered(place, make) == {"times": [2]}
+
+
+def test_every_flipped_bit_of_a_sealed_file_is_noticed(tmp_path):
+    path = files.write_sealed(tmp_path / "a.json", {"value": [1, "b"]})
+    whole = path.read_bytes()
+    space = {i for i, byte in enumerate(whole) if chr(byte).isspace()}  # says nothing in JSON, so may change
+    for i in set(range(len(whole))) - space:
+        for bit in range(8):
+            path.write_bytes(whole[:i] + bytes([whole[i] ^ 1 << bit]) + whole[i + 1 :])
+            assert files.read_sealed(path) is None, (i, bit)
+    path.write_bytes(whole)
+    assert files.read_sealed(path) == {"value": [1, "b"]}
+
+
+def test_where_nothing_can_be_kept_the_value_is_made_every_time(tmp_path):
+    (tmp_path / "file").touch()
+    assert files.remembered(tmp_path / "file" / "memory.json", lambda: [1]) == [1]
+
+
+def test_files_that_are_gone_or_changed_are_named(tmp_path):
+    for name in ("same", "edited", "gone"):
+        (tmp_path / name).write_text(name)
+    digests = {name: files.sha256(tmp_path / name) for name in ("same", "edited", "gone")}
+    assert files.changed(digests, tmp_path) == []
+    (tmp_path / "edited").write_text("other")
+    (tmp_path / "gone").unlink()
+    assert files.changed(digests, tmp_path) == ["edited", "gone"]

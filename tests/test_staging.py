@@ -9,13 +9,14 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from faults import full_disk
 from staged_project import CELL, RECORD, edit_notebook, make_project, make_run
 
 from diffred_core import files
 from diffred_core.errors import InputError
 from diffred_core.running import Entry
 from diffred_core.running.records import failed_path
-from diffred_core.staging import find_runs, stage_book
+from diffred_core.staging import GridCell, find_runs, is_page_of, lost_pages, stage_book
 from diffred_core.staging._page import heading
 
 PAGE = "results/tiny/digits--a-model.ipynb"
@@ -208,3 +209,63 @@ def test_error_leaves_the_last_staged_book_as_it_was(project):
 def test_notebook_without_a_title_is_refused():
     with pytest.raises(InputError, match="begin with a Markdown cell '# Title'"):
         heading({"cells": [{"cell_type": "markdown", "source": "no title"}]}, name="n.ipynb")
+
+
+def test_a_full_disk_leaves_whole_pages_and_the_next_staging_ends_as_if_nothing_was(project):
+    make_run()
+    start = project / "book" / "start.md"
+    whole, before = start.read_text(), tree(stage_book([CELL]))
+    start.write_text(whole + "x" * 100_000)
+    with full_disk(at=50_000), pytest.raises(OSError, match="File too large"):
+        stage_book([CELL])
+    broken = tree(project / "runs" / "book")
+    assert {name for name in before if broken[name] != before[name]} == {".staged"}  # only whole pages, and a new list
+    assert lost_pages() == ["runs/book/start.md"]
+    start.write_text(whole)
+    assert tree(stage_book([CELL])) == before
+
+
+def test_a_first_staging_on_a_full_disk_does_not_bar_the_next(project):
+    make_run()
+    with full_disk(at=10), pytest.raises(OSError, match="File too large"):
+        stage_book([CELL])
+    assert tree(project / "runs" / "book") == {}
+    assert (stage_book([CELL]) / PAGE).is_file()
+
+
+def test_a_staged_page_that_was_edited_or_lost_is_named_and_written_again():
+    make_run()
+    book = stage_book([CELL])
+    assert lost_pages() == []
+    whole = tree(book)
+    (book / PAGE).write_text("edited")
+    (book / "start.md").unlink()
+    assert lost_pages() == [f"runs/book/{PAGE}", "runs/book/start.md"]
+    cell = find_runs([CELL])[0].cell
+    assert [is_page_of(path, cell) for path in lost_pages()] == [True, False]
+    assert tree(stage_book([CELL])) == whole
+    assert lost_pages() == []
+
+
+def test_pages_of_cells_with_alike_names_are_told_apart():
+    one, other, summary = (
+        GridCell("tiny", "t", "a"),
+        GridCell("tiny", "t", "a.b"),
+        GridCell("tiny", "summary", "summary"),
+    )
+    paths = [
+        "_build/html/results/tiny/t--a.html",
+        "runs/book/results/tiny/t--a.b.ipynb",
+        "runs/book/results/tiny.ipynb",
+    ]
+    paths += ["_build/html/_downloads/0f/t--a--tiny.csv"]
+    assert [[is_page_of(path, cell) for path in paths] for cell in (one, other, summary)] == [
+        [True, False, False, True],
+        [False, True, False, False],
+        [False, False, True, False],
+    ]
+
+
+def tree(folder):
+    """Return the files of `folder` by name."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

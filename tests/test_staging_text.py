@@ -215,7 +215,7 @@ def test_changed_file_is_rewritten_and_vanished_one_removed_with_its_folder(tmp_
 
 def test_folder_of_somebody_else_is_not_overwritten(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match="holds other files; pass another folder"):
+    with pytest.raises(InputError, match="holds other files; move it away, or pass another folder"):
         write_tree({"a.md": b"a"}, tmp_path)
     assert (tmp_path / "thesis.tex").is_file()
 

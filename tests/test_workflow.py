@@ -61,12 +61,6 @@ def test_a_grid_runs_what_has_changed_and_keeps_what_was_good(checkout):
     assert jobs() == ["cell hello t c", "summary total summary summary"]  # a failure is not taken for done
 
 
-def test_a_lost_result_is_made_again(checkout):
-    run_grid("tiny", cores=2, until="cell")
-    files.notebook_path("t", "c", "hello").unlink()
-    assert jobs("cell") == ["cell hello t c"]
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_an_interrupted_grid_takes_its_kernels_with_it(checkout, number):
     source = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)"

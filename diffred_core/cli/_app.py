@@ -18,7 +18,7 @@ class Sentences(TyperGroup):
     """A group of commands whose expected errors print one sentence instead of a traceback."""
 
     def invoke(self, context: typer.Context) -> object:
-        """Run the command; exit with 2 after bad input and with 1 after a failed run."""
+        """Run the command; exit with 2 after bad input or where files fail it, and with 1 after a failed run."""
         try:
             with needs("run"):
                 return super().invoke(context)
@@ -28,6 +28,19 @@ class Sentences(TyperGroup):
         except RunFailure as failure:
             typer.echo(f"diffred: {failure}", err=True)
             raise typer.Exit(1) from failure
+        except BrokenPipeError:  # of who reads no more: typer leaves in silence
+            raise
+        except OSError as error:
+            typer.echo(f"diffred: {_of_files(error)}", err=True)
+            raise typer.Exit(2) from error
+
+
+def _of_files(error: OSError) -> str:
+    where = f" at {str(error.filename)!r}" if error.filename else ""
+    return (
+        f"expected files and folders that can be read and written, got {error.strerror or error}{where}; make room or "
+        "give access, or set DIFFRED_RUNS to another folder"
+    )
 
 
 class RunFailure(Exception):

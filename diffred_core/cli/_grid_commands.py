@@ -12,7 +12,7 @@ from diffred_core.errors import InputError, near_names
 from diffred_core.files import DEFAULT_GRID
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from diffred_core.running import Entry
@@ -28,17 +28,14 @@ def grid(
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would run, and why.")] = False,
     profile: Annotated[str, typer.Option(help="Folder in workflow/profiles/: local, slurm.")] = "local",
     until: Annotated[str, typer.Option(help=f"Stop after: {', '.join(UNTIL)}.")] = "book",
-    unlock: Annotated[bool, typer.Option("--unlock", help="Remove the lock that a killed run has left.")] = False,
 ) -> None:
     """Run what is missing or stale of a grid, and build the book from it."""
-    from diffred_core.running import GridFailure, dry_run_of, run_grid, unlock_grid
+    from diffred_core.running import GridFailure, dry_run_of, run_grid
 
     if until not in UNTIL:
         raise InputError(f"--until must be one of {', '.join(UNTIL)}, got {until!r}{near_names(until, UNTIL)}")
     try:
-        if unlock:
-            unlock_grid(name, profile=profile)
-        elif dry_run:
+        if dry_run:
             typer.echo(dry_run_of(name, profile=profile, until=until))
         else:
             typer.echo(run_grid(name, cores=cores, profile=profile, until=until))
@@ -58,11 +55,14 @@ def status(name: GridName = DEFAULT_GRID, as_json: AsJson = False) -> None:
     Runs of its cells with other parameters, which are kept beside them, are listed but not counted.
     """
     from diffred_core.running import read_grid
-    from diffred_core.staging import find_runs
+    from diffred_core.staging import GridCell, find_runs, is_page_of, lost_pages
 
     entries = {entry.place: entry for entry in read_grid(name).entries()}
     runs = find_runs(entries.values())
-    rows = [(*verdict(run, entries[run.cell.place]), run.cell) for run in runs if run.cell.place in entries]
+    own, lost = [run for run in runs if run.cell.place in entries], lost_pages()
+    rows = [(*with_page(verdict(run, entries[run.cell.place]), run.cell, lost), run.cell) for run in own]
+    others = [path for path in lost if not any(is_page_of(path, run.cell) for run in runs)]
+    rows += [("failed", not_as_written(others), GridCell("book", "book", "book", "book"))] if others else []
     beside = [(run.state, run.reason, run.cell) for run in runs if is_beside(run, entries)]
     counts = Counter(state for state, *_ in rows)
     if as_json:
@@ -107,7 +107,7 @@ def build(stamp: Stamp = None) -> None:
     page = built(files.runs_root() / "book")
     typer.echo(str(page))
     if stamp is not None:
-        write_stamp(stamp_file(stamp), sorted(page.parent.rglob("*.html")))
+        write_stamp(stamp_file(stamp), (path for path in page.parent.rglob("*") if path.is_file()))
 
 
 def staged(name: str) -> Path:
@@ -133,6 +133,20 @@ def built(source: Path) -> Path:
 def book_of(name: str) -> Path:
     """Stage and render the book of a grid as far as its runs are good; return its front page."""
     return built(staged(name))
+
+
+def with_page(verdict: tuple[str, str], cell: GridCell, lost: Sequence[str]) -> tuple[str, str]:
+    """Return the `verdict` on `cell`, or that of its good run a page in the book is `lost`."""
+    from diffred_core.staging import is_page_of
+
+    pages = [path for path in lost if is_page_of(path, cell)]
+    return ("failed", not_as_written(pages)) if verdict[0] == "good" and pages else verdict
+
+
+def not_as_written(lost: Sequence[str]) -> str:
+    """Return the sentence about files of the book that are gone or edited."""
+    more = f" and {len(lost) - 1} more are" if len(lost) > 1 else " is"
+    return f"{lost[0]}{more} not as it was written; run the grid again."
 
 
 def verdict(run: CellRun, entry: Entry) -> tuple[str, str]:

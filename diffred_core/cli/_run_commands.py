@@ -184,4 +184,5 @@ def _run_to_its_place(
 
         # not the provenance, whose times differ each run: equal results give equal stamps
         outputs = [name for name in record.outputs if not name.endswith(".provenance.json")]
-        write_stamp(stamp_file(stamp), [files.runs_root() / name for name in outputs])
+        made = [files.runs_root() / name for name in outputs]
+        write_stamp(stamp_file(stamp), made, record=files.record_path(*place))

@@ -138,23 +138,12 @@ def digests_of(images: Iterable[bytes | memoryview]) -> tuple[str, ...]:
 def digests_of_files(images: Sequence[Path]) -> tuple[str, ...]:
     """Return `digests_of` of the files' bytes, read once and again only after a file has changed.
 
-    The remembered digests lie under ``runs/fingerprints`` by the path, size and time of every file; where there
-    is no ``runs/`` folder nothing is remembered.
+    The remembered digests lie under ``runs/fingerprints`` by the path, size and time of every file.
     """
-    memory = _memory(images)
-    if memory and memory.is_file():
-        return tuple(memory.read_text(encoding="utf-8").split())
-    digests = digests_of(path.read_bytes() for path in images)
-    if memory:
-        files.write_text(memory, "\n".join(digests) + "\n")
-    return digests
+    return tuple(files.remembered(_memory(images), lambda: digests_of(path.read_bytes() for path in images)))
 
 
-def _memory(images: Sequence[Path]) -> Path | None:
-    try:
-        root = files.runs_root()
-    except InputError:
-        return None
+def _memory(images: Sequence[Path]) -> Path:
     identities = [(str(path), stat.st_size, stat.st_mtime_ns) for path in images for stat in [os.stat(path)]]
     key = hashlib.sha256(json.dumps(["digests", identities]).encode()).hexdigest()
-    return root / "fingerprints" / f"{key}.txt"
+    return files.runs_root() / "fingerprints" / f"{key}.json"

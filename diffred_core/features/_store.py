@@ -138,9 +138,8 @@ class FeatureStore:
             "shards": [self._path(shard).name for shard in range(self.n_shards)],
             "made_by": dict(made_by),
         }
-        manifest["sha256"] = _manifest_digest(manifest)
         with room(self.folder):
-            files.write_json(self.folder / MANIFEST, manifest)
+            files.write_sealed(self.folder / MANIFEST, manifest)
 
     def read(self, layer: str = "penultimate") -> Tensor:
         """Return the features of one layer, (n_samples, width), in the dtype they are kept in.
@@ -235,17 +234,8 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 def _read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return the manifest if it is whole and carries its own key."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(manifest, dict) or manifest.pop("sha256", None) != _manifest_digest(manifest):
-        return None
-    return manifest if manifest["key"] == key_of(manifest["identity"]) else None
-
-
-def _manifest_digest(manifest: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    manifest = files.read_sealed(folder / MANIFEST)
+    return manifest if manifest and manifest.get("key") == key_of(manifest.get("identity", {})) else None
 
 
 @contextmanager

@@ -107,7 +107,10 @@ def read(path: Path | str) -> pd.DataFrame:
         )
     # Only the empty cell is missing: a class may well be called "None" or "NA", and "0" is not 0.0.
     text_types = dict.fromkeys(TEXT_COLUMNS, "string")
-    table = pd.read_csv(path, dtype=text_types, keep_default_na=False, na_values=[""])
+    try:
+        table = pd.read_csv(path, dtype=text_types, keep_default_na=False, na_values=[""])
+    except ValueError as error:  # pandas says so of text that is none, and of lines that do not fit
+        raise InputError(f"expected a results table in {path}, got something else; run its analysis again") from error
     try:
         return check(table)
     except InputError as error:
@@ -154,7 +157,12 @@ def read_provenance(path: Path | str) -> dict[str, object]:
     beside = provenance_path(path)
     if not beside.is_file():
         raise InputError(f"expected the provenance of {path} at {beside}, but there is none; run the analysis again")
-    record: dict[str, object] = json.loads(beside.read_text(encoding="utf-8"))
+    try:
+        record: dict[str, object] = dict(json.loads(beside.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"expected the provenance of {path} in {beside}, got something else; run the analysis again"
+        ) from error
     if record.get("table_sha256") != files.sha256(path):
         raise InputError(f"{path} is not the table that its provenance describes; run the analysis again")
     return record

@@ -24,6 +24,5 @@ from ._run import run_notebook as run_notebook
 from ._snakemake import GridFailure as GridFailure
 from ._snakemake import dry_run_of as dry_run_of
 from ._snakemake import run_grid as run_grid
-from ._snakemake import unlock_grid as unlock_grid
 from ._stamps import drop_broken_stamps as drop_broken_stamps
 from ._stamps import write_stamp as write_stamp

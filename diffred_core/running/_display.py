@@ -127,12 +127,16 @@ def progress_of(log: Path) -> str:
     return f" {percentages[-1]} %" if percentages else ""
 
 
-def explain(log: Path, *, most: int = 3) -> str:
-    """Return why the job with this `log` failed: the last lines that tell an error, else the last line."""
-    text = _tail(log).replace("\r", "\n") if log.is_file() else ""
+def explain(log: Path) -> str:
+    """Return why the job with this `log` failed."""
+    return telling(_tail(log).replace("\r", "\n") if log.is_file() else "")
+
+
+def telling(text: str, *, most: int = 3) -> str:
+    """Return the last lines of `text` that tell an error, else its last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if any(word in line for word in TELLING)] or lines[-1:]
-    return "; ".join(line.removeprefix("diffred: ") for line in telling[-most:]) or "it left no message"
+    errors = [line for line in lines if any(word in line for word in TELLING)] or lines[-1:]
+    return "; ".join(line.removeprefix("diffred: ") for line in errors[-most:]) or "it left no message"
 
 
 def _tail(log: Path, size: int = 2000) -> str:

@@ -1,7 +1,8 @@
 """Snakemake as a process that says what becomes of its jobs: one JSON object a line, through its logger plugins.
 
-``python -m diffred_core.running._events`` takes the options of ``snakemake``. Standard output carries the events alone;
-all that Snakemake and its rules print goes to standard error.
+``python -m diffred_core.running._events`` takes ``runs/logs/grid.lock``, which it locks while it runs, and the options
+of ``snakemake``. Standard output carries the events alone; all that Snakemake and its rules print goes to standard
+error. It ends with its jobs as soon as the process that has started it is gone.
 """
 
 from __future__ import annotations
@@ -10,8 +11,14 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from logging import LogRecord
+from pathlib import Path
 
+from filelock import FileLock
+from platformdirs import PlatformDirs
+from snakemake import common
 from snakemake.cli import main
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -53,10 +60,36 @@ def described(record: LogRecord) -> dict[str, object] | None:
     return None
 
 
+class Folders(PlatformDirs):
+    """Keeps what Snakemake caches in ``runs/``: the home of who runs it may not be writable."""
+
+    def __init__(self, runs: Path) -> None:
+        super().__init__("snakemake")
+        self._cache = runs / ".snakemake" / "cache"
+
+    @property
+    def user_cache_dir(self) -> str:
+        """Where Snakemake puts copies of the sources of the workflow."""
+        return str(self._cache)
+
+
+def end_with_parent(parent: int) -> None:
+    """Interrupt this process and its jobs once `parent`, which has started it, is gone."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.killpg(os.getpgrp(), signal.SIGINT) if os.getpgrp() == os.getpid() else signal.raise_signal(signal.SIGINT)
+
+
 if __name__ == "__main__":
     # started behind a shell's `&` it would ignore the signal by which a grid ends it and its jobs
     signal.signal(signal.SIGINT, signal.default_int_handler)
     LogHandler.events = os.dup(OUTPUT)
     os.dup2(sys.stderr.fileno(), OUTPUT)
     LoggerPluginRegistry().register_plugin("snakemake_logger_plugin_diffred", sys.modules[__name__])
-    main(["--logger", "diffred", *sys.argv[1:]])
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
+    lock, *options = sys.argv[1:]
+    if "--dry-run" not in options:
+        held = FileLock(lock)  # until this process ends, however it does
+        held.acquire(timeout=0)
+    common.APPDIRS = Folders(Path(lock).parents[1])
+    main(["--logger", "diffred", *options])

@@ -18,6 +18,7 @@ from diffred_core.running import sources
 from diffred_core.running._execute import Limits, execute, failing_cell
 from diffred_core.running._interrupts import sigterm_as_exit
 from diffred_core.running._kernel import private_kernel
+from diffred_core.running._products import put_back, state_of
 from diffred_core.running._scrub import scrub
 from diffred_core.running.notebook_parameters import checked, read_parameters
 from diffred_core.running.records import Record, failed_path
@@ -88,7 +89,8 @@ def run_notebook(
     attempt = _Attempt.at(output, record, parameters=values)
     beginning = _begin(template, values, attempt, threads=threads, variant=variant)
     table = str(products[0].resolve()) if products else ""
-    with _failures_kept(attempt, beginning):
+    before = {path: state_of(path) for path in products}
+    with _failures_kept(attempt, beginning), put_back([*products, output]):
         named = progress and sys.stderr.isatty() and hasattr(os, "ttyname")  # Windows has no names of terminals
         terminal = os.ttyname(sys.stderr.fileno()) if named else None
         known = {files.TABLE: table, **(variables or {}), **({"DIFFRED_TERMINAL": terminal} if terminal else {})}
@@ -100,7 +102,7 @@ def run_notebook(
                 raise NotebookError(f"the whole run took longer than {timeout:g} s" if kernel.expired else error)
             device, peak_memory_mb = kernel.use()
         beginning = replace(beginning, device=device, peak_memory_mb=peak_memory_mb)
-        return _publish(attempt, products, beginning)
+        return _publish(attempt, before, beginning)
 
 
 @dataclass(frozen=True)
@@ -146,12 +148,14 @@ def _begin(
     )
 
 
-def _publish(attempt: _Attempt, products: Sequence[Path], beginning: Record) -> Record:
-    """Rename the good notebook into place, write its record last, and drop the trace of an earlier failure."""
+def _publish(attempt: _Attempt, before: Mapping[Path, tuple[int, ...] | None], beginning: Record) -> Record:
+    """Rename the good notebook into place, write its record last, and drop the trace of an earlier failure.
+
+    Of the products those are this run's whose state is not that of `before`.
+    """
     try:
         files.write_text(attempt.output, attempt.scrubbed())
-        started = datetime.fromisoformat(beginning.started).timestamp()
-        written = [path for path in products if path.is_file() and path.stat().st_mtime >= started - 1]
+        written = [path for path, state in before.items() if state_of(path) not in (None, state)]
         done = _ended(beginning).with_outputs(attempt.output, *written)
         done.write(attempt.record)
     except OSError as error:

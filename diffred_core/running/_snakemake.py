@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -12,10 +13,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from diffred_core import files
 from diffred_core.errors import InputError, near_names
 from diffred_core.running._digests import whole_digest
-from diffred_core.running._display import Event, Job, explain, log_of, read_events, watch
+from diffred_core.running._display import Event, Job, explain, log_of, read_events, telling, watch
 from diffred_core.running._grid_definition import read_grid
 from diffred_core.running._interrupts import sigterm_as_exit
 from diffred_core.running._names import claim_names
@@ -23,6 +26,9 @@ from diffred_core.running._stamps import drop_broken_stamps
 from diffred_core.running.warm import Warm
 
 MANY_JOBS = 6  # their imports, some five seconds a job, take longer than those of the process that saves them
+
+
+PATIENCE = 5.0  # seconds to wait for another grid to end
 
 
 class GridFailure(Exception):
@@ -65,13 +71,13 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
     for entry in grid.entries():
         claim_names(entry.parameters)
     options = ["--until", until, *(["--cores", str(cores)] if cores and profile == "local" else [])]
-    command = _command(name, profile, options)
+    command = _command(name, profile, ["--nolock", *options])
     drop_broken_stamps()
     log, finished = (files.runs_root() / "logs" / f"grid-{name}.{ending}" for ending in ("log", "finished"))
-    if finished.is_file() and finished.read_text() == whole_digest(grid, until=until):
+    if finished.is_file() and finished.read_bytes() == whole_digest(grid, until=until).encode():
         # Snakemake would say the same, and take seconds to be imported
         return f"nothing to do, {name} is up to date ({time.perf_counter() - started:.1f} s)"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    _wait_for_others()
     with sigterm_as_exit(), Warm() as warm, _Snakemake(command, log, warm.variables) as snakemake:
         display = watch(_warming(snakemake.events(), warm))
     seconds = f"{time.perf_counter() - started:.0f} s"
@@ -97,9 +103,24 @@ def dry_run_of(name: str, *, profile: str = "local", until: str = "book") -> str
     )
 
 
-def unlock_grid(name: str, *, profile: str = "local") -> None:
-    """Remove the lock that a killed run of a grid has left in ``runs/``."""
-    _output(_command(name, profile, ["--unlock"]))
+def _lock() -> Path:
+    return files.runs_root() / "logs" / "grid.lock"
+
+
+def _wait_for_others() -> None:
+    """Refuse to go on while another grid runs; one that was killed is given the time to end its jobs.
+
+    The lock is the system's, which releases it when its owner dies. Snakemake's own would stay behind.
+    """
+    try:
+        _lock().parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(_lock(), timeout=PATIENCE):
+            pass
+    except Timeout as error:
+        raise InputError(
+            f"expected no other grid to be running in {files.runs_root()}, but one is; wait until it ends, or set "
+            "DIFFRED_RUNS to another folder"
+        ) from error
 
 
 def _warming(events: Iterator[Event | int | None], warm: Warm) -> Iterator[Event | int | None]:
@@ -134,8 +155,9 @@ class _Snakemake:
         return self
 
     def __exit__(self, kind: object, *error: object) -> None:
-        if kind is not None:
-            os.killpg(self.process.pid, signal.SIGINT)
+        if kind is not None or (self.process.poll() or 0) < 0:  # killed, it has left its jobs behind
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGINT)
         self.process.wait()
         self._reader.join()
 
@@ -167,14 +189,14 @@ def _command(name: str, profile: str, options: Sequence[str]) -> list[str]:
         raise InputError(f"there is no profile {profile!r}{near_names(profile, known)} (known: {', '.join(known)})")
     runs.mkdir(parents=True, exist_ok=True)
     places = ["--snakefile", workflow / "Snakefile", "--profile", workflow / "profiles" / profile, "--directory", runs]
-    process = [sys.executable, "-m", "diffred_core.running._events"]
+    process = [sys.executable, "-m", "diffred_core.running._events", str(_lock())]
     return [*process, *map(str, places), "--config", f"grid={name}", *options]
 
 
 def _output(command: list[str]) -> str:
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
-        raise GridFailure(f"Snakemake said: {(finished.stderr or finished.stdout).strip().splitlines()[-1]}")
+        raise GridFailure(f"Snakemake said: {telling(finished.stderr or finished.stdout)}")
     return finished.stdout
 
 

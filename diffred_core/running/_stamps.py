@@ -7,33 +7,40 @@ a stamp whose files are gone or changed is dropped before the next run, which th
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from diffred_core import files
+from diffred_core.errors import InputError
+from diffred_core.running.records import read_record
 
 
-def write_stamp(stamp: Path | str, outputs: Iterable[Path]) -> Path:
-    """Write the stamp of a job that has made the files `outputs`."""
+def write_stamp(stamp: Path | str, outputs: Iterable[Path], *, record: Path | None = None) -> Path:
+    """Write the stamp of a job that has made the files `outputs`, and the `record` if it ran a notebook.
+
+    Of the record the stamp has the name alone, since its times differ each run; the files it lists count all the same.
+    """
     root = files.runs_root()
-    return files.write_json(stamp, {os.path.relpath(path, root): files.sha256(path) for path in outputs})
+    made = {os.path.relpath(path, root): files.sha256(path) for path in outputs}
+    return files.write_sealed(stamp, {"files": made, "record": record and os.path.relpath(record, root)})
 
 
 def holds(stamp: Path) -> bool:
-    """Return whether `stamp` is whole, and every file of it is there and as it was."""
-    try:
-        named: Mapping[str, str] = dict(json.loads(stamp.read_text(encoding="utf-8")))
-    except (TypeError, ValueError):  # cut short by a loss of power
+    """Return whether `stamp` is whole, and every file of it and of its record is there and as it was."""
+    content, root = files.read_sealed(stamp), files.runs_root()
+    if content is None or "files" not in content:  # cut short by a loss of power
         return False
-    root = files.runs_root()
-    return all((root / name).is_file() and files.sha256(root / name) == digest for name, digest in named.items())
+    try:
+        listed = (read_record(root / content["record"]).outputs or {}) if content["record"] else {}
+    except InputError:
+        return False
+    return not files.changed(listed | content["files"], root)
 
 
 def drop_broken_stamps() -> list[Path]:
     """Remove every stamp that does not hold any more, and return those removed."""
     broken = [stamp for stamp in sorted((files.runs_root() / "stamps").rglob("*.json")) if not holds(stamp)]
     for stamp in broken:
-        stamp.unlink()
+        stamp.unlink(missing_ok=True)  # another process may have been quicker
     return broken

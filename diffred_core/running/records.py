@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -63,7 +62,7 @@ class Record:
 
     def write(self, path: Path | str) -> Path:
         """Write the record to `path` as JSON, whole or not at all."""
-        return files.write_json(path, asdict(self))
+        return files.write_sealed(path, asdict(self))
 
     def with_outputs(self, *outputs: Path) -> Record:
         """Return this record with the digests of the files `outputs`, named from ``runs/``."""
@@ -76,14 +75,14 @@ def read_record(path: Path | str) -> Record:
     Raises
     ------
     InputError
-        If there is none, or it is not a record.
+        If there is none, or it was cut short or edited, or it is not a record.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"expected the record of a run at {path}, but there is none; run the notebook first")
     try:
-        return Record(**json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
+        return Record(**(files.read_sealed(path) or {}))
+    except TypeError as error:
         raise InputError(
             f"expected the record of a run in {path}, got something else; run the notebook again"
         ) from error

@@ -159,16 +159,14 @@ class _Slot:
             "weights_sha256": files.sha256(self.weights),
             "versions": provenance.versions(),
         }
-        files.write_json(self.record, record)
+        files.write_sealed(self.record, record)
 
     def read(self) -> Network | None:
         """Return the network, or None if it is not there, is another one, or is damaged."""
-        try:
-            record, content = json.loads(self.record.read_text(encoding="utf-8")), self.weights.read_bytes()
-        except (OSError, ValueError):
+        record = files.read_sealed(self.record) or {}
+        if record.get("key") != self.key or files.changed({self.weights.name: record["weights_sha256"]}, self.root):
             return None
-        if record.get("key") != self.key or record.get("weights_sha256") != files.sha256(self.weights):
-            return None
+        content = self.weights.read_bytes()
         module = VGG(self.architecture, self.images.n_classes, seed=self.seed)
         module.load_state_dict(load_tensors(content))
         numbers = (tuple(record[name]) for name in ("mean", "std", "losses"))

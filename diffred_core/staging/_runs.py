@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from diffred_core import files
 from diffred_core.errors import InputError
 from diffred_core.running import sources
-from diffred_core.running.records import Record, failed_path, read_record
+from diffred_core.running.records import Record, failed_path, read_record, relative_name
 
 if TYPE_CHECKING:
     from diffred_core.running import Entry
@@ -130,8 +130,8 @@ def _read_run(cell: GridCell, code: Callable[[Path], str]) -> CellRun:
         return CellRun(cell, "failed", failure) if failure else CellRun(cell, "missing", "It has not been run.")
     try:
         record = read_record(record_file)
+        _check_outputs(record, files.notebook_path(*cell.place))
         notebook = _whole_notebook(files.notebook_path(*cell.place))
-        _check_outputs(record)
     except InputError as error:
         return CellRun(cell, "failed", _sentence(error))
     if failure:
@@ -166,12 +166,7 @@ def _recorded_cell(path: Path) -> GridCell:
 
 
 def _whole_notebook(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError("the record stands without its notebook; run the cell again")
-    try:
-        notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError("the notebook of the record is cut short; run the cell again") from error
+    notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     for number, cell in enumerate(notebook["cells"], start=1):
         if cell["cell_type"] != "code" or not "".join(cell["source"]).strip():
             continue
@@ -183,11 +178,12 @@ def _whole_notebook(path: Path) -> dict[str, Any]:
     return notebook
 
 
-def _check_outputs(record: Record) -> None:
-    for name, digest in (record.outputs or {}).items():
-        path = files.runs_root() / name
-        if not path.is_file() or files.sha256(path) != digest:
-            raise InputError(f"{name} is not the file that the run wrote; run the cell again")
+def _check_outputs(record: Record, notebook: Path) -> None:
+    outputs = record.outputs or {}
+    if relative_name(notebook) not in outputs:
+        raise InputError("the record is not that of an executed notebook; run the cell again")
+    for name in files.changed(outputs, files.runs_root()):
+        raise InputError(f"{name} is not the file that the run wrote; run the cell again")
 
 
 def _stale_reason(record: Record, template: Path, code: Callable[[Path], str]) -> str:

@@ -1,33 +1,51 @@
-"""One folder made equal to a set of files, touching only what differs, so that the next build stays incremental."""
+"""Folders that hold exactly the files of a list, which lies among them: the staged book, and the rendered one."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from diffred_core import files
 from diffred_core.errors import InputError
 
-MARKER = ".staged"
+MARKER = ".staged"  # the list, with a digest of every file
 
 
-def write_tree(files: Mapping[str, bytes], target: Path) -> list[str]:
-    """Make `target` hold exactly `files`; return the relative paths that were written or removed, sorted.
+def write_tree(contents: Mapping[str, bytes], target: Path) -> list[str]:
+    """Make `target` hold exactly `contents`; return the relative paths that were written or removed, sorted.
 
-    A file whose bytes are already right keeps its time stamp. Each write is a rename, so no reader sees half a file.
-    A folder that something else made is refused: it lacks the marker of a staged book.
+    A file whose bytes are already right keeps its time stamp, so that the next build stays incremental. Each write is a
+    rename, so no reader sees half a file. A folder that something else made is refused: it lacks the list.
     """
-    marker = target / MARKER
-    if target.is_dir() and any(target.iterdir()) and not marker.is_file():
+    if target.is_dir() and any(target.iterdir()) and not (target / MARKER).is_file():
         raise InputError(
             f"expected {target} to be missing, empty or an earlier staged book, but it holds other files; "
-            "pass another folder as target"
+            "move it away, or pass another folder as target"
         )
-    wanted = {**files, MARKER: b"Written by diffred_core.staging; every change here is lost.\n"}
-    changed = [name for name in sorted(wanted) if _write(target / _safe(name), wanted[name])]
-    changed += _remove_others(target, set(wanted))
-    return sorted(name for name in changed if name != MARKER)
+    # The list first: what is interrupted is then known as such, and as ours.
+    _write_list(target, {_safe(name): files.digest(content) for name, content in contents.items()})
+    changed = [name for name in sorted(contents) if _write(target / name, contents[name])]
+    changed += _remove_others(target, {*contents, MARKER})
+    return sorted(changed)
+
+
+def list_tree(folder: Path) -> None:
+    """Write the list of the files that lie in `folder` now."""
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    _write_list(folder, {name: files.sha256(folder / name) for name in names if name != MARKER})
+
+
+def lost_from_tree(folder: Path) -> list[str]:
+    """Return which files on the list of `folder` are gone or changed; the list itself, where it is not whole."""
+    listed = (files.read_sealed(folder / MARKER) or {}).get("files")
+    return [MARKER] if listed is None else files.changed(listed, folder)
+
+
+def _write_list(folder: Path, digests: Mapping[str, str]) -> None:
+    content = {"about": "Made by diffred_core.staging; every change to these files is lost.", "files": digests}
+    if files.read_sealed(folder / MARKER) != content:
+        files.write_sealed(folder / MARKER, content)
 
 
 def _safe(name: str) -> str:
@@ -42,10 +60,7 @@ def _write(path: Path, content: bytes) -> bool:
         return False
     if path.is_dir():
         shutil.rmtree(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    files.write_bytes(path, content)
     return True
 
 
