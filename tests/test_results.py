@@ -276,3 +276,19 @@ def test_a_run_without_its_parameters_cell_is_refused():
     for namespace in ({}, {"In": ["", "import torch", "x: int"]}):
         with pytest.raises(InputError, match=r"expected a parameters cell .* run the notebook from its first cell"):
             results.Run.begin(namespace)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a,b\n1,2,3\n", b'"', b"[3]"], ids=str)
+def test_a_table_or_provenance_that_is_none_is_one_sentence(tmp_path, content):
+    path = results.write(table(), tmp_path / "t.csv", provenance={})
+    beside = path.with_suffix(".provenance.json")
+    whole = beside.read_bytes()
+    beside.write_bytes(content)
+    with pytest.raises(InputError, match=r"expected the provenance of .*, got something else; run the analysis again"):
+        results.read_provenance(path)
+    beside.write_bytes(whole)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"t\.csv"):
+        results.read(path)
+    with pytest.raises(InputError, match=r"is not the table that its provenance describes"):
+        results.read_provenance(path)

@@ -248,18 +248,14 @@ def test_a_staged_page_that_was_edited_or_lost_is_named_and_written_again():
 
 
 def test_pages_of_cells_with_alike_names_are_told_apart():
-    one, other, summary = (
-        GridCell("tiny", "t", "a"),
-        GridCell("tiny", "t", "a.b"),
-        GridCell("tiny", "summary", "summary"),
-    )
+    cells = [GridCell("tiny", *names) for names in (("t", "a"), ("t", "a.b"), ("summary", "summary"))]
     paths = [
         "_build/html/results/tiny/t--a.html",
         "runs/book/results/tiny/t--a.b.ipynb",
         "runs/book/results/tiny.ipynb",
+        "_build/html/_downloads/0f/t--a--tiny.csv",
     ]
-    paths += ["_build/html/_downloads/0f/t--a--tiny.csv"]
-    assert [[is_page_of(path, cell) for path in paths] for cell in (one, other, summary)] == [
+    assert [[is_page_of(path, cell) for path in paths] for cell in cells] == [
         [True, False, False, True],
         [False, True, False, False],
         [False, False, True, False],
