@@ -16,7 +16,7 @@ from synthetic_task import make_task
 
 from diffred_core import few_shot, results, soft_mask
 from diffred_core.chapters import few_shots
-from diffred_core.chapters.few_shots import names, reasons
+from diffred_core.chapters.few_shots import accuracy, names, reasons
 from diffred_core.chapters.random_subsets.sweep_probes import probes
 from diffred_core.errors import InputError
 
@@ -197,9 +197,9 @@ def test_the_released_oracle_is_the_released_code_pair_by_pair(task, monkeypatch
     noisy = {name: (X + 4 * torch.randn(X.shape, generator=draw), y) for name, (X, y) in task.splits.items()}
     pool = few_shots.draw_pool(replace(task, splits=noisy), n_per_class=14, n_query=5)
     X, y = (part.numpy() for part in pool.whole)
-    episodes = episodes_of(pool.whole, n_shot, n_way=2)
-    plain, scaled = np.array([released_episode(X, y, episodes, e, clamp) for e in range(12)]).T
-    options = {**QUICK, "more_shots": (), "ways": (), "shots": (n_shot,), "heads": (), "masks": ()}
+    episodes = episodes_of(pool.whole, n_shot, n=150, n_way=2)
+    plain, scaled = np.array([released_episode(X, y, episodes, e, clamp) for e in range(150)]).T
+    options = {**QUICK, "n_episodes": 150, "more_shots": (), "ways": (), "shots": (n_shot,), "heads": (), "masks": ()}
     table = few_shots.episodes(pool, fractions=FRACTIONS, **options)
     where = {"probe": "centroid_cosine", "n_way": 2, "split": "all", "n_shot": n_shot}
     assert value(table, **where, method="no_mask", metric="accuracy") == pytest.approx(plain.mean())
@@ -336,22 +336,34 @@ def test_the_peak_is_chosen_on_one_half_and_measured_on_the_other(pool, table):
     assert value(table, **where, metric="peak_rise") == pytest.approx(float((curve[6:, best] - curve[6:, 0]).mean()))
 
 
-@pytest.mark.parametrize("name", ["random", "oracle_all"])
+@pytest.mark.parametrize("name", ["top_variance", "oracle_all"])
 def test_the_share_that_recovers_is_chosen_on_one_half_and_measured_on_the_other(pool, table, name):
     X, y = pool.data
     episodes = episodes_of(pool.data, 5)
     where = {"method": name, "probe": "centroid_euclidean", "n_shot": 5, "split": "pool"}
-    if name == "random":
-        order = torch.rand(12, 40, generator=torch.Generator().manual_seed(1)).argsort(-1)
+    if name == "top_variance":
+        order = X.double().var(0).argsort(descending=True)
     else:
         ranked = [oracle_importance(X.numpy(), y.numpy(), c.tolist()) for c in episodes.classes]
         order = torch.from_numpy(np.argsort(-np.stack(ranked)))
     curve = few_shot.centroid_curve(X, episodes, order, [2, 8, 20, 40])
-    least = next(j for j in range(4) if curve[:6, j].sum() >= curve[:6, 3].sum() - 1e-12)
+    least, other = (
+        next(j for j in range(4) if half[:, j].sum() >= half[:, 3].sum() - 1e-12) for half in (curve[:6], curve[6:])
+    )
+    assert (least != other) == (name == "top_variance")  # the control: the halves would choose differently
     row = rows(table, **where, metric="recovered_gain")
     assert row["n_selected"].item() == [2, 8, 20, 40][least]
     assert row["value"].item() == pytest.approx(float((curve[6:, least] - curve[6:, -1]).mean()))
     assert row["n"].item() == 6
+
+
+def test_the_share_that_recovers_reaches_the_mean_of_all_and_not_nearly():
+    steps = torch.tensor([[0.499, 0.5, 0.6, 0.5], [0.9, 0.3, 0.3, 0.2]], dtype=torch.float64).repeat_interleave(4, 0)
+    setting = SimpleNamespace(sizes=(1, 2, 3, 4), at=lambda j: {"n_selected": j + 1})
+    drawn = {row["metric"]: row for row in accuracy._curve_rows(setting, {}, steps)}
+    assert (drawn["recovered_gain"]["n_selected"], drawn["recovered_gain"]["value"]) == (2, pytest.approx(0.1))
+    assert (drawn["peak_gain"]["n_selected"], drawn["peak_gain"]["value"]) == (3, pytest.approx(0.1))
+    assert drawn["peak_rise"]["value"] == pytest.approx(-0.6)
 
 
 def test_every_order_ends_in_the_full_layer_and_the_oracle_beats_its_reverse(table):
