@@ -2,6 +2,9 @@
 
 RANDOM, FULL, PCA = "random", "full", "pca"  # methods of subset_probes; all of them: `comparators.COMPARATORS`
 RIDGE, LOGISTIC, SGD = "ridge", "logistic", "sgd"
+HEADLINE = (
+    LOGISTIC  # what curves, verdicts and redundancies are of, where nothing else is said: the published objective
+)
 
 # methods of subset_similarity: a subset with the layer, two subsets, and what either would be without redundancy
 WHOLE, PAIR, WHOLE_NULL, PAIR_NULL, PERMUTED = (
