@@ -1,4 +1,5 @@
 from . import across as across
+from . import by_probe as by_probe
 from . import claims as claims
 from . import comparators as comparators
 from . import figures as figures
