@@ -71,30 +71,31 @@ def test_rows_equal_refits_by_scikit_learn_at_the_chosen_l2(task, probes, method
     assert abs(other - refit(task, X[:, :1], Z[:, :1], 1.0)).max() > 3 / 120
 
 
+def logistic_curves(task, scale, results):
+    """Return accuracies on features times `scale`, and hold the last of `results` to its tolerance."""
+    splits = {name: (X * scale, y) for name, (X, y) in task.splits.items()}
+    data = ProbeData.of(replace(task, splits=splits), split="test", standardize=False)
+    draws = list(comparators.draw("random", data.moments, seeds=[1, 2]))
+    fitted = curves.logistic(data, draws, random_subsets.Sizes.of(40, (0.1, 0.5)), l2=curves.LOGISTIC_L2)
+    tol, (X, y), (probe, _) = 1e-4 * float(data.moments.variance.mean().sqrt()), data.train, results[-1]
+    for one in (probe[i] for i in range(len(probe))):
+        kept = one.subsets[one.subsets >= 0]
+        norm = logistic_gradient_norm(X[:, kept], y, one.weight[: len(kept)], one.bias, float(one.l2))
+        assert norm <= 1.01 * tol
+    return torch.stack([curve.accuracy for curve in fitted])
+
+
 def test_every_reported_fit_meets_the_tolerance_in_units_of_the_layer(task, monkeypatch):
     """The certificate is computed anew by differentiation; features a hundred times smaller change nothing."""
-    accuracies = []
-    for scale in (1.0, 0.01):
-        splits = {name: (X * scale, y) for name, (X, y) in task.splits.items()}
-        data = ProbeData.of(replace(task, splits=splits), split="test", standardize=False)
-        probes = []
-        choose = curves.linear_probe.choose_logistic
-        monkeypatch.setattr(
-            curves.linear_probe, "choose_logistic", lambda *a, **k: probes.append(choose(*a, **k)) or probes[-1]
-        )
-        draws = list(comparators.draw("random", data.moments, seeds=[1, 2]))
-        sizes = random_subsets.Sizes.of(40, (0.1, 0.5))
-        found = curves.logistic(data, draws, sizes, l2=curves.LOGISTIC_L2)
-        monkeypatch.undo()
-        ((probe, _),) = probes
-        tol = 1e-4 * float(data.moments.variance.mean().sqrt())
-        X, y = data.train
-        for one in (probe[i] for i in range(len(probe))):
-            kept = one.subsets[one.subsets >= 0]
-            norm = logistic_gradient_norm(X[:, kept], y, one.weight[: len(kept)], one.bias, float(one.l2))
-            # the intercept's entry has no unit
-            assert norm <= 1.01 * tol
-        accuracies.append(torch.stack([curve.accuracy for curve in found]))
+    results = []
+    choose = curves.linear_probe.choose_logistic
+
+    def remembered(*rows, **options):
+        results.append(choose(*rows, **options))
+        return results[-1]
+
+    monkeypatch.setattr(curves.linear_probe, "choose_logistic", remembered)
+    accuracies = [logistic_curves(task, scale, results) for scale in (1.0, 0.01)]
     torch.testing.assert_close(accuracies[0], accuracies[1], atol=0.02, rtol=0)
 
 
@@ -140,3 +141,13 @@ def test_projections_can_have_fewer_sizes_and_the_others_keep_theirs(task):
     assert not [name for name in set(none["method"]) if name.startswith("random_projection")]
     few = of_logistic(random_subsets.probes(task, **QUICK, logistic_fractions=(0.1,)))
     assert set(few["fraction"]) == {0.1, 1.0}
+
+
+@pytest.mark.parametrize("probe", ["ridge", "logistic"])
+def test_of_equal_validation_accuracies_the_strongest_regulariser_stands_in_the_table(task, probe):
+    """Two values so near that no prediction differs: the larger is reported, in whatever order they come."""
+    for values in ((1e-2, 1.0001e-2), (1.0001e-2, 1e-2)):
+        options = {"logistic_l2": values, "ridge_l2": values, "methods": ("random",)}
+        table = where(random_subsets.probes(task, **QUICK, **options), metric="accuracy", probe=probe)
+        scale = from_features(*task.splits["train"], quartic=False).variance.mean().item()
+        assert table["l2"].tolist() == pytest.approx([1.0001e-2 * scale] * len(table), rel=1e-7)

@@ -348,7 +348,7 @@ def golden_tables():
 
 @pytest.mark.parametrize("name", ["subset_probes", "subset_similarity"])
 def test_tables_equal_the_golden_ones(name):
-    """Hold a tiny sweep of ridge probes to ``tests/golden``, method by method: another comparator changes none of these rows.
+    """Hold a tiny sweep of ridge probes to ``tests/golden``; another comparator changes none of these rows.
 
     Made again, after a change that is meant, by
     ``python -c "import sys; sys.path.insert(0, 'tests'); import test_sweeps as t; t.write_golden()"``.

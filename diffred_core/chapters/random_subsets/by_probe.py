@@ -133,6 +133,6 @@ def _headline_and_ridge(verdicts: pd.DataFrame) -> str:
         return ""
     more = 100 * (kept[names.HEADLINE] - kept[names.RIDGE])
     return (
-        f"Of the accuracy of the full layer the {names.HEADLINE} probe keeps {more.mean():+.1f} points more than ridge, "
+        f"Of the accuracy of the full layer {names.HEADLINE} keeps {more.mean():+.1f} points more than ridge, "
         f"from {more.min():+.1f} to {more.max():+.1f}."
     )

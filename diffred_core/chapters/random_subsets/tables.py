@@ -59,7 +59,7 @@ def _in_percent(summary: pd.DataFrame, name: str) -> pd.DataFrame:
 
 accuracy = Table(
     accuracy_by_size,
-    "Test accuracy in percent, converged logistic probe. Features: percent kept. Low, high: 95 % t interval over n draws.",
+    "Test accuracy in percent, logistic probe. Features: percent kept. Low, high: 95 % t interval over n draws.",
     digits=1,
 )
 probes = Table(
