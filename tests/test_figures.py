@@ -32,7 +32,7 @@ NAMES = tuple(FIGURES)
 
 @pytest.fixture(scope="module")
 def tables():
-    probes = random_subsets.probes(make_task(), n_seeds=3, logistic_fractions=(0.2, 0.5), n_boot=50)
+    probes = random_subsets.probes(make_task(), n_seeds=3, sgd_fractions=(0.2,), n_boot=50)
     return {
         "probes": probes,
         "similarity": random_subsets.similarity(make_task(), n_seeds=3, interval_fractions=(0.2,)),
@@ -136,7 +136,7 @@ def test_fractions_are_read_in_percent(summaries):
 
 
 def test_a_mixture_of_probes_is_refused_where_one_is_drawn(summaries):
-    with pytest.raises(InputError, match="plot_accuracy draws one probe, got logistic, ridge"):
+    with pytest.raises(InputError, match="plot_accuracy draws one probe, got logistic, ridge, sgd"):
         random_subsets.figures.plot_accuracy(summaries["probes"])
 
 
@@ -173,7 +173,7 @@ def test_a_similarity_that_no_style_knows_is_drawn_and_said(tables):
 
 
 def test_bands_of_redundancy_are_those_of_single_draws(tables, summaries):
-    rows = tables["probes"].query("probe == 'ridge' and method == 'random' and delta == 0.9")
+    rows = tables["probes"].query("probe == 'logistic' and method == 'random' and delta == 0.9")
     rows = rows[rows["metric"] == "diffused_redundancy_first"]
     (found,) = summaries["redundancy"].query("metric == 'diffused_redundancy_first' and delta == 0.9").itertuples()
     assert found.mean == rows.loc[rows["repeat"].isna(), "value"].item()
@@ -190,13 +190,13 @@ def test_bands_of_similarity_are_over_draws_and_not_over_rows(tables):
 
 def test_the_share_of_fits_at_an_end_is_said_and_drawn(tables):
     probes = tables["probes"].copy()
-    edge = (probes["metric"] == "l2_at_edge") & (probes["probe"] == "ridge")
+    edge = (probes["metric"] == "l2_at_edge") & (probes["probe"] == "logistic")
     for share, value in (("0 %", 0.0), ("100 %", 1.0)):
         probes.loc[edge, "value"] = value
         summary = random_subsets.figures.regulariser.summary(probes)
-        assert f"{share} of the ridge fits" in random_subsets.figures.regulariser.words(summary)
+        assert f"{share} of the logistic fits" in random_subsets.figures.regulariser.words(summary)
         ax = random_subsets.figures.regulariser.plot(summary)
-        assert f"; {share} of the ridge fits" in ax.get_title(loc="left")
+        assert f"; {share} of the logistic fits" in ax.get_title(loc="left")
 
 
 @pytest.mark.parametrize("name", ["accuracy", "probes", "similarity", "over_rows", "gains"])
@@ -206,10 +206,11 @@ def test_a_table_holds_the_numbers_of_its_sweep(name, tables):
     assert len(shown)
     rows = tables[of]
     if name == "probes":
-        assert set(shown["features"]) == {20.0, 50.0, 100.0}
-        assert set(shown["probe"]) == {"ridge", "logistic"}
+        assert set(shown["features"]) == {5.0, 10.0, 20.0, 50.0, 100.0}
+        assert set(shown["probe"]) == {"ridge", "logistic", "sgd"}
+        assert set(shown.loc[shown["probe"] == "sgd", "features"]) == {20.0, 100.0}
     if name == "accuracy":
-        full = rows.query("method == 'full' and probe == 'ridge' and metric == 'accuracy'")["value"].item()
+        full = rows.query("method == 'full' and probe == 'logistic' and metric == 'accuracy'")["value"].item()
         assert shown.set_index("method").loc["full", "mean"] == pytest.approx(100 * full)
     if name in ("accuracy", "probes"):
         assert "95 % t interval" in getattr(random_subsets.tables, name).caption(shown)
@@ -249,3 +250,16 @@ def test_a_shown_figure_has_its_words_and_is_closed(tables, summaries):
 )
 def test_a_path_is_shortened_to_what_a_legend_has_room_for(task, label):
     assert task_label(task) == label
+
+
+def test_the_headline_probe_is_drawn_first_and_ridge_does_not_move_its_figures(tables, summaries):
+    assert next(iter(random_subsets.figures.PROBES)) == random_subsets.names.HEADLINE == "logistic"
+    probes = tables["probes"]
+    for name, probe in {"accuracy": "logistic", "redundancy": "logistic", "inequality": "logistic"}.items():
+        figure = FIGURES[name]
+        without = probes[(probes["probe"] == probe) | probes["probe"].isna()]
+        pd.testing.assert_frame_equal(figure.summary(without), summaries[name])
+        other = figure.summary(without.assign(value=without["value"] * 0.5))
+        assert not other.equals(summaries[name])
+    drawn = [line.get_label() for line in FIGURES["probes"].plot(summaries["probes"]).lines]
+    assert drawn[0] == "logistic, converged"

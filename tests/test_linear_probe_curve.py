@@ -19,7 +19,9 @@ def data():
     return moments.from_features(X[:60], y[:60], quartic=False), X[60:], y[60:], subsets.random_order(12, seed=4)
 
 
-@pytest.mark.parametrize("memory_bytes", [2**20, 1], ids=["one block", "row by row"])
+@pytest.mark.parametrize(
+    "memory_bytes", [2**20, 1, 7 * 3 * 8 * 12], ids=["one block", "row by row", "four blocks of seven and one of two"]
+)
 def test_every_prefix_equals_its_own_fit(data, memory_bytes):
     summary, X, y, order = data
     options = {"order": order, "sizes": SIZES, "l2": L2, "memory_bytes": memory_bytes}
@@ -52,6 +54,19 @@ def test_one_l2_drops_the_axis_of_the_path(data):
     one = linear_probe.ridge_curve(summary, X, y, order=order, sizes=SIZES, l2=L2[1])
     assert path.shape == (3, 5)
     assert torch.equal(one, path[1])
+
+
+def test_the_rows_of_a_last_partial_block_count(data):
+    """Rows that nobody predicts right, put last: left out, they would raise the accuracy."""
+    summary, X, y, order = data
+    options = {"order": order, "sizes": SIZES, "l2": 1e-2}
+    wrong = (linear_probe.ridge_curve_predictions(summary, X[:2], **options)[2] + 1) % 3
+    rows, labels = torch.cat([X[2:], X[:2]]), torch.cat([y[2:], wrong])
+    blocks = [linear_probe.ridge_curve(summary, rows, labels, **options, memory_bytes=n * 288) for n in (7, 2**20)]
+    assert torch.equal(blocks[0], blocks[1])
+    without = linear_probe.ridge_curve(summary, rows[:28], labels[:28], **options)
+    assert blocks[0][2] == pytest.approx(without[2].item() * 28 / 30)
+    assert blocks[0][2] < without[2]
 
 
 @pytest.mark.parametrize("shape", [(24, 5), (9, 14)], ids=["n>d", "d>n"])

@@ -81,6 +81,47 @@ def test_the_certificate_is_the_gradient_norm(task, tol):
     assert moved > tol
 
 
+@pytest.mark.parametrize("limit", range(2, 30, 3))
+def test_converged_means_the_tolerance_and_not_ten_times_it(task, limit):
+    X, y = task
+    subsets, tol = [[0], [3, 1, 7], [5, 2, 11, 8, 0], list(range(12))], 1e-5
+    probe = linear_probe.fit_logistic(X, y, subsets=subsets, l2=[1e-4, 1e-2], tol=tol, max_iter=limit)
+    norms = torch.tensor([[gradient_norm(X, y, probe[i, j]) for j in range(4)] for i in range(2)])
+    assert probe.converged.tolist() == (norms <= tol).tolist()
+
+
+def test_fits_are_stopped_on_both_sides_of_the_tolerance(task):
+    """The control of the test above: some of its fits end within ten times the tolerance, and not within it."""
+    X, y = task
+    ends = [linear_probe.fit_logistic(X, y, l2=1e-4, tol=1e-5, max_iter=n) for n in range(2, 30, 3)]
+    norms = [gradient_norm(X, y, probe) for probe in ends]
+    assert min(norms) <= 1e-5
+    nearly = [
+        linear_probe.fit_logistic(
+            X, y, subsets=[[0], [3, 1, 7], [5, 2, 11, 8, 0]], l2=[1e-4, 1e-2], tol=1e-5, max_iter=n
+        )
+        for n in range(2, 30, 3)
+    ]
+    assert any(((probe.gradient_norm > 1e-5) & (probe.gradient_norm <= 1e-4)).any() for probe in nearly)
+
+
+def test_what_float32_leaves_above_the_tolerance_is_finished_in_float64():
+    """Tolerances just below what float32 is asked for: its end lies between them and ten times them."""
+    X, y = classes_in_mixture(200, 20, 3, separation=0.6, dtype=torch.float32)
+    tol = torch.finfo(torch.float32).eps * X.std(0).max().item()  # a quarter of the early tolerance
+    subsets = [torch.randperm(20, generator=torch.Generator().manual_seed(s))[: 2 + s] for s in range(16)]
+    probe = linear_probe.fit_logistic(X, y, subsets=subsets, l2=[1e-3, 1e-1], tol=tol)
+    norms = torch.tensor([[gradient_norm(X, y, probe[i, j]) for j in range(16)] for i in range(2)])
+    assert probe.converged.all()
+    assert norms.max() <= 1.01 * tol
+    assert (linear_probe.fit_logistic(X, y, subsets=subsets, l2=[1e-3, 1e-1], tol=4 * tol).gradient_norm > tol).any()
+
+
+def gradient_norm(X, y, probe):
+    kept = probe.subsets[probe.subsets >= 0]
+    return logistic_gradient_norm(X[:, kept], y, probe.weight[: len(kept)], probe.bias, float(probe.l2))
+
+
 def test_a_stopped_fit_says_so_without_a_warning(task):
     stopped = linear_probe.fit_logistic(*task, l2=[1e-4, 1e3], max_iter=4)
     assert stopped.converged.tolist() == [False, True]

@@ -53,6 +53,20 @@ def test_of_equal_scores_the_larger_l2_wins_in_any_order_of_the_path(l2):
     assert linear_probe.select_l2(torch.tensor([0.5, 0.5, 0.5]), l2).l2 == 3.0
 
 
+@pytest.mark.parametrize("l2", [[1.0, 2.0, 3.0, 4.0], [4.0, 1.0, 3.0, 2.0], [4.0, 3.0, 2.0, 1.0]])
+def test_of_a_part_that_ties_the_larger_l2_wins_in_every_column(l2):
+    """Ties of two of four values, of accuracy and of a loss; index and value say the same."""
+    value = torch.tensor(l2)
+    score = torch.stack([(value == low) | (value == high) for low, high in ((1, 3), (2, 3), (1, 4))], 1).double()
+    for choice in (
+        linear_probe.select_l2(score, l2),
+        linear_probe.select_l2(-score, l2, higher_is_better=False),
+        linear_probe.select_l2(score, value[:, None].expand(-1, 3)),
+    ):
+        assert choice.l2.tolist() == [3.0, 3.0, 4.0]
+        assert value[choice.index].tolist() == [3.0, 3.0, 4.0]
+
+
 @pytest.mark.parametrize("fit", ["ridge", "logistic"])
 def test_the_chosen_probe_is_the_refit_with_the_chosen_l2(rows, fit):
     (X, y), validation = rows
@@ -61,7 +75,7 @@ def test_the_chosen_probe_is_the_refit_with_the_chosen_l2(rows, fit):
     def fitted(**options):
         if fit == "ridge":
             return linear_probe.fit_ridge(moments.from_features(X, y, quartic=False), **options)
-        return linear_probe.fit_logistic(X, y, **options)
+        return linear_probe.fit_logistic(X, y, tol=1e-9, **options)  # weights may differ by tol / l2
 
     path = fitted(subsets=subsets, l2=L2)
     chosen, selection = linear_probe.choose_l2(path, *validation)

@@ -61,8 +61,8 @@ def test_parts_of_the_full_gram_matrix_are_those_of_the_subsets():
     theta[:, 0, :2] = 3.0
     own, shared = (both[name].inverse_curvature(theta, members) for name in ("own", "full"))
     assert not torch.allclose(shared, own, rtol=1e-3)
-    assert both["full"]._full_if_cheaper(2, 1) is full
-    assert both["full"]._full_if_cheaper(1, 1) is None
+    assert both["full"]._full_if_cheaper(2) is full
+    assert both["full"]._full_if_cheaper(1) is None
 
 
 @pytest.mark.parametrize("owners", [[0, 0, 1, 1], [0, 1, 1], [1]])

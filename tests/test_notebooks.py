@@ -146,7 +146,7 @@ def executed(tmp_path_factory):
     X, y = (np.concatenate(parts) for parts in zip(*make_task().splits.values(), strict=True))
     np.savez(folder / "layer.npz", X=X, y=y)
     task = f"embeddings:{folder / 'layer.npz'}"
-    probes = QUICK | {"logistic_fractions": [0.2], "task": task}
+    probes = QUICK | {"projection_fractions": [0.2], "task": task}
     few_shot = {"model": "synthetic", "task": task, "n_way": 3, "n_episodes": 40, "n_head_episodes": 10, "ways": [2, 4]}
     chosen = {"subset_probes": probes, "subset_similarity": QUICK | {"task": task}, "summary": {}}
     chosen |= {"few_shot": few_shot, "few_shot_summary": {}}

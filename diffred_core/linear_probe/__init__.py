@@ -2,11 +2,12 @@
 
 moments, subsets --fit_ridge, fit_ridge_prefixes, ridge_curve, ridge_loo--> no pass over rows, one factor a curve
 X, y, subsets --fit_logistic, fit_sgd, fit_adamw, fit_ridge_rows--> LinearProbe --scores, predict, accuracy-->
-several l2, validation rows --choose_l2, select_l2--> the chosen probe of every subset
+several l2, validation rows --choose_l2, select_l2, choose_logistic--> the chosen probe of every subset
 layers, targets, three splits --probe_layers, probe_layers_by_epoch--> test accuracy of every layer for every target
 task, network --published_recipe, published_tunnel_recipe--> name --sgd_recipe, tunnel_recipe--> recipe
 """
 
+from diffred_core.linear_probe._chosen import choose_logistic as choose_logistic
 from diffred_core.linear_probe._curve import fit_ridge_prefixes as fit_ridge_prefixes
 from diffred_core.linear_probe._curve import ridge_curve as ridge_curve
 from diffred_core.linear_probe._curve import ridge_curve_predictions as ridge_curve_predictions

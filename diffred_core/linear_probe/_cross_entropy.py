@@ -132,9 +132,9 @@ class CrossEntropy:
     def inverse_bound(self, members: Tensor) -> Tensor:
         """Return the inverses of Boehning's (1992) bound on the curvature, ``G/(2n) + l2``, ``(m, k + 1, k + 1)``."""
         owners = self._owners(members)
-        gram = self._full_if_cheaper(len(set(owners)), 1)
-        if gram is not None:
-            return self._inverse([self._part(gram.half, s) for s in owners], members)
+        full = self._full_if_cheaper(len(set(owners)))
+        if full is not None:
+            return self._inverse([self._part(full.half, s) for s in owners], members)
         half = self.l2.new_full((len(self.y),), 0.5, dtype=self.design.dtype)
         grams = {s: weighted_gram(self.design.columns(s), half) for s in set(owners)}
         return self._inverse([grams[s] for s in owners], members)
@@ -143,27 +143,28 @@ class CrossEntropy:
         """Return the inverses of ``X' diag(v) X / n + l2`` with ``v = mean_c p_c (1 - p_c)`` at `theta`.
 
         The class-averaged diagonal of the Hessian: measured, it halves the iterations that the bound needs, and
-        neither a matrix for every class nor a scale for every class does better. Where one Gram matrix of all features
-        is cheaper than one for each subset, ``v`` is averaged over the problems of an l2: as many iterations, measured.
+        neither a matrix for every class nor a scale for every class does better. The regularisers of a subset share
+        one Gram matrix: each has its own mean of ``v``, and all the same pattern over rows. Where one matrix of all
+        features is cheaper than one for each subset, the subsets share the pattern too. Both take as many iterations,
+        measured, and the Gram matrices were most of the time.
         """
         weight = self.l2.new_empty(len(theta), len(self.y), dtype=self.design.dtype)
         for block, logp in self._log_probabilities(theta, members):
             weight[:, block] = (1 - logp.exp_().square_().sum(1)) / logp.shape[1]
-        owners, levels = self._owners(members), (members % self._n_l2).tolist()
-        gram = self._full_if_cheaper(len(owners), len(set(levels)))
-        if gram is None:
-            return self._inverse(
-                [weighted_gram(self.design.columns(s), w) for s, w in zip(owners, weight, strict=True)], members
-            )
-        full = {
-            level: gram(weight[[i for i, other in enumerate(levels) if other == level]].mean(0))
-            for level in set(levels)
-        }
-        return self._inverse([self._part(full[lv], s) for lv, s in zip(levels, owners, strict=True)], members)
+        level = weight.mean(1).clamp_min_(torch.finfo(weight.dtype).tiny)
+        pattern, owners = weight / level[:, None], self._owners(members)
+        full = self._full_if_cheaper(len(set(owners)))
+        if full is None:
+            own = torch.tensor(owners, device=weight.device)
+            grams = {s: weighted_gram(self.design.columns(s), pattern[own == s].mean(0)) for s in set(owners)}
+        else:
+            shared = full(pattern.mean(0))
+            grams = {s: self._part(shared, s) for s in set(owners)}
+        return self._inverse([grams[s] * mean for s, mean in zip(owners, level, strict=True)], members)
 
-    def _full_if_cheaper(self, n_own: int, n_full: int) -> FullGram | None:
+    def _full_if_cheaper(self, n_subsets: int) -> FullGram | None:
         full = self.full
-        if full is None or n_own * self.subsets.shape[1] ** 2 <= n_full * len(full.mean) ** 2:
+        if full is None or n_subsets * self.subsets.shape[1] ** 2 <= len(full.mean) ** 2:
             return None
         return full
 

@@ -13,7 +13,14 @@ from diffred_core.checks import check_positive, finite_features
 from diffred_core.errors import InputError
 from diffred_core.linear_probe._cross_entropy import CrossEntropy, Design, Gathered, Masked, prefers_masked
 from diffred_core.linear_probe._probe import LinearProbe
-from diffred_core.linear_probe._problems import DEFAULT_MEMORY_BYTES, Solution, Subsets, as_problems, class_labels
+from diffred_core.linear_probe._problems import (
+    DEFAULT_MEMORY_BYTES,
+    Problems,
+    Solution,
+    Subsets,
+    as_problems,
+    class_labels,
+)
 from diffred_core.linear_probe.curvature import FullGram, centred
 from diffred_core.linear_probe.lbfgs import HISTORY, minimise
 from diffred_core.precision import full_precision
@@ -31,6 +38,7 @@ def fit_logistic(
     n_classes: int | None = None,
     max_iter: int = 2000,
     tol: float = 1e-6,
+    start: LinearProbe | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> LinearProbe:
     """Fit multinomial logistic regression for every subset and every `l2`.
@@ -60,6 +68,9 @@ def fit_logistic(
         Most steps of any problem.
     tol : float
         Largest absolute entry of the gradient at which a problem has converged.
+    start : LinearProbe with as many problems as the result, optional
+        Where to start, on the same subsets: for instance a fit to a looser `tol`. It changes how long a fit takes, not
+        what has converged.
     memory_bytes : int
         Bound on gathered features, preconditioners, histories and logits, beyond one copy of `X`; at least
         one subset is held, and 256 rows of its logits.
@@ -73,7 +84,8 @@ def fit_logistic(
     ------
     InputError
         Features that are not finite, labels out of range, one class only, a class of ``0..n_classes-1`` without
-        rows (its free intercept has no finite optimum), an `l2`, `tol` or `max_iter` that is not above 0.
+        rows (its free intercept has no finite optimum), an `l2`, `tol` or `max_iter` that is not above 0, a `start` of
+        another shape or on other subsets.
     """
     X = finite_features(X)
     y, n_classes = class_labels(y, X, n_classes=n_classes)
@@ -82,6 +94,9 @@ def fit_logistic(
     _check_every_class_has_rows(y, n_classes)
     problems = as_problems(subsets, l2, n_features=X.shape[1], device=X.device, positive=True)
     fit = _GroupFit(X, y, n_classes, tol=tol, max_iter=max_iter, memory_bytes=memory_bytes)
+    if start is not None:
+        _check_start(start, problems, n_classes)
+        fit.solved.begin_at(start, problems.sizes, fit.mean)
     with full_precision(X.device):
         return problems.solved(fit, partial(fit.bytes_a_subset, n_l2=len(problems.l2)), memory_bytes)
 
@@ -92,6 +107,17 @@ def _check_every_class_has_rows(y: Tensor, n_classes: int) -> None:
         raise InputError(
             f"expected rows of every class 0..{n_classes - 1} in y, got none of class {empty[0]}, whose free "
             "intercept has no finite optimum; relabel the classes that occur as 0, 1, 2, ..."
+        )
+
+
+def _check_start(start: LinearProbe, problems: Problems, n_classes: int) -> None:
+    every = problems.subsets.expand(len(problems.l2), -1, -1)
+    shape = (*every.shape, n_classes)
+    same = start.weight.numel() == every.numel() * n_classes and start.subsets.numel() == every.numel()
+    if not same or not torch.equal(start.subsets.reshape(every.shape), every):
+        raise InputError(
+            f"expected start with weights of shape {shape} on the subsets that are fitted, got "
+            f"{tuple(start.weight.shape)}; pass a probe of the same subsets, regularisers and classes"
         )
 
 
@@ -171,19 +197,33 @@ class Solved:
 
     def __init__(self) -> None:
         self._size = 0
+        self._begin: dict[bytes, Tensor] = {}
         self._here: dict[bytes, Tensor] = {}
         self._smaller: dict[bytes, Tensor] = {}
         self._smaller_size = 0
 
-    def start(self, features: Tensor, n_l2: int, n_classes: int) -> tuple[Tensor, bool]:
-        """Return where to start, and whether every one of the subsets ``features (g, k)`` had a solved prefix.
+    def begin_at(self, probe: LinearProbe, sizes: Sequence[int], mean: Tensor) -> None:
+        """Let every subset of the batch `probe` start there; ``mean (n_features,)`` is what features are centred by."""
+        lead, k_max, n_classes = probe.l2.numel() // len(sizes), *probe.weight.shape[-2:]
+        weights = probe.weight.double().reshape(lead, len(sizes), k_max, n_classes)
+        biases, subsets = probe.bias.double().reshape(lead, len(sizes), n_classes), probe.subsets.reshape(-1, k_max)
+        for i, size in enumerate(sizes):
+            subset, weight = subsets[i, :size], weights[:, i, :size]
+            intercept = biases[:, i] + mean[subset] @ weight
+            self._begin[_key(subset)] = torch.cat([weight.mT, intercept[..., None]], 2)
 
-        The start, ``(g * n_l2, n_classes, k + 1)``, has the weights of the prefix, its intercept last, and zeros in
-        between.
+    def start(self, features: Tensor, n_l2: int, n_classes: int) -> tuple[Tensor, bool]:
+        """Return where to start, and whether that is near the end for every one of the subsets ``features (g, k)``.
+
+        The start, ``(g * n_l2, n_classes, k + 1)``, is that of `begin_at`, else has the weights of the solved prefix,
+        its intercept last, and zeros in between.
         """
         g, k = features.shape
         if k > self._size:
             self._smaller, self._smaller_size, self._here, self._size = self._here, self._size, {}, k
+        keys = [_key(subset) for subset in features]
+        if all(key in self._begin for key in keys):
+            return torch.cat([self._begin[key] for key in keys]), True
         theta = torch.zeros(g, n_l2, n_classes, k + 1, dtype=torch.float64, device=features.device)
         prefixes = [_key(subset[: self._smaller_size]) for subset in features]
         starts = {i: self._smaller[key] for i, key in enumerate(prefixes) if key in self._smaller}

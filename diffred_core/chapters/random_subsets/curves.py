@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
 # in units of the mean variance of a feature of the layer, so that the same values serve every layer
-RIDGE_L2: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
-LOGISTIC_L2: tuple[float, ...] = (1e-3, 1e-2, 1e-1)
-LOGISTIC_TOL = 1e-4  # of the largest gradient entry, as in scikit-learn; a tenth of it changes 0.1 % of predictions
+RIDGE_L2: tuple[float, ...] = tuple(10.0**e for e in range(-6, 3))
+LOGISTIC_L2: tuple[float, ...] = tuple(10.0**e for e in range(-5, 1))
+# Of the largest gradient entry, as in scikit-learn, but in units of the root mean variance of a feature, so that it
+# means the same for a layer of any scale; a tenth of it changes 0.1 % of predictions.
+LOGISTIC_TOL = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,17 +140,29 @@ def ridge(data: ProbeData, draw: ComparatorDraw, sizes: Sizes, *, l2: Sequence[f
 
 
 def logistic(data: ProbeData, draws: Sequence[ComparatorDraw], sizes: Sizes, *, l2: Sequence[float]) -> list[Curve]:
-    """Return the logistic probe of every draw at every size, fitted to `LOGISTIC_TOL` as one batch."""
-    values = _l2_values(l2, data.moments.variance.mean())
-    subsets = [draw.order[:size] for draw in draws for size in sizes.n_selected]
-    probe = linear_probe.fit_logistic(
-        *data.train, subsets=subsets, l2=values, n_classes=data.n_classes, tol=LOGISTIC_TOL
+    """Return the logistic probe of every draw at every size, as one batch for draws of features.
+
+    Draws of directions share no rows to read and are fitted one after the other.
+    """
+    if len(draws) > 1 and any(draw.basis is not None for draw in draws):
+        return [curve for draw in draws for curve in logistic(data, [draw], sizes, l2=l2)]
+    variance = data.moments.variance.mean().cpu()
+    first, (X, y) = draws[0], data.train
+    probe, choice = linear_probe.choose_logistic(
+        first.features(X),
+        y,
+        (first.features(data.validation[0]), data.validation[1]),
+        subsets=[draw.order[:size] for draw in draws for size in sizes.n_selected],
+        l2=_l2_values(l2, variance),
+        n_classes=data.n_classes,
+        tol=LOGISTIC_TOL * float(variance.sqrt()),
     )
-    predictions = probe.predict(data.scored).unflatten(1, (len(draws), -1))
-    converged = probe.converged.unflatten(1, (len(draws), -1))
+    correct = probe.predict(first.features(data.measured[0])) == data.measured[1]
+    columns = (correct, choice.l2, choice.at_edge, probe.converged)
+    by_draw = zip(*(column.unflatten(0, (len(draws), -1)) for column in columns), strict=True)
     return [
-        _chosen(data, draw, sizes, predictions[:, i], probe=names.LOGISTIC, l2=values, converged=converged[:, i])
-        for i, draw in enumerate(draws)
+        Curve(**_about(draw, sizes), probe=names.LOGISTIC, correct=right, l2=best, at_edge=edge, converged=converged)
+        for draw, (right, best, edge, converged) in zip(draws, by_draw, strict=True)
     ]
 
 

@@ -2,7 +2,7 @@
 
 RANDOM, FULL, PCA = "random", "full", "pca"  # methods of subset_probes; all of them: `comparators.COMPARATORS`
 RIDGE, LOGISTIC, SGD = "ridge", "logistic", "sgd"
-HEADLINE = RIDGE  # the probe of claims and verdicts, and of every figure and table that shows one
+HEADLINE = LOGISTIC  # the probe of claims and verdicts, and of every figure and table that shows one
 
 # methods of subset_similarity: a subset with the layer, two subsets, and what either would be without redundancy
 WHOLE, PAIR, WHOLE_NULL, PAIR_NULL, PERMUTED = (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from diffred_core import linear_probe, results
 from diffred_core.chapters.random_subsets import comparators, curve_rows, curves, names
+from diffred_core.chapters.random_subsets.comparators import COMPARATORS
 from diffred_core.chapters.random_subsets.curves import Curve, ProbeData
 from diffred_core.chapters.random_subsets.sizes import DELTAS, PUBLISHED_FRACTIONS, Sizes
 from diffred_core.errors import InputError
@@ -17,7 +18,6 @@ from diffred_core.results.rows import shared_columns
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
-LOGISTIC_FRACTIONS: tuple[float, ...] = (0.05, 0.2)
 GAP_FRACTIONS: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)
 
 
@@ -30,7 +30,8 @@ def probes(
     seed: int = 1,
     split: str = "test",
     methods: Sequence[str] = tuple(comparators.COMPARATORS),
-    logistic_fractions: Sequence[float] = LOGISTIC_FRACTIONS,
+    logistic_fractions: Sequence[float] | None = None,
+    projection_fractions: Sequence[float] | None = None,
     sgd_fractions: Sequence[float] = (),
     gap_fractions: Sequence[float] = GAP_FRACTIONS,
     standardize: bool = False,
@@ -44,9 +45,10 @@ def probes(
 ) -> pd.DataFrame:
     """Return accuracy against the number of kept features, for random subsets and what they are compared with.
 
-    Ridge probes run on every method, at every size; logistic probes (to convergence) and, on request, the
-    published SGD recipe of the task and network run on random subsets and the full layer, at a few sizes. Regularisers
-    are chosen on validation rows, anew at every size (Nanda et al. 2023 fix the weight decay instead).
+    The headline probe is logistic, as the published one is, but run to convergence; ridge probes stand beside it. Both
+    run on every method at every size, for a comparison needs one probe on both sides. The published SGD recipe of the
+    task and network runs, on request, on random subsets and the full layer. Regularisers are chosen on validation rows,
+    anew at every size (Nanda et al. 2023 fix the weight decay instead).
 
     Parameters
     ----------
@@ -64,9 +66,14 @@ def probes(
         Rows on which accuracy is measured.
     methods : sequence of str
         Ways to keep features, from `comparators.COMPARATORS`; ``random`` must be among them.
-    logistic_fractions, sgd_fractions, gap_fractions : sequence of float
-        Where the slower probes run, and where differences get their interval over draws and test rows: moved to the
-        nearest of `fractions`, empty for nowhere.
+    logistic_fractions : sequence of float, optional
+        Where logistic probes run: moved to the nearest of `fractions`, empty for nowhere, None for all of them.
+    projection_fractions : sequence of float, optional
+        Where those of random projections run, of the places above: each draw has rows of its own to read, so that three
+        projections cost more than all random subsets.
+    sgd_fractions, gap_fractions : sequence of float
+        Where the published SGD runs, and where differences get their interval over draws and test rows; empty for
+        nowhere.
     standardize : bool, default=False
         Divide features by their standard deviation on the training rows; the published probes do not.
     deltas : sequence of float
@@ -106,8 +113,13 @@ def probes(
     sizes = Sizes.of(features.n_features, fractions)
     seeds = range(seed, seed + n_seeds)
     families = [_ridge(data, methods, seeds, sizes, n_projections=n_projections, l2=ridge_l2)]
-    if logistic_fractions:
-        families.append(_logistic(data, seeds, sizes.nearest(logistic_fractions), l2=logistic_l2))
+    of_logistic = sizes if logistic_fractions is None else sizes.nearest(logistic_fractions)
+    if of_logistic.fractions:
+        by_method = dict.fromkeys(methods, of_logistic)
+        if projection_fractions is not None:
+            of_projections = of_logistic.nearest(projection_fractions)
+            by_method |= {method: of_projections for method in methods if COMPARATORS[method].draws == "n_projections"}
+        families.insert(0, _logistic(data, by_method, seeds, n_projections=n_projections, l2=logistic_l2))
     if sgd_fractions:
         families.append(_sgd(data, seeds, sizes.nearest(sgd_fractions), recipe=recipe))
     bootstrap = curve_rows.Bootstrap(sizes.nearest(gap_fractions).fractions, level, n_boot, seed)
@@ -133,10 +145,16 @@ def _ridge(
     return family
 
 
-def _logistic(data: ProbeData, seeds: Sequence[int], sizes: Sizes, *, l2: Sequence[float]) -> list[list[Curve]]:
+def _logistic(
+    data: ProbeData, by_method: Mapping[str, Sizes], seeds: Sequence[int], *, n_projections: int, l2: Sequence[float]
+) -> list[list[Curve]]:
     everything, whole = curves.whole_layer(data)
-    draws = list(comparators.draw(names.RANDOM, data.moments, seeds=seeds))
-    return [curves.logistic(data, [everything], whole, l2=l2), curves.logistic(data, draws, sizes, l2=l2)]
+    family = [curves.logistic(data, [everything], whole, l2=l2)]
+    for method, sizes in by_method.items():
+        if sizes.fractions:
+            draws = list(comparators.draw(method, data.moments, seeds=seeds, n_projections=n_projections))
+            family.append(curves.logistic(data, draws, sizes.up_to(len(draws[0].order)), l2=l2))
+    return family
 
 
 def _sgd(data: ProbeData, seeds: Sequence[int], sizes: Sizes, *, recipe: str) -> list[list[Curve]]:

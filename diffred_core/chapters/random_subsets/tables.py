@@ -38,10 +38,9 @@ def gains_over_random(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracy_by_probe(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the accuracy of every probe where those beside the headline were measured, and on the full layer."""
-    rows = where(table, method=(names.RANDOM, names.FULL))
-    measured = rows.loc[rows["probe"] != names.HEADLINE, "fraction"].dropna().unique()
-    summary = summarize(where(rows, fraction=(*measured, 1.0)), ["probe", "fraction"], metric=names.ACCURACY)
+    """Return the accuracy of every probe on random subsets at a few sizes, and on the full layer."""
+    rows = where(table, method=(names.RANDOM, names.FULL), fraction=SHOWN_FRACTIONS)
+    summary = summarize(rows, ["probe", "fraction"], metric=names.ACCURACY)
     return _in_percent(summary.sort_values(["fraction", "probe"]), "probe")
 
 
@@ -127,7 +126,7 @@ accuracy = Table(
 probes = Table(
     accuracy_by_probe,
     lambda rows: (
-        "Test accuracy in percent: ridge and logistic converged, SGD as published. Features: percent kept. Low, high: "
+        "Test accuracy in percent: logistic and ridge converged, SGD as published. Features: percent kept. Low, high: "
         f"{_levels(rows)} t interval over n draws; level in percent."
     ),
     digits=1,
