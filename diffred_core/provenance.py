@@ -73,7 +73,7 @@ def path_rules(root: Path, parameters: Mapping[str, object] | None = None) -> Ru
 def scrub_text(text: str, rules: Rules) -> str:
     """Return `text` with every rule applied."""
     for pattern, replacement in rules:
-        text = pattern.sub(lambda _, text=replacement: text, text)
+        text = pattern.sub(replacement.replace("\\", r"\\"), text)
     return text
 
 
