@@ -228,8 +228,8 @@ def split_task(task: str) -> tuple[str, str, str]:
     kind, colon, path = task.partition(":")
     if not colon or kind not in PATH_TASKS:
         return task, "", ""
-    path, *corruption = re.split(r"(\+\w+:\d+)\Z", path)
-    return kind, path, "".join(corruption)
+    corruption = "".join(re.findall(r"\+\w+:\d+\Z", path))
+    return kind, path.removesuffix(corruption), corruption
 
 
 def task_label(task: str, *, task_name: str | None = None) -> str:
