@@ -71,9 +71,8 @@ def test_the_probe_decides_where_verdicts_differ_and_only_there(probes):
 
 def test_words_say_how_much_more_the_headline_keeps_than_ridge(verdicts):
     kept = (verdicts["mean"] / verdicts["full"]).groupby(verdicts["probe"]).mean()
-    assert f"logistic keeps {100 * (kept['logistic'] - kept['ridge']):+.1f} points more than ridge" in by_probe.finding(
-        verdicts
-    )
+    more = f"logistic keeps {100 * (kept['logistic'] - kept['ridge']):+.1f} points more than ridge"
+    assert more in by_probe.finding(verdicts)
     assert "more than ridge" not in by_probe.finding(verdicts[verdicts["probe"] != "ridge"])
     words = by_probe.describe_by_probe(verdicts)
     assert f"to {100 * where(verdicts, probe='ridge')['gap'].max():.1f}" in words
