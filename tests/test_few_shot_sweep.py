@@ -17,6 +17,7 @@ from synthetic_task import make_task
 from diffred_core import few_shot, results, soft_mask
 from diffred_core.chapters import few_shots
 from diffred_core.chapters.few_shots import accuracy, names, reasons
+from diffred_core.chapters.few_shots.setting import EpisodeData, draw_setting
 from diffred_core.chapters.random_subsets.sweep_probes import probes
 from diffred_core.errors import InputError
 
@@ -224,6 +225,16 @@ def test_the_clamp_changes_what_it_is_for(pool):
     torch.testing.assert_close(weights[1e6], weights[None])
     assert torch.equal(weights[1e-6], torch.ones_like(R))
     assert not torch.allclose(weights[0.8], weights[None])
+
+
+def test_the_clamp_does_not_depend_on_the_unit_of_the_features(pool, monkeypatch):
+    monkeypatch.setitem(names.VARIANTS, "mmc_clamped", {"kind": "mmc", "clamp": 1.0})
+    X, y = pool.data
+    numbers = {"n_way": 3, "n_shot": 5, "n_query": 5, "n_episodes": 12, "seed": 1, "fractions": FRACTIONS}
+    small, large = (draw_setting(EpisodeData(Z, y, pool.rest, "pool"), **numbers) for Z in (X, 1000 * X))
+    clamped, other = (accuracy._mask(part, names.ORACLE, "mmc_clamped") for part in (small, large))
+    torch.testing.assert_close(other, clamped)
+    assert not torch.allclose(clamped, accuracy._mask(small, names.ORACLE, "mmc"))  # the control
 
 
 def test_every_mask_stands_in_a_table_with_its_own_gain_interval_and_wins(table):
