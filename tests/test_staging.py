@@ -248,7 +248,7 @@ def test_a_staged_page_that_was_edited_or_lost_is_named_and_written_again():
 
 
 def test_pages_of_cells_with_alike_names_are_told_apart():
-    cells = [GridCell("tiny", *names) for names in (("t", "a"), ("t", "a.b"), ("summary", "summary"))]
+    cells = [GridCell.of(Entry("tiny", *names)) for names in (("t", "a"), ("t", "a.b"), ("summary", "summary"))]
     paths = [
         "_build/html/results/tiny/t--a.html",
         "runs/book/results/tiny/t--a.b.ipynb",

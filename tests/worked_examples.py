@@ -38,15 +38,15 @@ SHOWN = """\
     assert words in labels and words in figure.words(summary)
 """
 COMPARATOR = Example(
-    "first_features",
+    "last_features",
     {
         "diffred_core/chapters/random_subsets/comparators.py": [
             (
                 "COMPARATORS: dict[str, Comparator]",
                 """\
-def first_features(moments: FeatureMoments) -> tuple[range, None]:
-    \"\"\"Return the features in the order of the layer.\"\"\"
-    return range(moments.n_features), None
+def last_features(moments: FeatureMoments) -> tuple[range, None]:
+    \"\"\"Return the features of the layer from the last on.\"\"\"
+    return range(moments.n_features)[::-1], None
 
 
 COMPARATORS: dict[str, Comparator]""",
@@ -54,7 +54,7 @@ COMPARATORS: dict[str, Comparator]""",
             (
                 'Comparator("top_variance", top_variance, "one",',
                 """\
-Comparator("first_features", first_features, "one", words="first features", colour="#000000", marker="X"),
+Comparator("last_features", last_features, "one", words="last features", colour="#000000", marker="X"),
         Comparator("top_variance", top_variance, "one",""",
             ),
         ],
@@ -63,25 +63,25 @@ Comparator("first_features", first_features, "one", words="first features", colo
                 "",
                 """
 
-def test_the_first_features_are_kept_as_they_stand(task):
+def test_the_last_features_are_kept_from_the_last_on(task):
     train = from_features(*task.splits["train"])
     order = {}
-    for name in ("first_features", "top_variance"):
+    for name in ("last_features", "top_variance"):
         (kept,) = random_subsets.comparators.draw(name, train, seeds=[1])
         order[name] = [int(place) for place in kept.order]
-    assert order["first_features"] == list(range(40)) != order["top_variance"]
+    assert order["last_features"] == list(range(40))[::-1] != order["top_variance"]
 """,
             )
         ],
-        "book/back/methods.md": [("", "\nFirst features\n: The first $k$ of the layer, in its own order.\n")],
+        "book/back/methods.md": [("", "\nLast features\n: The last $k$ of the layer, from the last on.\n")],
     },
     """\
     from synthetic_task import make_task
     from diffred_core.chapters import random_subsets
 
-    table = random_subsets.probes(make_task(), fractions=[0.1, 0.5], n_seeds=2, n_boot=50, logistic_fractions=[])
-    assert len(table[(table["method"] == "first_features") & (table["metric"] == "accuracy")]) == 2
-    figure, words = random_subsets.figures.accuracy, "first features"
+    table = random_subsets.probes(make_task(), fractions=[0.1, 0.5], n_seeds=2, n_boot=50)
+    assert len(table[(table["method"] == "last_features") & (table["metric"] == "accuracy")]) == 4  # two sizes, two probes
+    figure, words = random_subsets.figures.accuracy, "last features"
 """
     + SHOWN,
     also=(
@@ -421,7 +421,7 @@ def plot_separation(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the class separation by layer."""
     ax = begin(ax, summary, COLUMNS, what="plot_separation", size=SIZE)
     line(ax, summary, x="place", look=SEPARATION["class_separation"])
-    _layer_axis(ax, summary)
+    layer_axis(ax, summary)
     return finish(ax, title="", x="", y="share of the distance that lies between classes")
 
 

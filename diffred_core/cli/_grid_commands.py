@@ -151,19 +151,13 @@ def not_as_written(lost: Sequence[str]) -> str:
 
 def verdict(run: CellRun, entry: Entry) -> tuple[str, str]:
     """Return the state of `run` and why, given what the grid asks for now."""
-    from diffred_core.files import NOT_VARIED, working_root
-    from diffred_core.provenance import scrubbed
-    from diffred_core.running import conflict
+    from diffred_core.running import conflict, otherwise_recorded
 
     if run.state != "good":
         return run.state, run.reason
     if reason := conflict(entry.parameters):
         return "stale", f"{reason[:1].upper()}{reason[1:]}."
-    # What task and model stand for is settled by their names; a path in the others is recorded cut short.
-    recorded, listed = run.record.parameters, scrubbed(entry.parameters, working_root())
-    named = set(NOT_VARIED) - {"device"}
-    other = [name for name in listed if name not in named and recorded.get(name) != listed[name]]
-    if not other:
+    if not (other := otherwise_recorded(run.record.parameters, entry.parameters)):
         return "good", ""
     values = ", ".join(f"{name}={entry.parameters[name]!r}" for name in other)
     return "stale", f"The grid asks for {values}."

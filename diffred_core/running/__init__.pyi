@@ -19,6 +19,7 @@ from ._loading import load_features as load_features
 from ._names import claim_names as claim_names
 from ._names import conflict as conflict
 from ._places import GRID as GRID
+from ._places import otherwise_recorded as otherwise_recorded
 from ._run import NotebookError as NotebookError
 from ._run import run_notebook as run_notebook
 from ._snakemake import GridFailure as GridFailure

@@ -60,6 +60,16 @@ class Places:
         return self._defaults[analysis]
 
 
+def otherwise_recorded(recorded: Mapping[str, object], listed: Mapping[str, object]) -> list[str]:
+    """Return the parameters that a grid lists and a record has with another value.
+
+    What task and model stand for is settled by their names; a path in the others is recorded cut short.
+    """
+    named = set(files.NOT_VARIED) - {"device"}
+    shown = provenance.scrubbed(listed, files.working_root())
+    return [name for name in shown if name not in named and recorded.get(name) != shown[name]]
+
+
 def _shown(variant: Mapping[str, object]) -> dict[str, object]:
     """Return `variant` without the paths of this machine; a few digits keep two of them apart."""
     shown = provenance.scrubbed(variant, files.working_root())

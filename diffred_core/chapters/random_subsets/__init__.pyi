@@ -1,5 +1,5 @@
 from . import across as across
-from . import by_probe as by_probe
+from . import across_probes as across_probes
 from . import claims as claims
 from . import claims_precision as claims_precision
 from . import comparators as comparators

@@ -10,7 +10,7 @@ import pytest
 from synthetic_task import make_task
 
 from diffred_core.chapters import random_subsets
-from diffred_core.chapters.random_subsets import by_probe, claims
+from diffred_core.chapters.random_subsets import across_probes, claims
 from diffred_core.errors import InputError
 from diffred_core.results import where
 
@@ -26,7 +26,7 @@ def probes():
 
 @pytest.fixture
 def verdicts(probes):
-    return by_probe.verdicts_by_probe(probes)
+    return across_probes.verdicts_by_probe(probes)
 
 
 def moved(probes, probe, gap):
@@ -60,42 +60,42 @@ def test_the_probe_decides_where_verdicts_differ_and_only_there(probes):
     alike = probes
     for probe in ("logistic", "ridge", "sgd"):
         alike = moved(alike, probe, 0.01)
-    decided = by_probe.verdicts_by_probe(moved(alike, "ridge", 0.2))
+    decided = across_probes.verdicts_by_probe(moved(alike, "ridge", 0.2))
     assert where(decided, model="other")["decides"].all()
     assert set(where(decided, model="other")["verdict"]) == {"holds", "fails"}
-    assert "in 1 of" in by_probe.finding(decided) or "in 2 of" in by_probe.finding(decided)
-    same = by_probe.verdicts_by_probe(alike)
+    assert "in 1 of" in across_probes.finding(decided) or "in 2 of" in across_probes.finding(decided)
+    same = across_probes.verdicts_by_probe(alike)
     assert not where(same, model="other")["decides"].any()
-    assert by_probe.finding(same) != by_probe.finding(decided)
+    assert across_probes.finding(same) != across_probes.finding(decided)
 
 
 def test_words_say_how_much_more_the_headline_keeps_than_ridge(verdicts):
     kept = (verdicts["mean"] / verdicts["full"]).groupby(verdicts["probe"]).mean()
     more = f"logistic keeps {100 * (kept['logistic'] - kept['ridge']):+.1f} points more than ridge"
-    assert more in by_probe.finding(verdicts)
-    assert "more than ridge" not in by_probe.finding(verdicts[verdicts["probe"] != "ridge"])
-    words = by_probe.describe_by_probe(verdicts)
+    assert more in across_probes.finding(verdicts)
+    assert "more than ridge" not in across_probes.finding(verdicts[verdicts["probe"] != "ridge"])
+    words = across_probes.describe_by_probe(verdicts)
     assert f"to {100 * where(verdicts, probe='ridge')['gap'].max():.1f}" in words
 
 
 def test_the_figure_draws_the_losses_and_the_tolerance(verdicts):
-    ax = by_probe.plot_by_probe(verdicts)
+    ax = across_probes.plot_by_probe(verdicts)
     lines = {line.get_label(): line for line in ax.lines}
     gaps = 100 * where(verdicts, probe="logistic")["gap"]
     assert sorted(lines["logistic, converged"].get_xdata()) == pytest.approx(sorted(gaps))
     assert set(lines["published tolerance"].get_xdata()) == {100 * claims.TOLERANCE}
     plt.close(ax.figure)
     with pytest.raises(InputError, match="plot_by_probe needs at least one row"):
-        by_probe.plot_by_probe(verdicts.iloc[:0])
+        across_probes.plot_by_probe(verdicts.iloc[:0])
 
 
 def test_the_table_is_in_percent_and_its_caption_is_the_finding(probes, verdicts):
-    shown = by_probe.table()
+    shown = across_probes.table()
     rows = shown.summary(probes)
     assert rows["gap"].tolist() == pytest.approx((100 * verdicts["gap"]).tolist())
-    assert by_probe.finding(verdicts) in shown.caption(rows)
+    assert across_probes.finding(verdicts) in shown.caption(rows)
     assert set(rows["decides"]) <= {"yes", "no"}
 
 
 def test_a_probe_that_was_not_measured_at_the_share_is_left_out(probes):
-    assert set(by_probe.verdicts_by_probe(probes, fraction=0.5)["probe"]) == {"logistic", "ridge"}
+    assert set(across_probes.verdicts_by_probe(probes, fraction=0.5)["probe"]) == {"logistic", "ridge"}
