@@ -42,7 +42,7 @@ WORLD_LIBRARIES |= {"elpv_dataset", "mlxtend", "sklearn", "huggingface_hub"}  # 
 TABLE_LIBRARIES = {"torch", "numpy", "scipy", "pandas", "pandera"}
 FIGURE_LIBRARIES = {"numpy", "pandas", "matplotlib", "seaborn", "IPython", "PIL"}
 RUN_LIBRARIES = {"nbformat", "nbclient", "papermill", "jupyter_client", "jupyter_core", "traitlets", "lazy_loader"}
-RUN_LIBRARIES |= {"snakemake", "snakemake_interface_logger_plugins", "tqdm", "yaml", "filelock", "platformdirs"}
+RUN_LIBRARIES |= {"snakemake", "snakemake_interface_logger_plugins", "tqdm", "yaml", "filelock"}
 
 LIBRARIES = {
     **dict.fromkeys(ARRAYS, ARRAY_LIBRARIES),

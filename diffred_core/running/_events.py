@@ -15,9 +15,9 @@ import threading
 import time
 from logging import LogRecord
 from pathlib import Path
+from types import SimpleNamespace
 
 from filelock import FileLock
-from platformdirs import PlatformDirs
 from snakemake import common
 from snakemake.cli import main
 from snakemake_interface_logger_plugins.base import LogHandlerBase
@@ -60,17 +60,11 @@ def described(record: LogRecord) -> dict[str, object] | None:
     return None
 
 
-class Folders(PlatformDirs):
-    """Keeps what Snakemake caches in ``runs/``: the home of who runs it may not be writable."""
-
-    def __init__(self, runs: Path) -> None:
-        super().__init__("snakemake")
-        self._cache = runs / ".snakemake" / "cache"
-
-    @property
-    def user_cache_dir(self) -> str:
-        """Where Snakemake puts copies of the sources of the workflow."""
-        return str(self._cache)
+def folders_in(runs: Path) -> SimpleNamespace:
+    """Return the folders of Snakemake with its cache in `runs`: the home of who runs it may not be writable."""
+    known = common.get_appdirs()
+    own = {"user_config_dir": known.user_config_dir, "site_config_dir": known.site_config_dir}
+    return SimpleNamespace(user_cache_dir=str(runs / ".snakemake" / "cache"), **own)
 
 
 def end_with_parent(parent: int) -> None:
@@ -91,5 +85,5 @@ if __name__ == "__main__":
     if "--dry-run" not in options:
         held = FileLock(lock)  # until this process ends, however it does
         held.acquire(timeout=0)
-    common.APPDIRS = Folders(Path(lock).parents[1])
+    common.APPDIRS = folders_in(Path(lock).parents[1])
     main(["--logger", "diffred", *options])
