@@ -41,7 +41,7 @@ def test_every_probe_has_the_verdict_of_its_own_claim(probes, verdicts):
     assert list(where(verdicts, model="other")["probe"]) == ["logistic", "ridge", "sgd"]
     for row in verdicts.itertuples():
         claim = claims.accuracy_is_kept(where(probes, model=row.model), probe=row.probe)
-        assert (row.verdict, row.gap, row.low, row.high) == (claim.verdict, claim.value, claim.low, claim.high)
+        assert (row.verdict, -row.gap, -row.high, -row.low) == (claim.verdict, claim.value, claim.low, claim.high)
         assert row.gap == pytest.approx(row.full - row.mean)
 
 
@@ -78,12 +78,12 @@ def test_words_say_how_much_more_the_headline_keeps_than_ridge(verdicts):
     assert f"to {100 * where(verdicts, probe='ridge')['gap'].max():.1f}" in words
 
 
-def test_the_figure_draws_the_losses_and_the_tolerance(verdicts):
+def test_the_figure_draws_the_losses_and_the_margin(verdicts):
     ax = across_probes.plot_by_probe(verdicts)
     lines = {line.get_label(): line for line in ax.lines}
     gaps = 100 * where(verdicts, probe="logistic")["gap"]
     assert sorted(lines["logistic, converged"].get_xdata()) == pytest.approx(sorted(gaps))
-    assert set(lines["published tolerance"].get_xdata()) == {100 * claims.TOLERANCE}
+    assert set(lines["published margin"].get_xdata()) == {100 * random_subsets.names.MARGIN}
     plt.close(ax.figure)
     with pytest.raises(InputError, match="plot_by_probe needs at least one row"):
         across_probes.plot_by_probe(verdicts.iloc[:0])

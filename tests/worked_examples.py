@@ -80,7 +80,7 @@ def test_the_last_features_are_kept_from_the_last_on(task):
     from diffred_core.chapters import random_subsets
 
     table = random_subsets.probes(make_task(), fractions=[0.1, 0.5], n_seeds=2, n_boot=50)
-    assert len(table[(table["method"] == "last_features") & (table["metric"] == "accuracy")]) == 4  # two sizes, two probes
+    assert len(table[(table["method"] == "last_features") & (table["metric"] == "accuracy")]) == 4  # by two probes
     figure, words = random_subsets.figures.accuracy, "last features"
 """
     + SHOWN,

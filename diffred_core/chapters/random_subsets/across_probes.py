@@ -28,15 +28,17 @@ def verdicts_by_probe(probes: pd.DataFrame, *, fraction: float = names.FRACTION)
     probes : DataFrame
         Tables of subset_probes, one below the other.
     fraction : float
-        Share of the features at which the claim is judged; a probe that was not measured there is left out.
+        Share of the features at which the claim is judged: the nearest one that was measured. A probe that was measured
+        at another share than the headline probe is left out.
 
     Returns
     -------
     DataFrame
         One row a task, model and probe, the headline probe first. Columns task, model, probe, mean (accuracy of the
-        subsets), full, gap, low, high (of `claims.accuracy_is_kept`), verdict, needed 90 % and needed 95 % (share of
-        the features that keeps that much of the accuracy, which is 1 - DR; missing where the probe was measured at
-        other shares than the headline probe) and decides: whether the verdicts of the probes of this pair differ.
+        subsets), full, gap (the loss), low, high, verdict (of `claims.accuracy_is_kept`), needed 90 % and needed 95 %
+        (share of the features that keeps that much of the accuracy, which is 1 - DR; missing where the probe was
+        measured at other shares than the headline probe) and decides: whether the verdicts of the probes of this pair
+        differ.
     """
     rows = pd.DataFrame(_rows(probes, fraction))
     rows["decides"] = rows.groupby(KEYS)["verdict"].transform("nunique") > 1
@@ -56,7 +58,7 @@ def finding(verdicts: pd.DataFrame) -> str:
 
 
 def plot_by_probe(verdicts: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the loss of random subsets by probe, a row a model and task, beside the published tolerance."""
+    """Draw the loss of random subsets by probe, a row a model and task, beside the published margin."""
     style.require(verdicts, COLUMNS, what="plot_by_probe")
     cells = verdicts[KEYS].drop_duplicates().sort_values(KEYS, ascending=False)
     cells = cells.reset_index(drop=True).rename_axis("row").reset_index()
@@ -67,7 +69,7 @@ def plot_by_probe(verdicts: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         y = rows["row"] + 0.2 * ((len(by_probe) - 1) / 2 - place)
         ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=look.colour, linewidth=2)
         ax.plot(100 * rows["gap"], y, look.marker, color=look.colour, markersize=7, label=look.words)
-    ax.axvline(100 * claims.TOLERANCE, color=GREY, linestyle="--", linewidth=1.4, label="published tolerance")
+    ax.axvline(100 * names.MARGIN, color=GREY, linestyle="--", linewidth=1.4, label="published margin")
     style.row_names(ax, style.cell_names(cells), size=9)
     return finish(ax, title="95 % paired bootstrap over draws and rows", x="points lost to the full layer", y="")
 
@@ -108,13 +110,14 @@ def table(fraction: float = names.FRACTION) -> Table:
 def _rows(probes: pd.DataFrame, fraction: float) -> Iterator[Row]:
     for (task, model), cell in probes.groupby(KEYS):
         tested = where(cell, method=names.RANDOM, metric=names.ACCURACY).groupby("probe")["fraction"].agg(set)
+        judged = {probe: min(shares, key=lambda share: abs(share - fraction)) for probe, shares in tested.items()}
         for probe in looks(PROBES, tested.index):
             of_probe = where(cell, probe=probe)
-            if where(of_probe, method=names.RANDOM, metric=names.GAP, fraction=fraction).empty:
+            if judged[probe] != judged.get(names.HEADLINE, judged[probe]):
                 continue
             (kept,) = across.kept_accuracy(of_probe, fraction=fraction, probe=probe).to_dict("records")
             claim = claims.accuracy_is_kept(of_probe, fraction=fraction, probe=probe)
-            measured = {"gap": claim.value, "low": claim.low, "high": claim.high, "verdict": claim.verdict}
+            measured = {"gap": -claim.value, "low": -claim.high, "high": -claim.low, "verdict": claim.verdict}
             comparable = tested[probe] == tested.get(names.HEADLINE)
             yield {"task": task, "model": model, "probe": probe, "mean": kept["mean"], "full": kept["full"]} | (
                 measured | _needed(of_probe, probe, comparable=comparable)
