@@ -64,6 +64,7 @@ IN_CHAPTERS = {  # what a file of a chapter adds or leaves out, by the start of 
     "tables": {"numpy", "pandas"},
     "figures": FIGURE_LIBRARIES,
     "across": FIGURE_LIBRARIES,
+    "by_probe": FIGURE_LIBRARIES,
 }
 PURE = {  # by the start of a file's name in a chapter: what it may not load, however indirectly
     "claims": ("matplotlib", "seaborn", "IPython"),

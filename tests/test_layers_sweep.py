@@ -329,7 +329,8 @@ def test_redundancy_is_a_share_of_the_accuracy_of_the_curve_whatever_the_spread_
     whole = value_of(table, layer="last", metric="accuracy")
     kept = value_of(table, layer="last", metric="accuracy_kept")
     assert kept == pytest.approx(float(part.accuracy) / whole, abs=0.015)
-    coarse = random_subsets.probes(spread, fractions=(0.5,), n_seeds=2, logistic_fractions=(), n_boot=50)
+    options = {"n_seeds": 2, "logistic_fractions": (), "n_boot": 50, "ridge_l2": (1e-3, 1e-2, 1e-1, 1.0)}
+    coarse = random_subsets.probes(spread, fractions=(0.5,), **options)
     assert (
         value_of(coarse, method="full", metric="accuracy") < whole - 0.05
     )  # what a coarse grid would have called whole
