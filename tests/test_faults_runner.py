@@ -36,6 +36,12 @@ SLEEP = "Path('pid').write_text(str(os.getpid())); time.sleep(60)"
 FAULTS = {
     "error": ("before", "1 / 0", (), "in code cell 4 of 7 .*: ZeroDivisionError: division by zero"),
     "error after the table": ("after", "1 / 0", (), "in code cell 6 of 7 .*: ZeroDivisionError"),
+    "left without an error": (
+        "after",
+        "raise SystemExit",
+        (),
+        "in code cell 6 of 7 .*: SystemExit",
+    ),  # papermill is content
     "kernel killed": ("after", DIE, (), "in code cell 6 of 7 .*: the kernel died"),
     "cell timeout": ("after", SLEEP, ("--cell-timeout", "1"), "in code cell 6 of 7 .*: the cell took longer than 1 s"),
     "timeout": ("before", SLEEP, ("--timeout", "4"), "in code cell 4 of 7 .*: the whole run took longer than 4 s"),
