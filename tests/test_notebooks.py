@@ -191,7 +191,7 @@ def test_every_cell_ran_without_error_or_complaint(name, executed):
 @pytest.mark.parametrize(
     ("name", "n_figures"),
     [
-        *(("subset_probes", 6), ("subset_similarity", 1), ("summary", 3)),
+        *(("subset_probes", 6), ("subset_similarity", 1), ("summary", 4)),
         *(("few_shot", 6), ("few_shot_theory", 1), ("few_shot_summary", 1)),
     ],
 )
