@@ -630,3 +630,14 @@ def test_the_kept_episodes_are_those_that_were_measured(pool, table, tmp_path):
     assert value(table, **where, fraction=1.0, metric="accuracy") == pytest.approx(np.mean(correct))
     other = few_shots.drawn_episodes(pool, n_way=3, shots=[1, 5], n_query=5, n_episodes=12, seed=2)
     assert not other["query"].equals(kept["query"])
+
+
+@pytest.mark.parametrize("n_features", [2, 3, 8])
+def test_a_narrow_layer_has_the_ninths_that_hold_dimensions_and_no_empty_number(task, n_features):
+    splits = {name: (X[:, :n_features], y) for name, (X, y) in task.splits.items()}
+    narrow = few_shots.draw_pool(replace(task, splits=splits), n_per_class=14, n_query=5)
+    table = few_shots.episodes(narrow, **QUICK)
+    left_out = rows(table, method="left_out")
+    assert left_out["value"].notna().all()
+    assert left_out["label"].nunique() == n_features
+    assert {claim.verdict for claim in few_shots.claims.all_claims(table)} <= {"holds", "fails", "undecided"}

@@ -7,7 +7,6 @@ import timm
 import torch
 
 from diffred_core import backbones
-from diffred_core.files import project_root
 from diffred_core.results import published
 from diffred_core.running import grid_names, read_grid
 
@@ -20,7 +19,8 @@ TRAINED_HERE = "vggm"  # tunnel_small_networks names its networks so
 def plain_names(grid):
     """Return the networks of a grid that have no file of weights."""
     analyses = read_grid(grid).analyses.values()
-    return {name for analysis in analyses for name, file in analysis.models.items() if not file} - {TRAINED_HERE}
+    models = [model for analysis in analyses for model in analysis.models.values()]
+    return {model["model"] for model in models if "checkpoint" not in model} - {TRAINED_HERE}
 
 
 def width_of(name):
@@ -67,19 +67,16 @@ def test_the_paper_grid_holds_the_published_weights_and_the_contrast_of_upstream
         assert f"S_{size}-i21k-300ep-lr_0.001-aug_light1-wd_0.03-do_0.0-sd_0.0.npz" in url
 
 
-def test_networks_that_come_as_files_are_ready_to_be_switched_on():
-    """The commented entries are YAML with a known architecture, a name of their own and a place."""
-    import yaml
-
-    text = (project_root() / "workflow/grids/paper.yml").read_text(encoding="utf-8")
-    block = text.partition("models:\n")[2].partition("\ntasks:")[0]
-    lines = [line.strip().removeprefix("# ").removeprefix("#") for line in block.splitlines()]
-    listed = [line for line in lines if line.startswith(("- {", "- name:", "  model:", "  checkpoint:", "  preproc"))]
-    entries = yaml.safe_load("\n".join(listed))
-    assert len({entry["name"] for entry in entries}) == len(entries) == 11
-    for entry in entries:
-        assert set(entry) <= {"name", "model", "checkpoint", "model_args", "preprocessing"}
-        assert entry["checkpoint"].startswith("weights/")
-        if ":" not in entry["model"]:  # else a module of the reader's own
-            with torch.device("meta"):
-                timm.create_model(entry["model"], pretrained=False, **entry.get("model_args", {}))
+def test_networks_that_come_as_files_have_names_of_their_own_beside_those_of_timm():
+    """A standard and a robust ResNet50 stand in grids side by side, each with its recipe and place."""
+    analysis = read_grid("paper_files").analyses["subset_probes"]
+    assert len(analysis.models) == 11
+    assert not set(analysis.models) & set(plain_names("paper"))
+    for name, model in analysis.models.items():
+        assert model["model_name"] == name
+        assert model["checkpoint"].startswith("weights/")
+        with torch.device("meta"):
+            timm.create_model(model["model"], pretrained=False, **model.get("model_args", {}))
+    listed = read_grid("paper").analyses["subset_probes"]
+    assert analysis.tasks == listed.tasks
+    assert analysis.parameters == listed.parameters

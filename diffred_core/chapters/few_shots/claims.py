@@ -26,7 +26,7 @@ from diffred_core.chapters.few_shots.judging import (
 from diffred_core.chapters.few_shots.names import plural
 from diffred_core.chapters.few_shots.reading import all_shots, along, headline
 from diffred_core.errors import InputError
-from diffred_core.results.claims import Claim, percent
+from diffred_core.results.claims import Claim, judge, percent
 
 LANDMARKS = (0.01, 0.02, 0.03, 0.05)  # "1-5 %" (second version, abstract)
 SEEING = "an oracle that sees the queries"
@@ -164,13 +164,20 @@ def confounders_harm(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     """Return C6: dimensions of high spread and small distance between the classes stand in the way."""
     left_out = headline(table, method="left_out")
     gains = {label: measurement(rows, "gain", level) for label, rows in left_out.groupby("label")}
+    statement = (
+        "dimensions of high spread and small distance between classes, by all images with the queries, confound "
+        f"({setting_in_words(table)})."
+    )
+    if names.CONFOUNDERS not in gains:
+        unknown = dict.fromkeys(("value", "low", "high"), float("nan"))
+        evidence = "The layer has too few dimensions for ninths of them."
+        return judge(name="C6 confounders", statement=statement, evidence=evidence, **unknown)
     place = 1 + sum(gain["mean"] > gains[names.CONFOUNDERS]["mean"] for gain in gains.values())
     shares = headline(table, method="theory", metric="few_shot_share").set_index("label")["value"]
     ordinal = {1: "best", 2: "second best", 3: "third best"}.get(place, f"{place}th best")
     return judged(
         "C6 confounders",
-        "dimensions of high spread and small distance between classes, by all images with the queries, confound "
-        f"({setting_in_words(table)}).",
+        statement,
         f"By theory {100 * shares[names.CONFOUNDERS]:.0f} % of them do not help for want of shots, "
         f"{100 * shares.mean():.0f} % of all; leaving them out is the {ordinal} of {len(gains)} ninths to leave out",
         gains[names.CONFOUNDERS],

@@ -116,6 +116,7 @@ def _share_rows(setting: Setting, pairs: Iterable[tuple[Tensor, Tensor]], active
 def _left_out_rows(setting: Setting, ninths: dict[str, Tensor]) -> Iterator[Row]:
     """Yield the gain of leaving the dimensions of a ninth out, over episodes; ninths by the means over classes."""
     X, width = setting.data.X, setting.data.X.shape[1]
+    ninths = {ninth: members for ninth, members in ninths.items() if len(members) < width}  # something must be left
     masks = torch.ones(len(ninths) + 1, width, dtype=X.dtype, device=X.device)
     for mask, members in zip(masks[1:], ninths.values(), strict=True):
         mask[members] = 0
@@ -138,7 +139,7 @@ def _active(X: Tensor) -> Tensor:
 
 
 def _ninths(spread: Tensor, gap: Tensor, active: Tensor) -> dict[str, Tensor]:
-    """Return the dimensions of every ninth of `NINTHS`, equally many up to one."""
+    """Return the dimensions of every ninth of `NINTHS` that has some, equally many up to one."""
     thirds = active[spread[active].argsort(stable=True)].tensor_split(3)
     parts = (part for third in thirds for part in third[gap[third].argsort(stable=True)].tensor_split(3))
-    return dict(zip(NINTHS, parts, strict=True))
+    return {ninth: part for ninth, part in zip(NINTHS, parts, strict=True) if len(part)}
