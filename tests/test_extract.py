@@ -74,7 +74,7 @@ def test_after_extract_a_notebook_computes_no_features(world, tmp_path, monkeypa
     assert f"{n_stores} feature stores are whole, all that {analysis} reads" in extracted.stdout
     before = stores()
     assert len([path for path in before if path.name == "manifest.json"]) == n_stores
-    named = json.loads((tmp_path / "runs/stamps/s.json").read_text())
+    named = json.loads((tmp_path / "runs/stamps/s.json").read_text())["files"]
     assert {tmp_path / "runs" / name for name in named} == {path for path in before if path.name == "manifest.json"}
 
     def refuse(*_args: object, **_options: object) -> None:

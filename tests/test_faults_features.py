@@ -11,13 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from faults import as_anybody, read_only
 from small_checkout import PROJECT
 from tiny_world import MODEL, tiny_backbone, write_checkpoint, write_images
 
 from diffred_core import datasets, features, files
-from diffred_core.cli import _run_commands
 from diffred_core.datasets import Dataset
 from diffred_core.datasets._dataset import digests_of, digests_of_files
 from diffred_core.errors import InputError
@@ -25,8 +23,6 @@ from diffred_core.features import FeatureStore, _identity
 from diffred_core.features._identity import identity_of
 from diffred_core.features._request import Request
 from diffred_core.features._store import key_of
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -81,16 +77,6 @@ def test_a_manifest_with_an_edited_entry_is_none(entry: str, world: tuple[Path, 
         FeatureStore.open(store.folder)
 
 
-def test_a_damaged_manifest_of_other_features_does_not_keep_the_stamp_from_being_written(
-    world: tuple[Path, str], runs: Path
-) -> None:
-    checkpoint, task = world
-    source = features.Source(MODEL, task, checkpoint=checkpoint, engine="torch")
-    other, store = (source.store("test", dtype=dtype) for dtype in ("float16", "float32"))
-    (other.folder / "manifest.json").write_text('{"key": ')
-    assert _run_commands.manifests(MODEL, task, [store.key, other.key]) == [store.folder / "manifest.json"]
-
-
 def test_features_that_cannot_be_written_are_read_and_others_refused(world: tuple[Path, str], runs: Path) -> None:
     checkpoint, task = world
     first = features.Source(MODEL, task, checkpoint=checkpoint, engine="torch").load()
@@ -112,7 +98,7 @@ def test_features_that_cannot_be_written_are_read_and_others_refused(world: tupl
 
 
 def key(pets: Dataset, backbone: dict[str, object], **changes: object) -> str:
-    options = {"split": "test", "layers": ("penultimate",), "dtype": "float32", "device": CPU} | changes
+    options = {"split": "test", "layers": ("penultimate",), "dtype": "float32", "computed_in": "float32"} | changes
     return key_of(identity_of(backbone, pets, **options))
 
 
@@ -124,7 +110,7 @@ INGREDIENTS: dict[str, Callable[[Dataset, dict[str, object]], str]] = {
     "layers": lambda pets, about: key(pets, about, layers=("blocks.0",)),
     "pooling": lambda pets, about: key(pets, about, pool="2x2"),
     "dtype": lambda pets, about: key(pets, about, dtype="float16"),
-    "precision": lambda pets, about: key(pets, about, device=torch.device("cuda")),
+    "precision": lambda pets, about: key(pets, about, computed_in="bfloat16 by torch on cpu"),
     "split": lambda pets, about: key(pets, about, split="validation"),
     "images": lambda pets, about: key(replace(pets, image_digests=pets.image_digests[::-1]), about),
     "labels": lambda pets, about: key(replace(pets, y=1 - pets.y), about),

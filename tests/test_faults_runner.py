@@ -132,7 +132,7 @@ def test_the_next_run_ends_as_if_there_had_been_no_fault(
 def test_a_first_run_that_fails_leaves_no_table(checkout: Path, good: dict[str, bytes]) -> None:
     break_it("after", "1 / 0")
     assert diffred("run", "hello", "--model", "first", "--task", "t")[0] == 1
-    after = {name for name in snapshot() if "first" in name}
+    after = {name for name in snapshot() if "first" in name} - {"names/models/first.json"}
     assert after == {"notebooks/t/first/hello.failed.ipynb", "records/t/first/hello.failed.json"}
 
 

@@ -122,7 +122,7 @@ def test_rows_of_masks_and_importances_stand_by_what_importance_rests_on(summari
 
 def test_the_bridge_states_the_level_of_its_intervals(summaries):
     ax = FIGURES.bridge.plot(summaries["bridge"].assign(level=0.9))
-    assert ax.get_title(loc="left") == "ridge probes; bands: 90 % intervals"
+    assert ax.get_title(loc="left") == f"{few_shots.names.BRIDGE_HEAD} probes; bands: 90 % intervals"
 
 
 def test_a_mixture_of_settings_is_refused(summaries):

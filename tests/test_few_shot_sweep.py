@@ -580,12 +580,12 @@ def test_bridge_puts_full_data_and_few_shots_side_by_side(task, table):
     assert set(ends["method"]) == {"random", "oracle_no_query"}
     assert set(ends["n_shot"].dropna()) == {1, 5}
     few = rows(ends, method="oracle_no_query", n_shot=5, fraction=0.2)["mean"].item()
-    where = {"method": "oracle_no_query", "probe": "ridge", "n_shot": 5, "fraction": 0.2, "metric": "gain"}
+    where = {"method": "oracle_no_query", "probe": names.BRIDGE_HEAD, "n_shot": 5, "fraction": 0.2, "metric": "gain"}
     assert few == pytest.approx(value(table, **where))
     full = ends[ends["n_shot"].isna()]
     assert set(full["n"]) == {2}
-    options = {"fractions": (0.2,), "logistic_fractions": (), "gap_fractions": ()}
-    measured = rows(probes(task, methods=("random",), n_seeds=2, **options), metric="accuracy")
+    options = {"fractions": (0.2,), "gap_fractions": ()}
+    measured = rows(probes(task, methods=("random",), n_seeds=2, **options), metric="accuracy", probe=names.BRIDGE_HEAD)
     of = measured.groupby("method")["value"].mean()
     assert rows(full, fraction=0.2)["mean"].item() == pytest.approx(of["random"] - of["full"])
 

@@ -53,7 +53,7 @@ def test_what_is_not_python_comes_with_it(installed):
 
 def test_notebooks_and_their_parameters_are_listed(diffred):
     assert diffred("notebooks").stdout.split() == sorted(path.stem for path in (PROJECT / "notebooks").glob("*.ipynb"))
-    assert "n_seeds: int = 5" in diffred("parameters", "subset_probes").stdout
+    assert "n_seeds: int = 3" in diffred("parameters", "subset_probes").stdout
     assert "did you mean 'subset_probes' or" in diffred("parameters", "subset_probs").stderr
 
 

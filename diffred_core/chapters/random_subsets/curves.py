@@ -66,7 +66,9 @@ class ProbeData:
         scale = features.splits["train"][0].double().std(dim=0, correction=0)
         scale = torch.where(scale > 0, scale, 1.0).float() if standardize else torch.ones(())
         rows = {name: (X / scale.to(X), y) for name, (X, y) in features.splits.items()}
-        of_train = moments.from_features(*rows["train"], n_classes=features.n_classes, quartic=False)
+        X, y = rows["train"]
+        # Double, for with fewer rows than features the least l2 is below the rounding of products in float32.
+        of_train = moments.from_features(X.double(), y, n_classes=features.n_classes, quartic=False)
         return cls(rows["train"], rows["validation"], rows[split], of_train, features.n_classes)
 
     @property
