@@ -89,11 +89,9 @@ def test_the_notebook_shows_the_error_of_each(tmp_path, monkeypatch):
     quick = {"model": MODEL, "checkpoint": checkpoint, "task": f"folder:{write_images(tmp_path / 'pets', n=30)}"}
     quick |= {"precisions": ["fp32", "bf16", "fp16"], "n_seeds": 3}
     template = NOTEBOOKS / "precision.ipynb"
+    monkeypatch.setenv(files.TABLE, str(tmp_path / "precision.csv"))
     papermill.execute_notebook(template, page, parameters=quick, progress_bar=False, kernel_name="python3")
-    task, model = files.labels(quick)
-    table, made_by = (
-        read(files.table_path(task, model, "precision")) for read in (results.read, results.read_provenance)
-    )
+    table, made_by = (read(tmp_path / "precision.csv") for read in (results.read, results.read_provenance))
     errors = results.where(table, metric="feature_error").set_index("label")["value"]
     assert errors["bf16"] > errors["fp16"] > 0
     claims, of_features, of_accuracy = shown(page)
