@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -55,9 +56,11 @@ def choose_logistic(
     InputError
         As `fit_logistic` and `choose_l2`.
     """
-    options = {"subsets": subsets, "n_classes": n_classes, "max_iter": max_iter, "memory_bytes": memory_bytes}
-    path = fit_logistic(X, y, l2=l2, tol=10 * tol if search_tol is None else search_tol, **options)
+    fit = partial(
+        fit_logistic, X, y, subsets=subsets, n_classes=n_classes, max_iter=max_iter, memory_bytes=memory_bytes
+    )
+    path = fit(l2=l2, tol=10 * tol if search_tol is None else search_tol)
     nearly, choice = choose_l2(path, *validation)
     several = bool(nearly.batch_shape)
-    probe = fit_logistic(X, y, l2=nearly.l2[None] if several else nearly.l2, tol=tol, start=nearly, **options)
+    probe = fit(l2=nearly.l2[None] if several else nearly.l2, tol=tol, start=nearly)
     return (probe[0] if several else probe), choice
