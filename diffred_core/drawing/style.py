@@ -192,7 +192,7 @@ def line(ax: Axes, rows: pd.DataFrame, *, x: str, look: Look, label: str | None 
 def points(ax: Axes, rows: pd.DataFrame, *, look: Look, x: str = "mean", size: float = 6) -> None:
     """Draw `x` of every row at the height of its index, with its interval as a bar."""
     reach = [rows[x] - rows["low"], rows["high"] - rows[x]]
-    options = {"color": look.colour, "label": look.words, "markersize": size, "capsize": 3}
+    options: dict[str, Any] = {"color": look.colour, "label": look.words, "markersize": size, "capsize": 3}
     ax.errorbar(rows[x], rows.index, xerr=reach, fmt=look.marker, **options)
 
 

@@ -142,8 +142,8 @@ class Extractor:
 
     @contextmanager
     def _bar(self, description: str, total: int) -> Iterator[tqdm[None]]:
-        terminal = os.environ.get("DIFFRED_TERMINAL")
-        here = terminal in (None, STDERR)
+        terminal = os.environ.get("DIFFRED_TERMINAL", "")
+        here = terminal in ("", STDERR)
         hidden = here and (not (self.progress or terminal) or bool(os.environ.get("TQDM_DISABLE")))
         options = {"desc": f"{self.request.name} {description}", "total": total, "unit": "image", "delay": DELAY}
         with (

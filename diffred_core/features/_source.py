@@ -403,8 +403,14 @@ class Source:
         """Return the finished store of the features of one view."""
         viewed = view.viewed()
         about = self._request.identity(self._root) | {"view": view.recipe.identity(view.number)}
-        recipe = {"layers": extractor.layers, "dtype": "float32", "computed_in": extractor.computed_in}
-        identity = identity_of(about, viewed, split="train", **recipe)
+        identity = identity_of(
+            about,
+            viewed,
+            split="train",
+            layers=extractor.layers,
+            dtype="float32",
+            computed_in=extractor.computed_in,
+        )
         store = store_of(identity, viewed, split="train", root=self._root, part=f"view-{view.number:02d}")
         extractor.fill(store, viewed, split="train", what=f"view {view.number}")
         return store

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -19,6 +19,14 @@ from diffred_core.results.rows import Row
 Side = Literal["above", "below", "within"]
 Verdict = Literal["holds", "fails", "undecided"]
 VERDICTS: tuple[Verdict, ...] = ("holds", "undecided", "fails")
+
+
+class Limits(TypedDict):
+    """A measurement with the limits of its interval, as `judge` takes them."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -133,9 +141,9 @@ def claim_rows(claims: Iterable[Claim], cell: Mapping[str, object]) -> Iterator[
         yield {**cell, "metric": "claim", "method": claim.name, "label": claim.verdict, **measured}
 
 
-def with_limits(row: pd.Series) -> dict[str, float]:
-    """Return the value of a row of a results table with the limits of its interval, as `judge` takes them."""
-    return {name: float(row[name]) for name in ("value", "low", "high")}
+def with_limits(row: pd.Series) -> Limits:
+    """Return the value of a row of a results table with the limits of its interval."""
+    return {"value": float(row["value"]), "low": float(row["low"]), "high": float(row["high"])}
 
 
 def percent(share: float) -> str:

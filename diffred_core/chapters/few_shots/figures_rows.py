@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -117,8 +118,9 @@ def _named(summary: pd.DataFrame, words: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _dots(ax: Axes, rows: pd.DataFrame, at: pd.Series, *, look: Look, size: int) -> None:
-    bars = {"xerr": [rows["mean"] - rows["low"], rows["high"] - rows["mean"]], "capsize": 2, "markersize": size}
-    ax.errorbar(rows["mean"], at, fmt=look.marker, color=look.colour, label=look.words, **bars)
+    reach = [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
+    about: dict[str, Any] = {"color": look.colour, "label": look.words, "capsize": 2, "markersize": size}
+    ax.errorbar(rows["mean"], at, xerr=reach, fmt=look.marker, **about)
 
 
 def _name_rows(ax: Axes, names: Sequence[str]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from diffred_core.chapters.random_subsets.names import HEADLINE, LOGISTIC, RANDOM, RIDGE
+from diffred_core.chapters.random_subsets.names import HEADLINE
+from diffred_core.chapters.random_subsets.names import LOGISTIC as LOGISTIC
+from diffred_core.chapters.random_subsets.names import RANDOM as RANDOM
+from diffred_core.chapters.random_subsets.names import RIDGE as RIDGE
 
 POOL, ALL, FULL_DATA = "pool", "all", "test"  # splits: rows that episodes are drawn from, and the test rows of part I
 
