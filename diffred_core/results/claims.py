@@ -21,7 +21,7 @@ Verdict = Literal["holds", "fails", "undecided"]
 VERDICTS: tuple[Verdict, ...] = ("holds", "undecided", "fails")
 
 
-class Limits(TypedDict):
+class ValueWithLimits(TypedDict):
     """A measurement with the limits of its interval, as `judge` takes them."""
 
     value: float
@@ -141,7 +141,7 @@ def claim_rows(claims: Iterable[Claim], cell: Mapping[str, object]) -> Iterator[
         yield {**cell, "metric": "claim", "method": claim.name, "label": claim.verdict, **measured}
 
 
-def with_limits(row: pd.Series) -> Limits:
+def with_limits(row: pd.Series) -> ValueWithLimits:
     """Return the value of a row of a results table with the limits of its interval."""
     return {"value": float(row["value"]), "low": float(row["low"]), "high": float(row["high"])}
 
