@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -229,13 +230,14 @@ def needs_features(analysis: str) -> bool:
 
 def arguments(parameters: Mapping[str, object]) -> str:
     """Return `parameters` as options of ``diffred run``, quoted for a shell."""
-    named = [(f"--{key.replace('_', '-')}", str(parameters[key])) for key in NAMED if key in parameters]
+    named = [(f"--{key.replace('_', '-')}", _text(parameters[key])) for key in NAMED if key in parameters]
     others = [("-p", f"{key}={_text(value)}") for key, value in parameters.items() if key not in NAMED]
     return shlex.join(itertools.chain.from_iterable([*named, *others]))
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else repr(value)
+    # Of lists and dicts JSON, whose double quotes a shell lets stand.
+    return value if isinstance(value, str) else json.dumps(value) if isinstance(value, list | dict) else repr(value)
 
 
 def _analysis(content: Mapping[str, Any], file: str) -> Analysis:

@@ -114,8 +114,8 @@ def plot_regulariser(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = begin(ax, summary, ("method", "probe", "fraction", "mean", "at_edge"), what="plot_regulariser")
     probe = one_value(summary, "probe", what="plot_regulariser")
     _method_lines(ax, summary)
-    title = f"mean over draws; {100 * summary['at_edge'].iloc[0]:.0f} % of the {probe} fits at an end of the l2 values"
-    return finish(ax, title=title, x=KEPT, y="log10 of l2")
+    title = f"{probe} probe; {100 * summary['at_edge'].iloc[0]:.0f} % of the fits at an end of the l2 values"
+    return finish(ax, title=title, x=KEPT, y="log10 of l2, mean over draws")
 
 
 def describe_regulariser(summary: pd.DataFrame) -> str:
