@@ -196,7 +196,7 @@ def test_the_share_of_fits_at_an_end_is_said_and_drawn(tables):
         summary = random_subsets.figures.regulariser.summary(probes)
         assert f"{share} of the logistic fits" in random_subsets.figures.regulariser.words(summary)
         ax = random_subsets.figures.regulariser.plot(summary)
-        assert f"; {share} of the logistic fits" in ax.get_title(loc="left")
+        assert f"; {share} of the fits" in ax.get_title(loc="left")
 
 
 @pytest.mark.parametrize("name", ["accuracy", "probes", "similarity", "over_rows", "gains"])
