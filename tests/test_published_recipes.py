@@ -56,7 +56,7 @@ def test_other_probes_have_no_recipe():
 
 
 def test_the_trace_of_the_recipe_is_on_the_page_and_in_the_provenance(tmp_path, monkeypatch):
-    monkeypatch.setenv("DIFFRED_RUNS", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # where a run that no runner has started writes its table
     table = random_subsets.probes(called("resnet50.a1_in1k", "torchvision:CIFAR100"), **SGD)
     traces = random_subsets.recipe_traces(table)
     (trace,) = traces.to_dict("records")
