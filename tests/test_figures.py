@@ -14,7 +14,6 @@ from synthetic_task import make_task
 
 from diffred_core import drawing
 from diffred_core.chapters import random_subsets
-from diffred_core.drawing.style import task_label
 from diffred_core.errors import InputError
 
 FIGURES = {
@@ -236,20 +235,6 @@ def test_a_shown_figure_has_its_words_and_is_closed(tables, summaries):
     assert random_subsets.figures.accuracy.words(summaries["accuracy"])[:60] in shown
     assert "data:image/png;base64," in shown
     assert plt.get_fignums() == []
-
-
-@pytest.mark.parametrize(
-    ("task", "label"),
-    [
-        ("mnist5k+noise:3", "mnist5k+noise:3"),
-        ("torchvision:CIFAR10", "torchvision:CIFAR10"),
-        ("folder:cells", "folder:cells"),
-        ("folder:/a/long/way/to/cells+noise:3", "folder:.../cells+noise:3"),
-        ("embeddings:../mine.npz", "embeddings:.../mine.npz"),
-    ],
-)
-def test_a_path_is_shortened_to_what_a_legend_has_room_for(task, label):
-    assert task_label(task) == label
 
 
 def test_the_headline_probe_is_drawn_first_and_ridge_does_not_move_its_figures(tables, summaries):

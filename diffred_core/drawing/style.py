@@ -118,23 +118,9 @@ def name_panels(grid: sns.FacetGrid, title: str) -> Axes:
     return grid.axes.flat[0]
 
 
-def task_label(task: str) -> str:
-    """Return the name of a task as a legend has room for it: of a path its last part, ``folder:.../cells+noise:3``.
-
-    Two tasks of one last part keep apart by colour and by the table under the figure.
-    """
-    kind, colon, path = task.partition(":")
-    if kind not in ("folder", "embeddings") or "/" not in path.rstrip("/"):
-        return task
-    return f"{kind}{colon}.../{path.rstrip('/').rpartition('/')[2]}"
-
-
 def cell_names(cells: pd.DataFrame) -> list[str]:
-    """Return the task over the model of every row, in full where two tasks have one short name."""
-    tasks = cells["task"].unique()
-    short = {task: task_label(task) for task in tasks}
-    named = short if len(set(short.values())) == len(tasks) else dict(zip(tasks, tasks, strict=True))
-    return [f"{named[task]}\n{model}" for task, model in zip(cells["task"], cells["model"], strict=True)]
+    """Return the task over the model of every row."""
+    return [f"{task}\n{model}" for task, model in zip(cells["task"], cells["model"], strict=True)]
 
 
 def _legend_below(ax: Axes, columns: int) -> None:

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import by_layer
 from diffred_core.drawing import Figure, Look, looks, style
-from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name, line, task_label
+from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name, line
 from diffred_core.redundancy import STRENGTHS, strength
 from diffred_core.results import summarize, where
 
@@ -77,7 +77,7 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
     for (method, task), rows in _series(curves):
         label, dash = DESIGNS[method]
         colour = GREY if method == names.IN_DISTRIBUTION else next(colours)
-        line(ax, rows, x="place", look=Look(label.format(task=task_label(task)), colour, next(markers), dash))
+        line(ax, rows, x="place", look=Look(label.format(task=task), colour, next(markers), dash))
     style.percent_ticks(ax)
     layer_axis(ax, curves)
     level = f"{100 * float(curves['level'].iloc[0]):g} %"
@@ -91,7 +91,7 @@ def accuracy_words(summary: pd.DataFrame) -> str:
     for (method, task), rows in _series(curves):
         _, best, last = _ends(rows)
         parts.append(
-            f"{DESIGNS[method][0].format(task=task_label(task))} is best in {best['layer']} with "
+            f"{DESIGNS[method][0].format(task=task)} is best in {best['layer']} with "
             f"{100 * best['mean']:.1f} % and has {100 * last['mean']:.1f} % in the last layer"
             f"{'' if pd.isna(last['low']) else f', {style.interval_in_percent(last)}'}"
         )
@@ -158,7 +158,7 @@ def plot_optimism(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     rows = summary.sort_values(["task", "place"], ascending=False, ignore_index=True)
     ax.axvline(0, color=GREY, linewidth=1)
     style.points(ax, 100 * rows[["mean", "low", "high"]].astype(float), look=Look("", COLOURS[0]))
-    style.row_names(ax, [f"{row.layer} on {task_label(row.task)}" for row in rows.itertuples()])
+    style.row_names(ax, [f"{row.layer} on {row.task}" for row in rows.itertuples()])
     return finish(ax, title=f"bars: {interval_name(rows, over='runs')}", x="points of accuracy added", y="")
 
 
@@ -241,9 +241,9 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
         for (method, task, recipe), rows in where(summary, model=model, label=pooling).groupby(
             ["method", "task", "recipe"]
         ):
-            look = Look(task_label(task), colours.get(task, GREY))
+            look = Look(task, colours.get(task, GREY))
             if method == names.IN_DISTRIBUTION:
-                look = Look(f"{task_label(task)} (trained on)", GREY, dash="--")
+                look = Look(f"{task} (trained on)", GREY, dash="--")
             if recipe == names.UNTRAINED:
                 ax.plot(rows["place"], rows["mean"], ":", color=look.colour, linewidth=1.6)
             else:

@@ -31,8 +31,7 @@ def curve_rows(setting: Setting, heads: Sequence[str], *, n_head_episodes: int) 
     compared = (names.WITHOUT_QUERIES, *setting.estimates[:1], names.RANDOM)
     few = setting.unit.first(n_head_episodes)
     # the logistic head, by far the slowest, only where it is compared, or stands beside part I
-    bridge = (names.WITHOUT_QUERIES, names.RANDOM) if names.BRIDGE_HEAD == names.LOGISTIC else (names.WITHOUT_QUERIES,)
-    of_head = {names.RIDGE: compared, names.LOGISTIC: bridge}
+    of_head = {names.RIDGE: compared, names.LOGISTIC: (names.WITHOUT_QUERIES, names.RANDOM)}
     runs = {
         names.EUCLIDEAN: (setting, (*setting.bases, *names.CONTROLS)),
         names.COSINE: (setting.unit, compared),

@@ -22,7 +22,7 @@ from diffred_core.chapters.few_shots.names import ALL, ALONG, FULL_DATA, HEADS, 
 from diffred_core.chapters.few_shots.pool import Pool
 from diffred_core.chapters.few_shots.reasons import agreement_rows, harm_rows, kind_rows
 from diffred_core.chapters.few_shots.setting import FRACTIONS, EpisodeData, Setting, draw_setting
-from diffred_core.chapters.random_subsets.names import FULL, HEADLINE, LOGISTIC
+from diffred_core.chapters.random_subsets.names import FULL, HEADLINE
 from diffred_core.chapters.random_subsets.sweep_probes import probes
 from diffred_core.checks import check_choice
 from diffred_core.errors import InputError
@@ -135,7 +135,6 @@ def full_data_rows(pool: Pool, n_subsets: int) -> Iterator[Row]:
     if not n_subsets:
         return
     options = {"fractions": FULL_DATA_FRACTIONS, "gap_fractions": (), "deltas": (0.9,)}
-    options["logistic_fractions"] = FULL_DATA_FRACTIONS if HEADLINE == LOGISTIC else ()
     table = probes(pool.features, methods=(RANDOM,), n_seeds=n_subsets, split=FULL_DATA, **options)
     table = results.where(table, metric="accuracy", probe=HEADLINE).drop(columns=["experiment", "layer"])
     full = float(table.loc[table["method"] == FULL, "value"].iloc[0])

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from diffred_core.chapters.random_subsets.frontier import POINT, accuracy_frontier
 from diffred_core.drawing import Figure, Table, looks, style
-from diffred_core.drawing.style import GREY, task_label
+from diffred_core.drawing.style import GREY
 from diffred_core.results import where
 
 SURE, Y = "on it by the intervals", "test accuracy (%)"
@@ -31,7 +31,7 @@ def plot_frontier(points: pd.DataFrame) -> Axes:
         style.number_axis(ax, [k for k in TICKS if k <= of_task["n_selected"].max()])
         style.percent_ticks(ax)
         first = ax is grid.axes.flat[0]
-        style.finish(ax, title=task_label(task), x="features kept (log scale)", y=Y if first else "", legend=False)
+        style.finish(ax, title=task, x="features kept (log scale)", y=Y if first else "", legend=False)
     return style.name_panels(grid, f"{probe} probe; bands: over draws and test rows")
 
 
