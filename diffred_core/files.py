@@ -269,6 +269,7 @@ SUMMARY = "summary"  # stands for task and model of an analysis that reads all o
 NOT_VARIED = ("task", "task_name", "model", *MODEL_PARAMETERS, "device")
 TABLE = "DIFFRED_TABLE"  # the variable by which the runner tells its kernel where the table goes
 OWN_TABLES = "DIFFRED_OWN_TABLES"  # and by which tables of a grid's own a summary of it reads
+KEPT = "DIFFRED_KEPT"  # and of which grids the kept tables
 
 
 def difference(parameters: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -326,6 +327,16 @@ def table_files(task: str, model: str, analysis: str) -> list[Path]:
 def episodes_path(table: Path) -> Path:
     """Return the place of the episodes that were drawn for the table at `table`: beside it."""
     return table.with_suffix(".episodes.csv")
+
+
+def kept_root() -> Path:
+    """Return the folder ``kept`` of the checkout, or of the working directory where there is no checkout."""
+    return working_root() / "kept"
+
+
+def kept_path(grid: str, task: str, model: str, analysis: str) -> Path:
+    """Return ``kept/<grid>/<task>/<model>/<analysis>.parquet``, each name slugged."""
+    return kept_root().joinpath(*map(slug, (grid, task, model))) / f"{slug(analysis)}.parquet"
 
 
 def notebook_path(task: str, model: str, analysis: str) -> Path:

@@ -23,7 +23,7 @@ from diffred_core.backbones._transform import check_preprocessing, of_timm
 from diffred_core.errors import InputError
 
 REQUIRED = ("mean", "std", "input_size")
-"""Of the preprocessing of a network that a function makes: nobody else knows it."""
+"""Of the preprocessing of a network that a function makes: nobody else knows it, unless the task gives the size."""
 
 
 def load(
@@ -57,7 +57,8 @@ def load(
         the function.
     preprocessing : mapping, optional
         ``mean`` and ``std`` (3 numbers each, in units of 0..1), ``input_size`` (pixels a side), ``interpolation``,
-        ``crop_pct``, each instead of the model's own. A function's network has none: it needs the first three.
+        ``crop_pct``, each instead of the model's own. A function's network has none: it needs the first three, of which
+        `image_size` may give the last.
     classifier : str, optional
         Name of the layer whose input the features are, of a network without timm's methods. By default the last layer
         with weights, if its output is the network's (a linear layer) or becomes it by pooling (a 1 x 1 convolution,
@@ -68,14 +69,14 @@ def load(
     InputError
         If the name is unknown, the arguments are, or the weights cannot be found, read or downloaded, or do not fit.
     """
-    options, own = check_model_args(model_args), check_preprocessing(preprocessing)
+    options, own = check_model_args(model_args), dict(check_preprocessing(preprocessing))
+    if image_size is not None:
+        own["input_size"] = (3, image_size, image_size)
     module, config, construction = _built(model, pretrained=checkpoint is None, options=options, own=own)
     config |= own
     head = head_of(module, classifier, name=model, size=config["input_size"][-1])
     if checkpoint is not None:
         load_checkpoint(module, checkpoint, name=model, head=head)
-    if image_size is not None:
-        config["input_size"] = (3, image_size, image_size)
     layer = None if isinstance(module, Headed) or not head else head[0]
     return from_module(
         module,

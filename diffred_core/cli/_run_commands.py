@@ -54,6 +54,7 @@ def run(
     preprocessing: Preprocessing = None,
     classifier: Classifier = None,
     grid: Annotated[str | None, typer.Option(help="Of a summary: the grid whose tables it reads.")] = None,
+    kept: Annotated[str | None, typer.Option(metavar="GRID", help="Draw the table that a grid has kept.")] = None,
     device: Device = None,
     precision: Precision = None,
     threads: Threads = CORES,
@@ -71,8 +72,8 @@ def run(
     named = {"model": model, "task": task, "model_name": model_name, "task_name": task_name}
     named |= {"model_args": model_args, "preprocessing": preprocessing, "classifier": classifier}
     named |= {"checkpoint": checkpoint, "device": device, "precision": precision}
-    template, schema, parameters = _called(analysis, named, parameter)
-    entry = run_entry(analysis, parameters, grid=grid)
+    template, schema, parameters = _called(analysis, named, parameter, computed=kept is None)
+    entry = run_entry(analysis, parameters, grid=grid, kept=kept)
     claim_names({name: one.default for name, one in schema.items()} | parameters)
     _run_to_its_place(
         template, entry, grid=grid, threads=threads, timeout=timeout, cell_timeout=cell_timeout, stamp=stamp
@@ -116,16 +117,19 @@ def extract(
 
 
 def _called(
-    analysis: str, named: Mapping[str, object], texts: Sequence[str]
+    analysis: str, named: Mapping[str, object], texts: Sequence[str], *, computed: bool = True
 ) -> tuple[Path, dict[str, Parameter], dict[str, object]]:
-    """Return the notebook of `analysis`, its parameters, and the values that options and ``-p`` give to them."""
+    """Return the notebook of `analysis`, its parameters, and the values that options and ``-p`` give to them.
+
+    The files that they name must be there, unless nothing is `computed` from them.
+    """
     from diffred_core import files
     from diffred_core.running.notebook_parameters import read_parameters
 
     template = files.template_path(analysis)
     schema = read_parameters(template)
     options = [f"{name}={value}" for name, value in named.items() if value is not None]
-    if (weights := named.get("checkpoint")) is not None:
+    if computed and (weights := named.get("checkpoint")) is not None:
         from diffred_core import backbones
 
         backbones.check_checkpoint(weights)
@@ -156,11 +160,11 @@ def _run_to_its_place(
     stamp: Path | None,
 ) -> None:
     from diffred_core import files
-    from diffred_core.running import NotebookError, own_tables, run_notebook
+    from diffred_core.running import NotebookError, run_notebook, tables_of
     from diffred_core.running.records import failed_path
 
     place = entry.place
-    variables = {} if grid is None else {files.OWN_TABLES: json.dumps(own_tables(grid))}
+    variables = {} if grid is None else {name: json.dumps(value) for name, value in tables_of(grid).items()}
     output = files.notebook_path(*place)
     try:
         record = run_notebook(
@@ -171,6 +175,7 @@ def _run_to_its_place(
             products=files.table_files(*place),
             variant=entry.variant,
             variables=variables,
+            kept=entry.kept,
             threads=threads,
             timeout=timeout,
             cell_timeout=cell_timeout,

@@ -52,6 +52,7 @@ def collect_provenance(
         "dirty": dirty,
         "versions": provenance.versions(),
         "device": device,
+        "machine": provenance.machine(),
         "wall_seconds": None if started is None else round(time.perf_counter() - started, 3),
     }
 
@@ -115,34 +116,6 @@ def read(path: Path | str) -> pd.DataFrame:
         return check(table)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-
-
-def read_all(root: Path | str | None = None, *, analysis: str) -> pd.DataFrame:
-    """Return the tables of one analysis of every task and model as one table, in the order of their paths.
-
-    Variants, runs with other parameters that are kept beside the table of a task and model, are not among them, except
-    where `diffred run --grid` has named a grid whose tables they are: these then take the place of the plain ones.
-
-    Parameters
-    ----------
-    root : path, optional
-        Folder with ``<task>/<model>/<analysis>.csv``; by default ``runs/tables``.
-    analysis : str
-        Name of the analysis, for example ``subset_probes``.
-
-    Raises
-    ------
-    InputError
-        If there is no such table, or one of them breaks the schema.
-    """
-    folder = Path(root) if root is not None else files.runs_root() / "tables"
-    chosen = {path.parent: path for path in folder.glob(f"*/*/{files.slug(analysis)}.csv")}
-    own = [folder / name for name in json.loads(os.environ.get(files.OWN_TABLES) or "[]")] if root is None else []
-    chosen |= {path.parent: path for path in own if path.name.startswith(f"{files.slug(analysis)}.")}
-    paths = sorted(chosen.values())
-    if not paths:
-        raise InputError(f"expected tables */*/{files.slug(analysis)}.csv under {folder}, got none; run the grid first")
-    return pd.concat([read(path) for path in paths], ignore_index=True)
 
 
 def read_provenance(path: Path | str) -> dict[str, object]:
@@ -222,6 +195,7 @@ class Run:
         *,
         inputs: Mapping[str, str] | None = None,
         recipes: pd.DataFrame | None = None,
+        made_by: Mapping[str, object] | None = None,
     ) -> Path:
         """Write the table of `analysis` to its place, with the provenance of this run, and return the place.
 
@@ -238,15 +212,18 @@ class Run:
             Keys or digests of what was read, such as ``TaskFeatures.keys``.
         recipes : DataFrame, optional
             What the training of published probes did, such as `random_subsets.recipe_traces`: one row a recipe.
+        made_by : mapping, optional
+            The provenance of a table that was not computed here but read (`read_kept`), instead of that of this run.
         """
-        made_by = collect_provenance(
-            self.parameters,
-            feature_keys=inputs,
-            device=str(self.parameters.get("device", "cpu")),
-            started=self.started,
-        )
+        if made_by is None:
+            made_by = collect_provenance(
+                self.parameters,
+                feature_keys=inputs,
+                device=str(self.parameters.get("device", "cpu")),
+                started=self.started,
+            )
         if recipes is not None:
-            made_by["recipes"] = recipes.to_dict("records")
+            made_by = {**made_by, "recipes": recipes.to_dict("records")}
         place = os.environ.get(files.TABLE)
         return write(table, place or self._beside(analysis), provenance=made_by)
 

@@ -12,9 +12,9 @@ from ._grid_definition import Grid as Grid
 from ._grid_definition import arguments as arguments
 from ._grid_definition import grid_names as grid_names
 from ._grid_definition import needs_features as needs_features
-from ._grid_definition import own_tables as own_tables
 from ._grid_definition import read_grid as read_grid
 from ._grid_definition import run_entry as run_entry
+from ._grid_definition import tables_of as tables_of
 from ._loading import load_features as load_features
 from ._names import claim_names as claim_names
 from ._names import conflict as conflict

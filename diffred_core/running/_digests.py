@@ -17,7 +17,7 @@ OUTSIDE = "outside"  # the digest of the runs outside the grid, of which the boo
 def write_digests(grid: Grid) -> None:
     """Write ``runs/digests/<job>.txt`` for every kind of job of `grid`."""
     package = sources.PACKAGE
-    roots = {analysis: [files.template_path(analysis)] for analysis in (*grid.analyses, *grid.after)}
+    roots = {analysis: [files.template_path(analysis)] for analysis in (*grid.cell_analyses, *grid.after)}
     roots[BOOK] = list(package.rglob("*.py"))
     for job, paths in roots.items():
         files.write_if_changed(digest_path(job), sources.code_digest(paths) + "\n")
@@ -40,13 +40,14 @@ def _outside_digest(grid: Grid) -> str:
 def whole_digest(grid: Grid, *, until: str) -> str:
     """Return one digest of all that a run of `grid` rests on and has made: equal digests leave nothing to do.
 
-    It covers what the Snakefile names as inputs (workflow, configuration, hand-written pages, templates, package, files
-    of embeddings by size and time, records of runs outside the grid) and the stamps, which hold the digests of what
-    was made.
+    It covers what the Snakefile names as inputs (workflow, configuration, hand-written pages, templates, package, kept
+    tables, files of embeddings by size and time, records of runs outside the grid) and the stamps, which hold the
+    digests of what was made.
     """
     root, runs = files.project_root(), files.runs_root()
     named = [root / "_config.yml", root / "CHANGELOG.md", *(root / "workflow").rglob("*"), *(root / "book").rglob("*")]
-    named += [files.template_path(analysis) for analysis in (*grid.analyses, *grid.after)]
+    named += [files.template_path(analysis) for analysis in (*grid.cell_analyses, *grid.after)]
+    named += [path for name in grid.draws for path in (files.kept_root() / name).rglob("*")]
     contents = {str(path): path.read_bytes() for path in named if path.is_file()}
     contents |= {str(path): path.read_bytes() for path in (runs / "stamps").rglob("*.json")}
     contents["package"] = sources.code_digest(sources.PACKAGE.rglob("*.py")).encode()

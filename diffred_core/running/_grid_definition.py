@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,17 +16,19 @@ from diffred_core.errors import InputError, near_names
 from diffred_core.running import sources
 from diffred_core.running._places import GRID, Places
 from diffred_core.running.notebook_parameters import checked, read_parameters
+from diffred_core.running.records import read_record
 
 ON = ("models", "tasks")
 COMPUTE = {  # of every analysis that has such a parameter, unless it says otherwise: what it may be, in words too
     "device": (r"cpu|cuda(:\d+)?", "cpu, cuda or cuda:N"),
     "precision": ("fp32|bf16|fp16", "fp32, bf16 or fp16"),
 }
-KEYS = (*ON, *COMPUTE, "analyses", "after")
+KEYS = (*ON, *COMPUTE, "analyses", "after", "kept")
 NAMED = ("model", "task", "task_name", *files.MODEL_PARAMETERS, *COMPUTE)  # options of their own on the command line
 MODEL_KEYS = {"model": "model"}  # of a grid file, to parameters
 MODEL_KEYS |= {("name" if key == "model_name" else key): key for key in files.MODEL_PARAMETERS}
 TASK_KEYS = {"task": "task", "name": "task_name"}
+CHOOSES = {"analyses": "analysis", "tasks": "task", "models": "model"}  # among kept tables, by attributes of `Entry`
 FEATURES = "features"  # the room of the feature store, and the name of what fills it among stamps and logs
 
 
@@ -44,6 +46,8 @@ class Entry:
     variant : dict
         The parameters in which it differs from the run that has the plain place of this task, model and analysis, as
         `Places` says; empty for that run.
+    kept : str or None
+        The grid whose kept table is drawn instead of computing one.
     """
 
     analysis: str
@@ -51,6 +55,7 @@ class Entry:
     model: str
     parameters: Mapping[str, object] = field(default_factory=dict)
     variant: Mapping[str, object] = field(default_factory=dict)
+    kept: str | None = None
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -87,6 +92,11 @@ class Grid:
         Notebooks to run for every model and task: those of the grid, or those that the analysis lists itself.
     after : dict of str to dict
         Notebooks to run once after all of those, with their parameters.
+    draws : dict of str to dict
+        Grids whose kept tables it draws, each with the ``analyses``, ``tasks`` and ``models`` that get pages; all where
+        it names none. Summaries read every kept table of those grids.
+    kept : tuple of Entry
+        The runs that draw them.
     places : Places
         Of the checkout.
     """
@@ -94,7 +104,14 @@ class Grid:
     name: str
     analyses: Mapping[str, Analysis]
     after: Mapping[str, Mapping[str, object]]
+    draws: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    kept: tuple[Entry, ...] = ()
     places: Places = field(default_factory=lambda: Places(()), compare=False)
+
+    @property
+    def cell_analyses(self) -> tuple[str, ...]:
+        """The analyses of single models and tasks, computed or drawn."""
+        return tuple(dict.fromkeys([*self.analyses, *(entry.analysis for entry in self.kept)]))
 
     def entries(self) -> list[Entry]:
         """Return every notebook run of the grid with its place, those over all tasks and models last.
@@ -104,7 +121,8 @@ class Grid:
         cells = [replace(entry, variant=self.places.variant(entry)) for entry in self._cells()]
         of_own_tables = any(entry.variant for entry in cells)
         placed = ((entry, self.places.variant(entry)) for entry in self._summaries())
-        return [*cells, *(replace(e, variant={GRID: self.name} if of_own_tables else v) for e, v in placed)]
+        after = (replace(e, variant={GRID: self.name} if of_own_tables else v) for e, v in placed)
+        return [*cells, *self.kept, *after]
 
     def listed(self) -> list[Entry]:
         """Return `entries` as the file lists them, all in the plain place."""
@@ -132,16 +150,21 @@ def read_grid(name: str) -> Grid:
     """
     grid = _parsed(name)
     _check(grid)
-    return replace(grid, places=_places(grid))
+    grid = replace(grid, places=_places(grid))
+    return replace(grid, kept=tuple(_drawings(grid)))
 
 
-def run_entry(analysis: str, parameters: Mapping[str, Any], *, grid: str | None = None) -> Entry:
+def run_entry(
+    analysis: str, parameters: Mapping[str, Any], *, grid: str | None = None, kept: str | None = None
+) -> Entry:
     """Return the run of the notebook `analysis` with `parameters`, checked ones, and with it its place.
 
     Parameters
     ----------
     grid : str, optional
         The grid whose tables a summary reads.
+    kept : str, optional
+        The grid whose kept table is drawn.
 
     Raises
     ------
@@ -150,7 +173,7 @@ def run_entry(analysis: str, parameters: Mapping[str, Any], *, grid: str | None 
     """
     schema = read_parameters(files.template_path(analysis))
     task, model = files.labels({name: one.default for name, one in schema.items()} | dict(parameters))
-    entry = Entry(analysis, task, model, dict(parameters))
+    entry = Entry(analysis, task, model, dict(parameters), kept=kept)
     if grid is None:
         return replace(entry, variant=_places().variant(entry))
     after = {one.analysis: one for one in read_grid(grid).entries() if one.task == files.SUMMARY}
@@ -163,11 +186,15 @@ def run_entry(analysis: str, parameters: Mapping[str, Any], *, grid: str | None 
     return replace(entry, variant={**listed.variant, **files.difference(entry.parameters, listed.parameters)})
 
 
-def own_tables(grid: str) -> list[str]:
-    """Return the tables of a grid that are variants, from ``runs/tables/`` on: its summaries read them."""
-    root = files.runs_root() / "tables"
-    variants = (entry for entry in read_grid(grid).entries() if entry.variant and entry.task != files.SUMMARY)
-    return [files.table_path(*entry.place).relative_to(root).as_posix() for entry in variants]
+def tables_of(grid: str) -> dict[str, list[str]]:
+    """Return which tables the summaries of `grid` read besides the plain ones, by the variables that tell its kernel.
+
+    These are its tables that are variants, from ``runs/tables/`` on, and the grids whose kept tables it draws.
+    """
+    root, read = files.runs_root() / "tables", read_grid(grid)
+    variants = (entry for entry in read.entries() if entry.variant and entry.task != files.SUMMARY)
+    own = [files.table_path(*entry.place).relative_to(root).as_posix() for entry in variants]
+    return {files.OWN_TABLES: own, files.KEPT: list(read.draws)}
 
 
 def _places(grid: Grid | None = None) -> Places:
@@ -207,7 +234,45 @@ def _parsed(name: str) -> Grid:
             for key, value in (content.get("analyses") or {}).items()
         },
         after={key: value or {} for key, value in (content.get("after") or {}).items()},
+        draws={key: value or {} for key, value in (content.get("kept") or {}).items()},
     )
+
+
+def _drawings(grid: Grid) -> Iterator[Entry]:
+    """Yield the runs that draw kept tables of other grids: of what `grid` does not list and nobody has computed."""
+    own = {(entry.task, entry.model, entry.analysis) for entry in grid.listed()}
+    for name, chosen in grid.draws.items():
+        cells = [replace(entry, variant=grid.places.variant(entry), kept=name) for entry in _parsed(name)._cells()]
+        _check_chosen(chosen, cells, file=f"{grid.name}.yml")
+        for entry in cells:
+            if not all(getattr(entry, CHOOSES[key]) in names for key, names in chosen.items()):
+                continue
+            of = (entry.task, entry.model, entry.analysis)
+            if of not in own and files.kept_path(name, *of).is_file() and not _computed(entry):
+                yield entry
+
+
+def _check_chosen(chosen: Mapping[str, Sequence[str]], cells: Sequence[Entry], *, file: str) -> None:
+    for key, names in chosen.items():
+        if key not in CHOOSES:
+            raise InputError(
+                f"expected {', '.join(CHOOSES)} below a grid of kept in {file}, got {key!r}{near_names(key, CHOOSES)}; "
+                "name one of them"
+            )
+        known = sorted({getattr(entry, CHOOSES[key]) for entry in cells})
+        for one in names:
+            if one not in known:
+                raise InputError(
+                    f"expected {key} of kept in {file} from that grid, got {one!r}{near_names(one, known)} (it has: "
+                    f"{', '.join(known)}); name one of them"
+                )
+
+
+def _computed(entry: Entry) -> bool:
+    """Return whether the place of `entry` has a run that computed its table: no drawing takes its place."""
+    with contextlib.suppress(InputError):
+        return read_record(files.record_path(*entry.place)).kept is None
+    return False
 
 
 def _one_line(error: Exception) -> str:

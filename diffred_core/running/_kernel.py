@@ -147,6 +147,8 @@ def kernel_environment(folder: Path, variables: Mapping[str, str], *, threads: i
         **warm.READ_AT_START,
         "IPYTHONDIR": str(folder / "ipython"),  # no start-up scripts of the reader's own
         "TQDM_DISABLE": "1",  # a bar in a page would be one line a tick
-        **dict.fromkeys((files.TABLE, files.OWN_TABLES), ""),  # nothing of a run that this one is started from
+        **dict.fromkeys(
+            (files.TABLE, files.OWN_TABLES, files.KEPT), ""
+        ),  # nothing of a run that this one is started from
         **variables,
     }

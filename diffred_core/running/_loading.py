@@ -10,11 +10,12 @@ from diffred_core import files
 from diffred_core.errors import InputError
 from diffred_core.running.notebook_parameters import checked, read_parameters, tagged_cells
 
+BEGIN = "begin"  # tag of the cell that imports what the others use
 TAG = "features"  # of the cells that load features
 
 
 def load_features(template: Path | str, parameters: Mapping[str, object]) -> None:
-    """Run the cells of a notebook that are tagged ``features``, in this process, with `parameters`.
+    """Run the cells of a notebook that are tagged ``features``, after ``begin``, in this process, with `parameters`.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ def load_features(template: Path | str, parameters: Mapping[str, object]) -> Non
     with contextlib.chdir(files.working_root()):  # where a run resolves paths
         _run(head, namespace, template)
         namespace.update(chosen)
-        for source in loading:
+        for source in (*tagged_cells(template, BEGIN), *loading):
             _run(source, namespace, template)
 
 

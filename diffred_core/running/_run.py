@@ -15,6 +15,7 @@ import nbformat
 from diffred_core import files, provenance
 from diffred_core.errors import InputError
 from diffred_core.running import sources
+from diffred_core.running._drawn import drawing
 from diffred_core.running._execute import Limits, execute, failing_cell
 from diffred_core.running._interrupts import sigterm_as_exit
 from diffred_core.running._kernel import private_kernel
@@ -37,6 +38,7 @@ def run_notebook(
     products: Sequence[Path] = (),
     variant: Mapping[str, object] | None = None,
     variables: Mapping[str, str] | None = None,
+    kept: str | None = None,
     threads: int = 1,
     cell_timeout: float | None = None,
     timeout: float | None = None,
@@ -61,6 +63,8 @@ def run_notebook(
         The parameters in which the run differs from the one that has the plain place (`Entry`), for the record.
     variables : mapping, optional
         Environment variables of the kernel.
+    kept : str, optional
+        A grid: its kept table is drawn, and nothing computed.
     threads : int, default=1
         Threads of the kernel's linear algebra.
     cell_timeout, timeout : float, optional
@@ -87,7 +91,10 @@ def run_notebook(
     limits = Limits(threads, cell_timeout, timeout, progress)
     values = {p.name: chosen.get(p.name, p.default) for p in schema.values()}
     attempt = _Attempt.at(output, record, parameters=values)
-    beginning = _begin(template, values, attempt, threads=threads, variant=variant)
+    beginning = _begin(template, values, attempt, threads=threads, variant=variant, kept=kept)
+    notebook = nbformat.read(template, as_version=4)
+    if kept is not None:
+        notebook = drawing(notebook, grid=kept, place=(*files.labels(values), template.stem))
     table = str(products[0].resolve()) if products else ""
     before = {path: state_of(path) for path in products}
     with _failures_kept(attempt, beginning), put_back([*products, output]):
@@ -95,7 +102,6 @@ def run_notebook(
         terminal = os.ttyname(sys.stderr.fileno()) if named else None
         known = {files.TABLE: table, **(variables or {}), **({"DIFFRED_TERMINAL": terminal} if terminal else {})}
         with sigterm_as_exit(), private_kernel(threads=threads, timeout=timeout, variables=known) as kernel:
-            notebook = nbformat.read(template, as_version=4)
             cwd = files.working_root()
             error = execute(notebook, attempt.part, parameters=chosen, kernel=kernel, cwd=cwd, limits=limits)
             if error is not None:
@@ -131,6 +137,7 @@ def _begin(
     *,
     threads: int,
     variant: Mapping[str, object] | None,
+    kept: str | None,
 ) -> Record:
     # Digests are taken before the run: a file edited while it runs must make the result stale.
     commit, dirty = provenance.commit()
@@ -145,6 +152,7 @@ def _begin(
         started=_now().isoformat(timespec="milliseconds"),
         threads=threads,
         variant=dict(variant or {}),
+        kept=kept,
     )
 
 

@@ -41,6 +41,8 @@ class Record:
         One sentence, when the run failed.
     variant : dict or None
         The parameters in which the run differs from the one that has the plain place; empty for that one.
+    kept : str or None
+        The grid whose kept table was drawn, where the run computed none.
     """
 
     template: str
@@ -59,6 +61,7 @@ class Record:
     outputs: dict[str, str] | None = None
     error: str | None = None
     variant: dict[str, object] | None = None
+    kept: str | None = None
 
     def write(self, path: Path | str) -> Path:
         """Write the record to `path` as JSON, whole or not at all."""

@@ -1,6 +1,10 @@
 from ._book import stage_book as stage_book
 from ._build import BuildError as BuildError
 from ._build import build_book as build_book
+from ._kept import compare_with_kept as compare_with_kept
+from ._kept import keep_tables as keep_tables
+from ._kept import kept_path as kept_path
+from ._kept import size_in_mib as size_in_mib
 from ._pages import is_page_of as is_page_of
 from ._pages import lost_pages as lost_pages
 from ._runs import CellRun as CellRun

@@ -84,10 +84,28 @@ def _provenance(run: CellRun, project: Project) -> str:
     messages = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr").strip()
     printed = f"\nWarnings and messages of the run:\n\n{fenced(messages, 'text')}\n" if messages else ""
     fields = "\n".join(f":{name}: {value}" for name, value in _facts(run, project).items() if value)
+    again, commands = "Make it again", f"$ {_command(run)}"
+    if run.record.kept:
+        again, commands = "Draw it again, or compute its table anew", f"$ {_command(run, drawn=True)}\n{commands}"
     return (
-        f"{warning}:::{{admonition}} What produced this page\n:class: note dropdown provenance\n\n"
+        f"{warning}{_kept(run)}:::{{admonition}} What produced this page\n:class: note dropdown provenance\n\n"
         f"{fields}\n{printed}:::\n\n"
-        f"Download: {', '.join(links)}. Make it again:\n\n{fenced(f'$ {_command(run)}', 'console')}"
+        f"Download: {', '.join(links)}. {again}:\n\n{fenced(commands, 'console')}"
+    )
+
+
+def _kept(run: CellRun) -> str:
+    """Return the sentence about the table of a page that was drawn from a kept one, empty for others."""
+    table = files.table_path(*run.cell.place)
+    if not run.record.kept or not table.is_file():
+        return ""
+    made_by = results.read_provenance(table)
+    commit, seconds = str(made_by.get("commit"))[:10], made_by.get("wall_seconds")
+    of_files = ", ".join(plain(f"{name} ({about})") for name, about in (made_by.get("material") or {}).items())
+    return (
+        f"Drawn from a table that is kept in the repository: it was computed on {plain(str(made_by['created'])[:10])} "
+        f"at commit {code(commit)} in {seconds:.0f} s on {plain(str(made_by.get('machine')))}."
+        f"{f' Read were {of_files}.' if of_files else ''}\n\n"
     )
 
 
@@ -107,8 +125,11 @@ def _facts(run: CellRun, project: Project) -> dict[str, str]:
     }
 
 
-def _command(run: CellRun) -> str:
-    """Return the command line that makes the page again, without the parameters that have their default."""
+def _command(run: CellRun, *, drawn: bool = False) -> str:
+    """Return the command line that makes the page again, without the parameters that have their default.
+
+    A page of a kept table is computed so, unless it is to be `drawn` once more.
+    """
     template = files.template_path(run.cell.analysis)
     defaults = {name: p.default for name, p in read_parameters(template).items()} if template.is_file() else {}
     chosen = {
@@ -118,4 +139,5 @@ def _command(run: CellRun) -> str:
     }
     of_grid = (run.record.variant or {}).get(GRID) if run.cell.is_summary else None
     options = [arguments(chosen), *([f"--grid {shlex.quote(str(of_grid))}"] if of_grid else [])]
+    options += [f"--kept {shlex.quote(str(run.record.kept))}"] if drawn else []
     return " ".join(["diffred run", run.cell.analysis, *filter(None, options)])

@@ -1,0 +1,50 @@
+"""The tables of one analysis over all tasks and models."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from diffred_core import files
+from diffred_core.errors import InputError
+from diffred_core.results._kept import read_all_kept
+from diffred_core.results._store import read
+
+
+def read_all(root: Path | str | None = None, *, analysis: str) -> pd.DataFrame:
+    """Return the tables of one analysis of every task and model as one table, in the order of their paths.
+
+    Variants, runs with other parameters that are kept beside the table of a task and model, are not among them, except
+    where `diffred run --grid` has named a grid whose tables they are: these then take the place of the plain ones. The
+    kept tables that such a grid draws stand for what has no table in ``runs/tables``.
+
+    Parameters
+    ----------
+    root : path, optional
+        Folder with ``<task>/<model>/<analysis>.csv``; by default ``runs/tables``.
+    analysis : str
+        Name of the analysis, for example ``subset_probes``.
+
+    Raises
+    ------
+    InputError
+        If there is no such table, or one of them breaks the schema.
+    """
+    folder = Path(root) if root is not None else files.runs_root() / "tables"
+    chosen = {path.parts[-3:-1]: path for path in folder.glob(f"*/*/{files.slug(analysis)}.csv")}
+    own = [folder / name for name in _told(files.OWN_TABLES)] if root is None else []
+    chosen |= {path.parts[-3:-1]: path for path in own if path.name.startswith(f"{files.slug(analysis)}.")}
+    kept = [read_all_kept(grid, analysis, but=chosen) for grid in _told(files.KEPT)] if root is None else []
+    tables = {place: read(path) for place, path in chosen.items()}
+    tables = {place: table for some in (*kept[::-1], tables) for place, table in some.items()}
+    if not tables:
+        raise InputError(f"expected tables */*/{files.slug(analysis)}.csv under {folder}, got none; run the grid first")
+    return pd.concat([table for _, table in sorted(tables.items())], ignore_index=True)
+
+
+def _told(variable: str) -> list[str]:
+    """Return the list that the runner gave its kernel in an environment variable."""
+    return list(json.loads(os.environ.get(variable) or "[]"))
