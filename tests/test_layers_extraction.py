@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+import torchvision
 from tiny_world import MODEL, extract, tiny_backbone, write_checkpoint, write_images
 from torch import Tensor, nn
 
@@ -176,6 +177,22 @@ def test_a_width_that_changes_between_batches_is_refused(toy: Backbone) -> None:
         assert network(pixels())[0].shape == (3, 16)
         with pytest.raises(InputError, match="expected 16 features of layer 'early' as in the first batch, got 8"):
             network(pixels(size=8)[:, :, :2, :1])
+
+
+@pytest.mark.parametrize(
+    ("module", "blocks"),
+    [
+        (torchvision.models.resnet18, [f"layer{i}.{j}" for i in (1, 2, 3, 4) for j in (0, 1)]),
+        (torchvision.models.squeezenet1_1, [f"features.{i}" for i in (3, 4, 6, 7, 9, 10, 11, 12)]),
+    ],
+)
+def test_blocks_of_a_network_that_timm_does_not_know_are_those_of_its_sequences(module, blocks) -> None:
+    network = module()
+    options = {"name": "own", "input_size": 64, "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    assert features.layer_names(backbones.from_module(network, **options)) == (*blocks, "penultimate")
+    network.feature_info = []  # the control: what timm describes is not guessed at
+    with pytest.raises(InputError, match="expected blocks or stages of 'own' as timm describes them, found none"):
+        features.layer_names(backbones.from_module(network, **options))
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,9 @@ def layer_names(backbone: Backbone, layers: Layers = "blocks") -> tuple[str, ...
     ----------
     backbone : Backbone
     layers : str or sequence of str
-        ``"blocks"``: every residual, inverted-residual or transformer block, as timm groups its parameters; the
-        stages where a network has none (VGG). ``"stages"``: the modules of timm's ``feature_info``.
+        ``"blocks"``: every residual, inverted-residual or transformer block, as timm groups its parameters; of a network
+        that timm does not know, the outermost modules with parts of their own among those that an `nn.Sequential` runs;
+        the stages where a network has none (VGG). ``"stages"``: the modules of timm's ``feature_info``.
         ``"convolutions"``: every `Conv2d`, those of shortcuts and gates among them. These end with
         ``"penultimate"``. Or names of modules, and patterns of them such as ``"layer*.conv?"``.
 
@@ -89,7 +90,20 @@ def _blocks(backbone: Backbone, names: Sequence[str]) -> set[str]:
     blocks = {name for name in names if any(re.fullmatch(pattern, name) for pattern in patterns)}
     # A bare operation (VGG's features.3) is no block.
     blocks = {name for name in blocks if any(True for _ in backbone.module.get_submodule(name).children())}
-    return blocks or _stages(backbone, names)
+    return blocks or _in_sequence(backbone.module, names) or _stages(backbone, names)
+
+
+def _in_sequence(module: nn.Module, names: Sequence[str]) -> set[str]:
+    """Return the outermost composite modules of a network that timm does not know, such as ``layer1.0``."""
+    if hasattr(module, "feature_info"):
+        return set()
+    inside = {name for name in names if "." in name and isinstance(_parent(module, name), nn.Sequential)}
+    composite = {name for name in inside if any(True for _ in module.get_submodule(name).children())}
+    return {name for name in composite if not any(name.startswith(f"{other}.") for other in composite)}
+
+
+def _parent(module: nn.Module, name: str) -> nn.Module:
+    return module.get_submodule(name.rpartition(".")[0])
 
 
 def _group_patterns(module: nn.Module) -> list[str]:

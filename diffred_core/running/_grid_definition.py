@@ -169,13 +169,20 @@ def run_entry(
     Raises
     ------
     InputError
-        If `grid` is unknown, or lists no such analysis after its cells.
+        If `grid` is unknown, or lists no such analysis after its cells; if a table is to be drawn where one has been
+        computed.
     """
     schema = read_parameters(files.template_path(analysis))
     task, model = files.labels({name: one.default for name, one in schema.items()} | dict(parameters))
     entry = Entry(analysis, task, model, dict(parameters), kept=kept)
     if grid is None:
-        return replace(entry, variant=_places().variant(entry))
+        placed = replace(entry, variant=_places().variant(entry))
+        if kept is not None and _computed(placed):
+            raise InputError(
+                f"expected to draw a kept table of {analysis} for {model} on {task}, but its table has been computed "
+                f"here; the page of that run stands, or remove {files.record_path(*placed.place)}"
+            )
+        return placed
     after = {one.analysis: one for one in read_grid(grid).entries() if one.task == files.SUMMARY}
     if analysis not in after:
         raise InputError(

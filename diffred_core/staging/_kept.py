@@ -36,12 +36,12 @@ def keep_tables(grid: str, entries: Iterable[Entry]) -> tuple[list[Path], list[C
     Returns
     -------
     list of Path, list of CellRun
-        The Parquet files, and the runs that have no table to keep.
+        The Parquet files, and the runs of which there is none.
     """
     cells = {entry.place: entry for entry in entries}
     runs = [run for run in find_runs(cells.values()) if run.cell.place in cells]
     for run in runs:
-        if run.has_page:
+        if run.has_page and not run.record.kept:  # what was drawn is kept already
             results.keep(files.table_path(*run.cell.place), kept_path(grid, cells[run.cell.place]))
     listed = {kept_path(grid, entry) for entry in cells.values()}
     for path in (files.kept_root() / files.slug(grid)).glob("*/*/*.parquet"):
