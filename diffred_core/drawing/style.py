@@ -101,10 +101,11 @@ def finish(ax: Axes, *, title: str, x: str, y: str, columns: int = 2, legend: bo
     return ax
 
 
-def panels(summary: pd.DataFrame, **facets: Any) -> sns.FacetGrid:
-    """Return white panels of one figure, one a value of the columns that `facets` name as seaborn does."""
+def panels(summary: pd.DataFrame, *, size: tuple[float, float] = (4.3, 3.6), **facets: Any) -> sns.FacetGrid:
+    """Return white panels, each of `size` inches, one a value of the columns that `facets` name as seaborn does."""
+    width, height = size
     with sns.axes_style("whitegrid"), plt.rc_context(TEXT):
-        return sns.FacetGrid(summary, height=3.6, aspect=1.2, sharex=False, **facets).set_titles("")
+        return sns.FacetGrid(summary, height=height, aspect=width / height, sharex=False, **facets).set_titles("")
 
 
 def name_panels(grid: sns.FacetGrid, title: str) -> Axes:

@@ -24,9 +24,10 @@ def layer_names(backbone: Backbone, layers: Layers = "blocks") -> tuple[str, ...
     ----------
     backbone : Backbone
     layers : str or sequence of str
-        ``"blocks"``: every residual, inverted-residual or transformer block, as timm groups its parameters; of a network
-        that timm does not know, the outermost modules with parts of their own among those that an `nn.Sequential` runs;
-        the stages where a network has none (VGG). ``"stages"``: the modules of timm's ``feature_info``.
+        ``"blocks"``: every residual, inverted-residual or transformer block, as timm groups its parameters; of a
+        network that timm does not know, the outermost modules with parts of their own among those that an
+        `nn.Sequential` runs; the stages where a network has none (VGG). ``"stages"``: the modules of timm's
+        ``feature_info``.
         ``"convolutions"``: every `Conv2d`, those of shortcuts and gates among them. These end with
         ``"penultimate"``. Or names of modules, and patterns of them such as ``"layer*.conv?"``.
 
