@@ -9,6 +9,7 @@ import pandas as pd
 
 from diffred_core import linear_probe, results
 from diffred_core.chapters.random_subsets import comparators, curve_rows, curves, names
+from diffred_core.chapters.random_subsets.baselines import baseline_rows
 from diffred_core.chapters.random_subsets.comparators import COMPARATORS
 from diffred_core.chapters.random_subsets.curves import Curve, ProbeData
 from diffred_core.chapters.random_subsets.sizes import DELTAS, PUBLISHED_FRACTIONS, Sizes
@@ -92,6 +93,7 @@ def probes(
     -------
     DataFrame
         A results table with metrics accuracy, class_accuracy, l2_at_edge, steps, gini_null (one row a draw);
+        accuracy_without_features (of the commonest class and of a guess) and class_rows;
         diffused_redundancy_first and _nearest, gini and coefficient_of_variation (each of the mean over draws, column
         `repeat` empty, and of every draw); and with low and high over draws and test rows mean_accuracy (of random
         subsets and the full layer), accuracy_gap (to the full layer), gain_over_random (of every other method), and
@@ -125,6 +127,7 @@ def probes(
     bootstrap = curve_rows.Bootstrap(sizes.nearest(gap_fractions).fractions, level, n_boot, seed)
     options = {"classes": features.classes, "deltas": deltas, "bootstrap": bootstrap}
     rows = [row for family in families for row in curve_rows.family_rows(family, data.measured[1], **options)]
+    rows += baseline_rows(features, split=split)
     shared = shared_columns(features, experiment="subset_probes", split=split, layer=layer)
     return results.as_table([shared | row for row in rows])
 
