@@ -22,6 +22,7 @@ COMPUTE = {  # of every analysis that has such a parameter, unless it says other
     "device": (r"cpu|cuda(:\d+)?", "cpu, cuda or cuda:N"),
     "precision": ("fp32|bf16|fp16", "fp32, bf16 or fp16"),
 }
+FULL = "fp32"  # the precision whose features all devices share
 KEYS = (*ON, *COMPUTE, "analyses", "after")
 NAMED = ("model", "task", "task_name", *files.MODEL_PARAMETERS, *COMPUTE)  # options of their own on the command line
 MODEL_KEYS = {"model": "model"}  # of a grid file, to parameters
@@ -44,6 +45,8 @@ class Entry:
     variant : dict
         The parameters in which it differs from the run that has the plain place of this task, model and analysis, as
         `Places` says; empty for that run.
+    extraction : dict
+        Parameters with which its features are extracted instead: the device of the grid.
     """
 
     analysis: str
@@ -51,6 +54,7 @@ class Entry:
     model: str
     parameters: Mapping[str, object] = field(default_factory=dict)
     variant: Mapping[str, object] = field(default_factory=dict)
+    extraction: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -68,11 +72,14 @@ class Analysis:
         What the book calls them, each with the parameters of a notebook that stand for it (`MODEL_KEYS`, `TASK_KEYS`).
     parameters : dict
         What the grid passes to the notebook besides those.
+    extraction : dict
+        As in `Entry`.
     """
 
     models: Mapping[str, Mapping[str, object]]
     tasks: Mapping[str, Mapping[str, object]]
     parameters: Mapping[str, object]
+    extraction: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,8 @@ class Grid:
             for (task, of_task), (model, of_model) in itertools.product(
                 analysis.tasks.items(), analysis.models.items()
             ):
-                yield Entry(name, task, model, {**of_model, **of_task, **analysis.parameters})
+                parameters = {**of_model, **of_task, **analysis.parameters}
+                yield Entry(name, task, model, parameters, extraction=analysis.extraction)
 
     def _summaries(self) -> Iterator[Entry]:
         for analysis, fixed in self.after.items():
@@ -203,7 +211,7 @@ def _parsed(name: str) -> Grid:
     return Grid(
         name=name,
         analyses={
-            key: _analysis({**default, **_taken(compute, key), **(value or {})}, path.name)
+            key: _analysis({**default, **_computed(compute, key, value or {})}, path.name)
             for key, value in (content.get("analyses") or {}).items()
         },
         after={key: value or {} for key, value in (content.get("after") or {}).items()},
@@ -241,17 +249,33 @@ def _text(value: object) -> str:
 
 
 def _analysis(content: Mapping[str, Any], file: str) -> Analysis:
+    content = dict(content)
     return Analysis(
+        extraction=content.pop(FEATURES, {}),
         models=_by_label(content["models"], MODEL_KEYS, label=_label_of_model, file=file),
         tasks=_by_label(content["tasks"], TASK_KEYS, label=_label_of_task, file=file),
         parameters={key: value for key, value in content.items() if key not in ON},
     )
 
 
-def _taken(compute: Mapping[str, object], analysis: str) -> dict[str, object]:
-    """Return what the notebook of `analysis` takes of a grid's device and precision."""
+def _computed(compute: Mapping[str, object], analysis: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a grid says of `analysis`, its `own` lines before those for all.
+
+    The device for all is that of the extraction, under `FEATURES`: the analysis finds the features and runs on a CPU,
+    unless it names a device itself. In half precision, where features of a GPU are not those of a CPU, and where it
+    extracts none, it runs on the device too.
+    """
     schema = read_parameters(files.template_path(analysis)) if compute else {}
-    return {key: value for key, value in compute.items() if key in schema}
+    taken = {key: value for key, value in compute.items() if key in schema}
+    chosen = {name: one.default for name, one in schema.items()} | taken | dict(own)
+    precisions = {*_several(chosen.get("precision", FULL)), *_several(chosen.get("precisions", FULL))}
+    if "device" in taken and "device" not in own and precisions == {FULL} and needs_features(analysis):
+        return {FEATURES: {"device": taken.pop("device")}, **taken, **own}
+    return {**taken, **own}
+
+
+def _several(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
 def _by_label(
