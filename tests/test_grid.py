@@ -249,6 +249,8 @@ def test_a_failure_is_explained_by_the_telling_lines(tmp_path, text, why):
     if text is not None:
         (tmp_path / "log").write_text(text)
     assert explain(tmp_path / "log") == why
+    tells = any(word in why for word in ("failed in", "WARNING"))
+    assert explain(tmp_path / "log", reason="CANCELLED") == (why if tells else "CANCELLED")
 
 
 def test_progress_is_the_last_percentage_of_the_log(tmp_path):
@@ -261,5 +263,5 @@ def test_the_command_line_is_one_program():
     from diffred_core.cli.commands import app
 
     listed = CliRunner().invoke(app, ["--help"]).stdout
-    for command in ("run", "extract", "grid", "status", "stage", "build", "models", "tasks", "parameters"):
+    for command in ("run", "extract", "grid", "status", "stage", "build", "prepare", "models", "tasks", "parameters"):
         assert f"\n  {command} " in listed

@@ -138,8 +138,8 @@ accuracy = Table(
     accuracy_by_size,
     lambda rows: (
         f"Test accuracy in percent, {' and '.join(rows['probe'].dropna().unique())} probe. Features: percent kept. "
-        f"Low, high: {_levels(rows)} t interval over n draws; level in percent. Balanced: mean over classes. Kept: share "
-        "of the full layer's accuracy, and of what it has above always giving the commonest class of the training rows."
+        f"Low, high: {_levels(rows)} t interval over n draws; level in percent. Balanced: mean over classes. Kept: "
+        "share of the full layer's accuracy, and of what it has above always giving the commonest training class."
     ),
     digits=1,
 )
