@@ -58,7 +58,8 @@ class FeatureMoments:
     @cached_property
     def principal_directions(self) -> Tensor:
         """Eigenvectors of the Gram matrix as columns by falling variance, ``(n_features, n_features)``."""
-        return torch.linalg.eigh(self.gram).eigenvectors.flip(1)
+        directions: Tensor = torch.linalg.eigh(self.gram).eigenvectors.flip(1)
+        return directions
 
     @property
     def class_totals(self) -> tuple[Tensor, Tensor]:
