@@ -262,7 +262,8 @@ def test_a_failure_is_explained_by_the_telling_lines(tmp_path, text, why):
         (tmp_path / "log").write_text(text)
     assert explain(tmp_path / "log") == why
     tells = any(word in why for word in ("failed in", "WARNING"))
-    assert explain(tmp_path / "log", reason="CANCELLED") == (why if tells else "CANCELLED")
+    assert explain(tmp_path / "log", reason="is 'FAILED'") == (why if tells else "is 'FAILED'")
+    assert explain(tmp_path / "log", reason="is 'CANCELLED'") == "is 'CANCELLED'"
 
 
 def test_progress_is_the_last_percentage_of_the_log(tmp_path):
