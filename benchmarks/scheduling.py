@@ -20,7 +20,7 @@ from _bench import Side, arguments, measure, report, rows_of
 from diffred_core import files, running
 from diffred_core.running.records import Record, read_record
 
-N_CELLS, N_DONE = 24, 1000
+N_CELLS, N_DONE = 16, 1000
 PARAMETERS = 'model: str = "m"  # which network\ntask: str = "t"  # which data'
 PROJECT = Path(__file__).parents[1]
 

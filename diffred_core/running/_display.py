@@ -131,7 +131,7 @@ def progress_of(log: Path) -> str:
 
 
 def explain(log: Path, *, reason: str = "") -> str:
-    """Return why the job with this `log` failed: by the log, or the `reason` that a cluster gives, where it ended the job.
+    """Return why the job with this `log` failed: by its words, or the `reason` of a cluster that ended it.
 
     A job that a cluster has ended leaves the words of a kernel that died, or none.
     """
