@@ -45,7 +45,16 @@ def make_checkout(root: Path) -> None:
 def run_papermill(model: str) -> None:
     """Run the notebook by papermill's command line."""
     output = Path("papermill", f"{model}.ipynb")
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "notebooks/words.ipynb", str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "--no-progress-bar",
+        "-k",
+        "python3",
+        "notebooks/words.ipynb",
+        str(output),
+    ]
     subprocess.run([*command, "-p", "model", model], check=True, capture_output=True)
 
 
