@@ -20,7 +20,7 @@ from _bench import Side, arguments, measure, report, rows_of
 from diffred_core import files, running
 from diffred_core.running.records import Record, read_record
 
-N_CELLS, N_DONE = 24, 1000
+N_CELLS, N_DONE = 16, 1000
 PARAMETERS = 'model: str = "m"  # which network\ntask: str = "t"  # which data'
 PROJECT = Path(__file__).parents[1]
 
@@ -45,7 +45,16 @@ def make_checkout(root: Path) -> None:
 def run_papermill(model: str) -> None:
     """Run the notebook by papermill's command line."""
     output = Path("papermill", f"{model}.ipynb")
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "notebooks/words.ipynb", str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "--no-progress-bar",
+        "-k",
+        "python3",
+        "notebooks/words.ipynb",
+        str(output),
+    ]
     subprocess.run([*command, "-p", "model", model], check=True, capture_output=True)
 
 

@@ -90,13 +90,8 @@ def test_the_jobs_of_a_large_grid_are_forks_of_one_process_that_ends_with_it(che
     assert not is_running(int(parents.pop()))
 
 
-@pytest.mark.parametrize(("device", "gpus"), [("cuda", True), ("cpu", False)])
-def test_slurm_is_asked_for_what_profile_and_grid_say(checkout, tmp_path, monkeypatch, device, gpus):
-    parameters = "model: str = 'm'\ntask: str = 't'\ndevice: str = 'cpu'"
-    write_notebook(Path("notebooks/hello.ipynb"), "from diffred_core import features", parameters=parameters)
-    Path("workflow/grids/tiny.yml").write_text(
-        f"models: [a/b, c]\ntasks: [t]\ndevice: {device}\nanalyses: {{hello: {{}}}}\n"
-    )
+def submitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, until: str) -> list[str]:
+    """Return the calls of sbatch for the grid `tiny`, which takes no job."""
     commands = tmp_path / "commands"
     commands.mkdir()
     for name in ("sbatch", "squeue", "sacct", "scontrol", "sinfo", "sacctmgr", "scancel"):
@@ -105,16 +100,35 @@ def test_slurm_is_asked_for_what_profile_and_grid_say(checkout, tmp_path, monkey
         fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
     options = ["--profile", "workflow/profiles/slurm", "--snakefile", "workflow/Snakefile", "--directory", "runs"]
-    command = [sys.executable, "-m", "snakemake", *options, "--config", "grid=tiny", "--until", "features"]
+    command = [sys.executable, "-m", "snakemake", *options, "--config", "grid=tiny", "--until", until]
     Path("runs").mkdir()
     at_once = ["--retries", "0", "--slurm-init-seconds-before-status-checks", "1"]
     subprocess.run([*command, *at_once], capture_output=True, timeout=120, check=False)
-    submitted = [line for line in Path(tmp_path / "calls").read_text().splitlines() if line.startswith("sbatch")]
-    assert len(submitted) == 2
-    for line in submitted:
+    return [line for line in Path(tmp_path / "calls").read_text().splitlines() if line.startswith("sbatch")]
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cuda", True), ("cpu", False)])
+def test_slurm_is_asked_for_what_profile_and_grid_say(checkout, tmp_path, monkeypatch, device, gpus):
+    parameters = "model: str = 'm'\ntask: str = 't'\ndevice: str = 'cpu'"
+    write_notebook(Path("notebooks/hello.ipynb"), "from diffred_core import features", parameters=parameters)
+    Path("workflow/grids/tiny.yml").write_text(
+        f"models: [a/b, c]\ntasks: [t]\ndevice: {device}\nanalyses: {{hello: {{}}}}\n"
+    )
+    jobs = submitted(tmp_path, monkeypatch, until="features")
+    assert len(jobs) == 2
+    for line in jobs:
         assert ("--gpus=1" in line) == gpus
         for option in ("--cpus-per-task=4", "--mem 8000", "-t 120"):
             assert option in line
+
+
+def test_six_cells_share_a_job_that_asks_for_what_one_of_them_takes(checkout, tmp_path, monkeypatch):
+    models = [f"m{i}" for i in range(7)]
+    Path("workflow/grids/tiny.yml").write_text(f"models: {models}\ntasks: [t]\nanalyses: {{hello: {{}}}}\n")
+    jobs = submitted(tmp_path, monkeypatch, until="cell")
+    assert len(jobs) == 2
+    assert all("--cpus-per-task=2" in line and "--mem 8000" in line and "--gpus" not in line for line in jobs)
+    assert sorted(line.partition(" -t ")[2].split()[0] for line in jobs) == ["360", "60"]  # minutes, one after another
 
 
 COMPUTE = "model: str = 'm'\ntask: str = 't'\ndevice: str = 'cpu'\nprecision: str = 'fp32'"

@@ -82,6 +82,7 @@ def log_of(job: Job) -> Path:
 
 
 PERCENT = re.compile(r"(\d+)%")
+BY_ITSELF = "'FAILED'"  # SLURM's state of a job that has ended with an error of its own
 TELLING = ("diffred: ", "WARNING", "ERROR", "Error:")
 
 
@@ -130,9 +131,13 @@ def progress_of(log: Path) -> str:
 
 
 def explain(log: Path, *, reason: str = "") -> str:
-    """Return why the job with this `log` failed: what that tells, else the `reason` that the cluster gives."""
+    """Return why the job with this `log` failed: by its words, or the `reason` of a cluster that ended it.
+
+    A job that a cluster has ended leaves the words of a kernel that died, or none.
+    """
     text = _tail(log).replace("\r", "\n") if log.is_file() else ""
-    return reason if reason and not any(word in text for word in TELLING) else telling(text)
+    by_itself = BY_ITSELF in reason and any(word in text for word in TELLING)
+    return reason if reason and not by_itself else telling(text)
 
 
 def telling(text: str, *, most: int = 3) -> str:

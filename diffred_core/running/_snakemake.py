@@ -27,8 +27,6 @@ from diffred_core.running._stamps import drop_broken_stamps
 from diffred_core.running.warm import Warm
 
 MANY_JOBS = 6  # their imports, some five seconds a job, take longer than those of the process that saves them
-
-
 PATIENCE = 5.0  # seconds to wait for another grid to end
 # Compute nodes have no network: what `diffred prepare` has fetched is found in the cache, the rest refused at once.
 CLUSTER = {"HF_HUB_OFFLINE": "1"}
@@ -82,23 +80,10 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
         # Snakemake would say the same, and take seconds to be imported
         return f"nothing to do, {name} is up to date ({time.perf_counter() - started:.1f} s)"
     _wait_for_others()
-    with sigterm_as_exit(), Warm(here=local) as warm:
-        variables = warm.variables if local else {key: CLUSTER[key] for key in CLUSTER if key not in os.environ}
-        with _Snakemake(command, log, variables) as snakemake:
-            display = watch(_warming(snakemake.events(), warm))
-    seconds = f"{time.perf_counter() - started:.0f} s"
-    if failed := [event for event in display.failed.values() if not _is_made(event.job)]:
-        raise GridFailure(_failures(failed, log), rules=(event.job.rule for event in failed))
-    if display.failed:
-        raise GridFailure(
-            f"jobs ended badly, but what they were to make is there; run the grid again (whole log: {log})"
-        )
-    if snakemake.process.returncode:
-        raise GridFailure(f"Snakemake could not run the grid: {explain(log)} (whole log: {log})")
+    done = _jobs_done(command, log, local=local)
     files.write_text(finished, whole_digest(grid, until=until))
-    return (
-        f"{display.done} jobs done in {seconds}" if display.done else f"nothing to do, {name} is up to date ({seconds})"
-    )
+    seconds = f"{time.perf_counter() - started:.0f} s"
+    return f"{done} jobs done in {seconds}" if done else f"nothing to do, {name} is up to date ({seconds})"
 
 
 def dry_run_of(name: str, *, profile: str = "local", until: str = "book") -> str:
@@ -113,15 +98,30 @@ def dry_run_of(name: str, *, profile: str = "local", until: str = "book") -> str
     )
 
 
+def _jobs_done(command: list[str], log: Path, *, local: bool) -> int:
+    """Run Snakemake to its end, show how it comes on, and return how many jobs are done; raise `GridFailure`."""
+    with sigterm_as_exit(), Warm(here=local) as warm:
+        variables = warm.variables if local else {key: CLUSTER[key] for key in CLUSTER if key not in os.environ}
+        with _Snakemake(command, log, variables) as snakemake:
+            display = watch(_warming(snakemake.events(), warm))
+    if failed := [event for event in display.failed.values() if not _is_made(event.job)]:
+        raise GridFailure(_failures(failed, log), rules=(event.job.rule for event in failed))
+    if display.failed:
+        raise GridFailure(f"jobs ended badly, but all that they make is there; run the grid again (whole log: {log})")
+    if snakemake.process.returncode:
+        raise GridFailure(f"Snakemake could not run the grid: {explain(log)} (whole log: {log})")
+    return display.done
+
+
 def _is_local(profile: str) -> bool:
     """Return whether the jobs of a profile run on this machine."""
     import yaml
 
     place = files.project_root() / "workflow" / "profiles" / profile / "config.yaml"
-    content = (
-        yaml.safe_load(place.read_text(encoding="utf-8")) if place.is_file() else None
-    )  # unknown: `_command` says it
-    return bool((content or {}).get("executor", "local") == "local")
+    if not place.is_file():  # `_command` says it
+        return True
+    content = yaml.safe_load(place.read_text(encoding="utf-8")) or {}
+    return bool(content.get("executor", "local") == "local")
 
 
 def _limits(grid: Grid, cores: int | None) -> list[str]:
@@ -133,13 +133,11 @@ def _limits(grid: Grid, cores: int | None) -> list[str]:
 
 def _is_made(job: Job) -> bool:
     """Return whether the stamp of a job is there all the same: a group fails as a whole, and keeps what was made."""
-    names = dict(job.wildcards)
-    if job.rule == FEATURES:
-        names["analysis"] += f".{FEATURES}"
-    return (
-        "analysis" in names
-        and (files.runs_root() / "stamps" / names["task"] / names["model"] / f"{names['analysis']}.json").is_file()
-    )
+    if "analysis" not in job.wildcards:  # the book
+        return False
+    task, model, analysis = (job.wildcards[name] for name in ("task", "model", "analysis"))
+    name = f"{analysis}.{FEATURES}" if job.rule == FEATURES else analysis
+    return files.stamp_path(task, model, name).is_file()
 
 
 def _lock() -> Path:
