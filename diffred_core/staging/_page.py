@@ -74,8 +74,9 @@ def _provenance(run: CellRun, project: Project) -> str:
     """Return the box that says what produced the page of `run`, its downloads, and its command."""
     up = "../" * run.cell.page.count("/")
     links = [f"{{download}}`executed notebook <{up}{run.cell.download('.ipynb')}>`"]
-    if files.table_path(*run.cell.place).is_file():
-        links.insert(0, f"{{download}}`table (CSV) <{up}{run.cell.download('.csv')}>`")
+    if (table := files.table_file(files.table_path(*run.cell.place))).is_file():
+        kind = {".csv": "CSV", ".parquet": "Parquet"}[table.suffix]
+        links.insert(0, f"{{download}}`table ({kind}) <{up}{run.cell.download(table.suffix)}>`")
     warning = ""
     if run.state != "good":
         what = "out of date" if run.state == "stale" else "not the last attempt"
@@ -110,7 +111,7 @@ def _kept(run: CellRun) -> str:
 
 
 def _facts(run: CellRun, project: Project) -> dict[str, str]:
-    record, table = run.record, files.table_path(*run.cell.place)
+    record, table = run.record, files.table_file(files.table_path(*run.cell.place))
     keys = (results.read_provenance(table).get("feature_keys") or {}) if table.is_file() else {}
     template = f"notebooks/{record.template}"
     return {
