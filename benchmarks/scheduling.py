@@ -52,6 +52,8 @@ def run_papermill(model: str) -> None:
         "--no-progress-bar",
         "-k",
         "python3",
+        "-l",
+        "python",
         "notebooks/words.ipynb",
         str(output),
     ]
