@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import special
 from diffred_core.errors import InputError
 
 _CELLS = 4_000_000  # resampled counts held at a time, 32 MB
+_KEPT_CELLS = 3 * _CELLS  # up to which all counts of a resampling are kept for the next call
 
 
 class Interval(NamedTuple):
@@ -233,10 +235,22 @@ def bootstrap_means(values: ArrayLike, *, n_boot: int = 2000, seed: int | Sequen
         If a value is not finite, or `n_boot` is out of range.
     """
     values = _finite(values, name="values", ndim=2)
-    n, rng = values.shape[1], np.random.default_rng(seed)
-    counts = (rng.multinomial(n, np.full(n, 1 / n), size=size) for size in _portions(n_boot, n))
+    n, whole = values.shape[1], seed if isinstance(seed, int) else tuple(seed)
+    counts = _kept_counts(n, n_boot, whole) if n * n_boot <= _KEPT_CELLS else _counts(n, n_boot, whole)
     means: np.ndarray = np.concatenate([count @ values.T for count in counts]) / n
     return means
+
+
+def _counts(n: int, n_boot: int, seed: int | tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Yield how often each of `n` rows is in a resample, (size, n) for portions of all `n_boot`."""
+    rng = np.random.default_rng(seed)
+    return (rng.multinomial(n, np.full(n, 1 / n), size=size).astype(float) for size in _portions(n_boot, n))
+
+
+@functools.lru_cache(maxsize=3)
+def _kept_counts(n: int, n_boot: int, seed: int | tuple[int, ...]) -> list[np.ndarray]:
+    """Return `_counts`: to draw them takes longer than to use them, and a sweep asks for the same ones many times."""
+    return list(_counts(n, n_boot, seed))
 
 
 def _portions(n_boot: int, n_counts: int) -> list[int]:
