@@ -1,0 +1,69 @@
+"""The overview of one analysis: what every model and task gave, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from diffred_core import files
+from diffred_core.drawing import Answer, counted
+from diffred_core.running.notebook_parameters import read_parameters
+from diffred_core.staging._answers import answer_of
+from diffred_core.staging._heading import heading_of
+from diffred_core.staging._markdown import code, plain, table
+from diffred_core.staging._project import Project
+from diffred_core.staging._runs import CellRun
+from diffred_core.staging._siblings import reading_links
+
+NONE = "–"
+Answers = Sequence[tuple[CellRun, Answer | None]]
+
+
+def overview_page(runs: Sequence[CellRun], project: Project) -> str:
+    """Return the page of one analysis, from all its runs: its question, its verdicts, its parameters."""
+    shown = [run for run in runs if run.has_page]
+    title, question = heading_of(shown[0])
+    links = " · ".join(reading_links(project, "../"))
+    parts = [
+        f"# {title}",
+        f"## Findings\n\n{_findings([(run, answer_of(run)) for run in shown])}",
+        _without_page(len(runs) - len(shown)),
+        f":::{{div}} page-links\n{links}\n:::" if links else "",
+        question,
+        _parameters(shown[0].cell.analysis),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _findings(answers: Answers) -> str:
+    """Return the numbers and verdicts of every model and task, a row each, with links to the pages."""
+    given = [answer for _, answer in answers if answer]
+    numbers = list(dict.fromkeys(name for answer in given for name in answer.numbers))
+    claims = list(dict.fromkeys(claim.name for answer in given for claim in answer.claims))
+    rows = []
+    for run, answer in answers:
+        of_numbers = [plain(answer.numbers.get(name, NONE)) if answer else NONE for name in numbers]
+        link, model = f"../{run.cell.page}.ipynb", plain(run.cell.titled(run.cell.model))
+        verdicts = (_verdict(answer, name, link) for name in claims)
+        rows.append([plain(run.cell.task), f"[{model}]({link})", *of_numbers, *verdicts])
+    return table(("task", "model", *map(plain, numbers), *map(plain, claims)), rows)
+
+
+def _verdict(answer: Answer | None, name: str, link: str) -> str:
+    """Return the verdicts on the claims of one name as words of their colours, which lead to the page."""
+    claims = [claim for claim in answer.claims if claim.name == name] if answer else []
+    words = [f"[[{text}]({link})]{{.verdict .{verdict}}}" for verdict, text in counted(claims).items()]
+    return " ".join(words) or NONE
+
+
+def _without_page(n: int) -> str:
+    what = "One more is" if n == 1 else f"{n} more are"
+    return f"{what} listed, and not shown: the [grid status](../back/grid-status.md) says why." if n else ""
+
+
+def _parameters(analysis: str) -> str:
+    template = files.template_path(analysis)
+    if not template.is_file():
+        return ""
+    parameters = read_parameters(template).values()
+    rows = ((code(p.name), code(p.kind), code(repr(p.default)), plain(p.help)) for p in parameters)
+    return f"## Parameters\n\n{table(('name', 'type', 'default', 'meaning'), rows)}\n\n"
