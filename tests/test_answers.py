@@ -24,8 +24,9 @@ def claim(name="kept", low=0.1, high=0.3):
 
 
 def test_an_answer_has_its_sentence_first_then_every_verdict_as_a_word_and_class_with_its_reason_folded():
-    shown = drawing.show(drawing.Answer("Half <of> them.", [claim(), claim("x", -0.3, -0.1), claim("y", -1, 1)])).data
-    assert shown.startswith('<div class="answer">\n<p class="finding">Half &lt;of&gt; them.</p>')
+    claims = [claim(), claim("x", -0.3, -0.1), claim("y", -1, 1)]
+    shown = drawing.show(drawing.Answer("Half <of> 9 %.", claims)).data
+    assert shown.startswith('<div class="answer">\n<p class="finding">Half &lt;of&gt; 9&nbsp;%.</p>\n<p>3 claims: ')
     words = re.findall(r'class="claim">(\w+)</span> <span class="verdict (\w+)">([\w ]+)<', shown)
     assert words == [("kept", "holds", "holds"), ("x", "fails", "fails"), ("y", "undecided", "undecided")]
     assert shown.count("<details><summary>") == 3
@@ -51,7 +52,9 @@ def test_an_answer_over_many_pages_leaves_the_reasons_to_the_matrix():
 def test_an_answer_without_a_sentence_is_refused_and_one_without_claims_is_not():
     with pytest.raises(InputError, match="an answer needs a sentence that says the finding"):
         drawing.Answer(" ", [claim()])
-    assert "<ul" not in drawing.show(drawing.Answer("Nothing was judged.", [])).data
+    nothing = drawing.show(drawing.Answer("Nothing was judged.", [])).data
+    assert "<ul" not in nothing
+    assert "claims:" not in nothing
 
 
 def test_a_matrix_has_a_verdict_with_its_sentence_for_every_claim_and_cell_and_a_dash_where_there_is_none():

@@ -358,7 +358,6 @@ NOTEBOOK = Example(
                     ("code", SWEEP),
                     ("code", "show(depth.answers.separation(table))"),
                     ("code", "show(depth.figures.separation, table)"),
-                    ("code", "show(depth.tables.separation, table)"),
                     ("code", WRITE),
                 ),
             )
@@ -456,14 +455,6 @@ def _tunnel_start(''',
                 "optimism = Figure(",
             ),
         ],
-        "diffred_core/chapters/depth/tables.py": [
-            (
-                "network_retained = Table(",
-                'SEPARATION = ["layer", "n_features", "value"]\n'
-                'separation = Table(lambda table: table[SEPARATION], "Class separation by layer.", 2)\n'
-                "network_retained = Table(",
-            )
-        ],
         "tests/test_separation_notebook.py": [
             (
                 "",
@@ -487,10 +478,9 @@ def test_it_runs_on_digits(tmp_path, monkeypatch):
     template = NOTEBOOKS / "separation.ipynb"
     papermill.execute_notebook(template, page, parameters=quick, progress_bar=False, kernel_name="python3")
     first, last = results.read(tmp_path / "separation.csv")["value"]
-    claim, picture, listing = shown(page)
-    assert f"It has {last:.2f}, the best layer before it {first:.2f}" in claim
+    answer, picture = shown(page)
+    assert f"It has {last:.2f}, the best layer before it {first:.2f}" in answer
     assert f"to {last:.2f} in penultimate" in picture
-    assert "<caption>Class separation by layer.</caption>" in listing
 ''',
             )
         ],

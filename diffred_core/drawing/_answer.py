@@ -54,10 +54,12 @@ class Verdicts:
 
 
 def answer_html(answer: Answer) -> str:
-    """Return the box of an answer: its sentence, and below it a line a claim."""
+    """Return the box of an answer: its sentence, how many claims hold, and a line a claim."""
     lines = "\n".join(_line(name, claims, answer.in_full) for name, claims in _by_name(answer.claims).items())
-    listed = f'\n<ul class="verdict-list">\n{lines}\n</ul>' if lines else ""
-    return f'<div class="answer">\n<p class="finding">{html.escape(answer.sentence)}</p>{listed}\n</div>'
+    total = f"<p>{len(answer.claims)} claims: {_words(answer.claims)}</p>\n" if len(answer.claims) > 1 else ""
+    listed = f'\n{total}<ul class="verdict-list">\n{lines}\n</ul>' if lines else ""
+    sentence = html.escape(answer.sentence).replace(" %", "&nbsp;%")  # a line never ends between number and unit
+    return f'<div class="answer">\n<p class="finding">{sentence}</p>{listed}\n</div>'
 
 
 def verdicts_html(verdicts: Verdicts) -> str:
@@ -94,8 +96,7 @@ def _by_name(claims: Iterable[Claim]) -> dict[str, list[Claim]]:
 
 
 def _line(name: str, claims: Sequence[Claim], in_full: bool) -> str:
-    words = f'<span class="claim">{html.escape(name)}</span>'
-    words += "".join(f' <span class="verdict {verdict}">{text}</span>' for verdict, text in counted(claims).items())
+    words = f'<span class="claim">{html.escape(name)}</span> {_words(claims)}'
     if not in_full:
         return f"<li>{words}</li>"
     return f"<li><details><summary>{words}</summary>{_sentences(claims)}</details></li>"
@@ -104,8 +105,12 @@ def _line(name: str, claims: Sequence[Claim], in_full: bool) -> str:
 def _cell(claims: Sequence[Claim]) -> str:
     if not claims:
         return '<td class="none">–</td>'
-    words = " ".join(f'<span class="verdict {verdict}">{text}</span>' for verdict, text in counted(claims).items())
-    return f"<td><details><summary>{words}</summary>{_sentences(claims)}</details></td>"
+    return f"<td><details><summary>{_words(claims)}</summary>{_sentences(claims)}</details></td>"
+
+
+def _words(claims: Sequence[Claim]) -> str:
+    """Return the verdicts in words, each with its class for the colour."""
+    return " ".join(f'<span class="verdict {verdict}">{text}</span>' for verdict, text in counted(claims).items())
 
 
 def _sentences(claims: Sequence[Claim]) -> str:

@@ -41,11 +41,16 @@ def _findings(answers: Answers) -> str:
     claims = list(dict.fromkeys(claim.name for answer in given for claim in answer.claims))
     rows = []
     for run, answer in answers:
-        of_numbers = [plain(answer.numbers.get(name, NONE)) if answer else NONE for name in numbers]
+        of_numbers = [_unbroken(answer.numbers.get(name, NONE)) if answer else NONE for name in numbers]
         link, model = f"../{run.cell.page}.ipynb", plain(run.cell.titled(run.cell.model))
         verdicts = (_verdict(answer, name, link) for name in claims)
         rows.append([plain(run.cell.task), f"[{model}]({link})", *of_numbers, *verdicts])
-    return table(("task", "model", *map(plain, numbers), *map(plain, claims)), rows)
+    return table(("task", "model", *map(_unbroken, numbers), *map(_unbroken, claims)), rows)
+
+
+def _unbroken(text: str) -> str:
+    """Return running text whose lines never end between a number and its unit."""
+    return plain(text).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _verdict(answer: Answer | None, name: str, link: str) -> str:

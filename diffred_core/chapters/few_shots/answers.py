@@ -34,12 +34,12 @@ def few_shot(table: pd.DataFrame, *, margin: float = MARGIN, level: float = 0.95
     judged = claims.all_claims(table, margin=margin, level=level)
     peaks = {n_shot: _peak(table, n_shot, level) for n_shot in all_shots(table)}
     gains = [
-        f"at {plural(n_shot, 'shot')} {percent(peak['fraction'])} of them, {with_interval(peak)}"
+        f"{with_interval(peak)} by {percent(peak['fraction'])} at {plural(n_shot, 'shot')}"
         for n_shot, peak in peaks.items()
     ]
     sentence = (
         f"With {n_way(table)} classes the best share of the dimensions, by an oracle that sees the queries, gains over "
-        f"all of them: {'; '.join(gains)}. {_without_oracle(judged)}"
+        f"all: {', '.join(gains)}. {_without_oracle(judged)}"
     )
     numbers = {
         f"oracle gain, {plural(n_shot, 'shot')}": f"{points(peak['mean'])} ({percent(peak['fraction'])})"
@@ -74,17 +74,9 @@ def few_shot_summary(tables: pd.DataFrame, cells: across.Cells) -> Answer:
     peaks = across.peaks.summary(tables)
     gains = [f"{_range(rows['mean'])} at {plural(int(n), 'shot')}" for n, rows in peaks.groupby("n_shot")]
     judged = [claim for of_cell in cells.values() for claim in of_cell]
-    masks = [claim for claim in judged if claim.name.startswith(MASK)]
-    gain, held = _range(pd.Series([mask.value for mask in masks])), sum(mask.verdict == "holds" for mask in masks)
-    without = (
-        f" Without an oracle the best soft mask is ahead of none by {gain}; clearly so in {held} of {len(masks)} "
-        "settings."
-        if masks
-        else " No table has a mask that needs no oracle."
-    )
     sentence = (
         f"Over {plural(len(peaks[KEYS].drop_duplicates()), 'pair')} of model and task, the best share of the "
-        f"dimensions, by an oracle that sees the queries, gains {'; '.join(gains)}.{without}"
+        f"dimensions, by an oracle that sees the queries, gains {', '.join(gains)}. {_without_oracle(judged)}"
     )
     return Answer(sentence, judged, in_full=False)
 
@@ -92,7 +84,7 @@ def few_shot_summary(tables: pd.DataFrame, cells: across.Cells) -> Answer:
 def verdicts(cells: across.Cells) -> Verdicts:
     """Return every claim on every model and task with its sentence, from `across.claims_by_cell`."""
     by_cell: dict[str, list[Claim]] = {f"{model} on {task}": list(held) for (task, model), held in cells.items()}
-    return Verdicts(by_cell, "Claims by model and task; a verdict unfolds to its sentence.")
+    return Verdicts(by_cell, "Each verdict unfolds to its sentence.")
 
 
 def _peak(table: pd.DataFrame, n_shot: int, level: float) -> dict[str, float]:
@@ -104,8 +96,9 @@ def _without_oracle(judged: list[Claim]) -> str:
     masks = [claim for claim in judged if claim.name.startswith(MASK)]
     if not masks:
         return "Nothing was estimated without an oracle."
-    gains = [f"{points(claim.value)} ({claim.name.removeprefix(f'{MASK} soft mask, ')})" for claim in masks]
-    return f"Without an oracle the best soft mask is ahead of none by {', '.join(gains)}."
+    gain, held = _range(pd.Series([mask.value for mask in masks])), sum(mask.verdict == "holds" for mask in masks)
+    clearly = f"clearly so in {held} of {len(masks)} settings"
+    return f"Without an oracle the best soft mask is ahead of none by {gain}; {clearly}."
 
 
 def _range(gains: pd.Series) -> str:

@@ -104,7 +104,7 @@ def verdicts(probes: pd.DataFrame, similarity: pd.DataFrame, *, level: float = 0
     """Return every claim of `summary` on every model and task, and on every task, with its sentence."""
     cells = across.claims_by_cell(probes, similarity, level=level)
     by_cell: dict[str, list[Claim]] = {f"{model} on {task}": held for (task, model), held in cells.items()}
-    return Verdicts(by_cell, "Claims by model and task; a verdict unfolds to its sentence.")
+    return Verdicts(by_cell, "Each verdict unfolds to its sentence.")
 
 
 def _shares_in_words(table: pd.DataFrame, needed: pd.DataFrame) -> str:
