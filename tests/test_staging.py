@@ -166,6 +166,23 @@ def test_a_page_links_its_overview_its_neighbours_and_how_to_read_it(project):
     assert "other" not in links
 
 
+def test_a_summary_and_the_pages_of_its_part_link_each_other(project):
+    whole, toc = Entry("whole", "summary", "summary"), project / "book" / "_toc.yml"
+    (project / "notebooks" / "whole.ipynb").write_text((project / "notebooks" / "tiny.ipynb").read_text())
+    toc.write_text(toc.read_text().replace("[tiny]", "[whole, tiny]"))
+    make_run()
+    make_run(whole, template="whole.ipynb", parameters={})
+    book = stage_book([CELL, whole])
+    of_run, of_summary = (
+        cells_of((book / page).read_text())["links"]["source"] for page in (PAGE, "results/whole.ipynb")
+    )
+    assert "All models and tasks: [Tiny probes](../../results/whole.ipynb)" in of_run
+    assert "All models and tasks: [Tiny probes](../results/tiny.md)" in of_summary
+    assert "Overview" not in of_summary
+    toc.write_text(toc.read_text().replace("[whole, tiny]", "[whole]\n  - caption: Other\n    analyses: [tiny]"))
+    assert "All models" not in cells_of((stage_book([CELL, whole]) / PAGE).read_text())["links"]["source"]
+
+
 def test_an_overview_shows_numbers_and_verdicts_each_with_its_page(project):
     name = "few_shot_theory"  # of the chapters' own tables the quickest
     (project / "notebooks" / "tiny.ipynb").rename(project / "notebooks" / f"{name}.ipynb")

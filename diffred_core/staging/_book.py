@@ -12,7 +12,7 @@ from diffred_core.running import Entry
 from diffred_core.staging._api import api_pages, public_names
 from diffred_core.staging._figures import benchmarks, finding
 from diffred_core.staging._links import link_names
-from diffred_core.staging._overview import overview_page
+from diffred_core.staging._overview import overview
 from diffred_core.staging._page import page_title, run_page
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun, by_analysis, find_runs
@@ -102,11 +102,9 @@ def _results(project: Project, runs: Sequence[CellRun]) -> Files:
             staged[run.cell.download(".ipynb")] = files.notebook_path(*run.cell.place).read_bytes()
             if (table := files.table_path(*run.cell.place)).is_file():
                 staged[run.cell.download(".csv")] = table.read_bytes()
-    for analysis, group in by_analysis(runs).items():
+    for group in by_analysis(runs).values():
         if any(run.has_page and not run.cell.is_summary for run in group):
-            staged[f"results/{analysis}.md"] = project.page(
-                overview_page(group, project), f"notebooks/{analysis}.ipynb"
-            )
+            staged |= overview(group, project)
     return staged | {"downloads/all-results.zip": _archive(staged)}
 
 

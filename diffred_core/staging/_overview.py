@@ -4,22 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from diffred_core import files
+import pandas as pd
+
+from diffred_core import files, results
+from diffred_core.chapters.random_subsets import across_published
 from diffred_core.drawing import Answer, counted
 from diffred_core.running.notebook_parameters import read_parameters
 from diffred_core.staging._answers import answer_of
+from diffred_core.staging._figures import draw
 from diffred_core.staging._heading import heading_of
-from diffred_core.staging._markdown import code, plain, table
+from diffred_core.staging._markdown import code, option, plain, table
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun
 from diffred_core.staging._siblings import reading_links
 
 NONE = "–"
+FIGURES = {"subset_probes": across_published.by_task}  # what is drawn of all tables of an analysis
 Answers = Sequence[tuple[CellRun, Answer | None]]
 
 
-def overview_page(runs: Sequence[CellRun], project: Project) -> str:
-    """Return the page of one analysis, from all its runs: its question, its verdicts, its parameters."""
+def overview(runs: Sequence[CellRun], project: Project) -> dict[str, bytes]:
+    """Return the page of one analysis from all its runs, and its figure if it has one, by path."""
+    analysis = runs[0].cell.analysis
+    figure, drawn = _figure([run for run in runs if run.has_page])
+    page = project.page(_page(runs, project, figure=figure), f"notebooks/{analysis}.ipynb")
+    return {f"results/{analysis}.md": page} | drawn
+
+
+def _figure(shown: Sequence[CellRun]) -> tuple[str, dict[str, bytes]]:
+    """Return the figure of an analysis as it stands in its page, and its file by path; both empty without one."""
+    analysis = shown[0].cell.analysis
+    if analysis not in FIGURES:
+        return "", {}
+    once = {(run.cell.task, run.cell.model): run for run in reversed(shown)}  # variants would be taken for draws
+    tables = [results.read(files.table_path(*run.cell.place)) for run in reversed(once.values())]
+    summary = FIGURES[analysis].summary(pd.concat(tables, ignore_index=True))
+    if summary.empty:
+        return "", {}
+    name = f"_generated/overview-{analysis}.png"
+    picture, words = draw(FIGURES[analysis], summary)
+    return f"```{{image}} ../{name}\n:alt: {option(words)}\n```", {name: picture}
+
+
+def _page(runs: Sequence[CellRun], project: Project, *, figure: str) -> str:
     shown = [run for run in runs if run.has_page]
     title, question = heading_of(shown[0])
     links = " · ".join(reading_links(project, "../"))
@@ -27,6 +54,7 @@ def overview_page(runs: Sequence[CellRun], project: Project) -> str:
         f"# {title}",
         f"## Findings\n\n{_findings([(run, answer_of(run)) for run in shown])}",
         _without_page(len(runs) - len(shown)),
+        figure,
         f":::{{div}} page-links\n{links}\n:::" if links else "",
         question,
         _parameters(shown[0].cell.analysis),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import attrgetter
 
+import yaml
+
 from diffred_core.staging._heading import heading_of
 from diffred_core.staging._markdown import plain
 from diffred_core.staging._project import Project
@@ -16,7 +18,7 @@ READ = {"start/how-to-read": "How to read", "back/methods": "Methods", "back/glo
 def page_links(run: CellRun, runs: Sequence[CellRun], project: Project) -> str:
     """Return the links of the page of `run`, one of `runs`; of what the book does not have there is none."""
     up, shown = "../" * run.cell.page.count("/"), [other for other in runs if other.has_page]
-    parts = [] if run.cell.is_summary else _within_results(run, shown, up)
+    parts = [*_of_part(run, shown, project, up), *([] if run.cell.is_summary else _within_results(run, shown, up))]
     read = reading_links(project, up)
     return f":::{{div}} page-links\n{' · '.join([*parts, *read])}\n:::" if parts or read else ""
 
@@ -26,6 +28,22 @@ def reading_links(project: Project, up: str) -> list[str]:
     return [
         f"[{words}]({up}{page}.md)" for page, words in READ.items() if (project.root / "book" / f"{page}.md").is_file()
     ]
+
+
+def _of_part(run: CellRun, shown: Sequence[CellRun], project: Project, up: str) -> list[str]:
+    """Return the summaries in the same part of the book, and on the page of a summary its other overviews too."""
+    toc = yaml.safe_load((project.root / "book" / "_toc.yml").read_text(encoding="utf-8"))
+    listed = [part["analyses"] for part in toc["parts"] if run.cell.analysis in part.get("analyses", ())]
+    first = {other.cell.analysis: other for other in reversed(shown) if other.cell.analysis != run.cell.analysis}
+    others = [first[name] for part in listed for name in part if name in first]
+    links = [
+        f"[{plain(heading_of(other)[0])}]({up}results/{other.cell.analysis}.md)"
+        if not other.cell.is_summary
+        else _link(other, heading_of(other)[0], up)
+        for other in others
+        if run.cell.is_summary or other.cell.is_summary
+    ]
+    return [f"All models and tasks: {', '.join(links)}"] if links else []
 
 
 def _within_results(run: CellRun, shown: Sequence[CellRun], up: str) -> list[str]:
