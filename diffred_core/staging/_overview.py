@@ -64,9 +64,9 @@ def _page(runs: Sequence[CellRun], project: Project, *, figure: str) -> str:
 
 def _findings(answers: Answers) -> str:
     """Return the numbers and verdicts of every model and task, a row each, with links to the pages."""
-    given = [answer for _, answer in answers if answer]
-    numbers = list(dict.fromkeys(name for answer in given for name in answer.numbers))
-    claims = list(dict.fromkeys(claim.name for answer in given for claim in answer.claims))
+    present = [answer for _, answer in answers if answer]
+    numbers = list(dict.fromkeys(name for answer in present for name in answer.numbers))
+    claims = list(dict.fromkeys(claim.name for answer in present for claim in answer.claims))
     rows = []
     for run, answer in answers:
         of_numbers = [_unbroken(answer.numbers.get(name, NONE)) if answer else NONE for name in numbers]
