@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 STEP = echo "$(1)"; TIMEFORMAT="     took %0R s"; time
 
 help: ## list these targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 setup: $(INSTALLED) ## install the pinned environment into .venv, once
 
@@ -31,7 +31,10 @@ book: setup ## run what is missing of the default grid and build the book from i
 	@echo "or    $(VENV)/bin/python -m http.server --directory _build/html   and then http://localhost:8000"
 
 test: setup ## run the tests
-	@$(BIN)/python -m pytest -n $(CORES) --ignore tests/test_types.py
+	@$(BIN)/python -m pytest -n $(CORES) --ignore tests/test_types.py --ignore tests/slurm
+
+test-slurm: setup ## run the grid on a SLURM of one node, which starts and ends with the test (needs slurm-wlm, munge)
+	@$(BIN)/python -m pytest -rs tests/slurm
 
 lint: setup ## check style, format and types, and that notebooks carry no output
 	@$(BIN)/ruff check $(CODE)
@@ -70,4 +73,4 @@ $(INSTALLED):
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-.PHONY: help setup book test lint lab bench grid lock clean
+.PHONY: help setup book test test-slurm lint lab bench grid lock clean

@@ -319,9 +319,18 @@ def table_path(task: str, model: str, analysis: str) -> Path:
 
 
 def table_files(task: str, model: str, analysis: str) -> list[Path]:
-    """Return the files that a run may write: its table, the table's provenance, and episodes drawn for it."""
+    """Return the files that a run may write: its table, its provenance, episodes drawn for it, a long table."""
     table = table_path(task, model, analysis)
-    return [table, table.with_suffix(".provenance.json"), episodes_path(table)]
+    return [table, *map(table.with_suffix, (".provenance.json", ".episodes.csv", ".parquet"))]
+
+
+def table_file(place: Path) -> Path:
+    """Return the file that holds the table of `place`: that one, or Parquet beside it where the table is long.
+
+    Of two, as an interrupted run leaves them, the one that was written last.
+    """
+    held = [path for path in (place, place.with_suffix(".parquet")) if path.is_file()]
+    return max(held, key=lambda path: path.stat().st_mtime_ns, default=place)
 
 
 def episodes_path(table: Path) -> Path:

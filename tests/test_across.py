@@ -118,7 +118,7 @@ def test_what_is_said_across_models_states_its_level(tables, level):
     narrow, wide = (across.similarity_at(similarity, level=x) for x in (0.5, level))
     assert (narrow["high"] - narrow["low"] < wide["high"] - wide["low"]).all()
     pairs = across.kept_accuracy(probes, level=level)
-    assert f"{100 * level:g} % t interval" in across.plot_kept(pairs).get_title(loc="left")
+    assert f"{100 * level:g} % t interval" in across.plot_kept(pairs).figure.get_suptitle()
 
 
 def test_summary_is_stated_at_the_fraction_that_is_asked_for(tables):

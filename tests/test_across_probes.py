@@ -81,7 +81,7 @@ def test_words_say_how_much_more_the_headline_keeps_than_ridge(verdicts):
 def test_the_figure_draws_the_losses_and_the_margin(verdicts):
     ax = across_probes.plot_by_probe(verdicts)
     lines = {line.get_label(): line for line in ax.lines}
-    gaps = 100 * where(verdicts, probe="logistic")["gap"]
+    gaps = 100 * where(verdicts, probe="logistic", task=ax.get_title(loc="left"))["gap"]
     assert sorted(lines["logistic, converged"].get_xdata()) == pytest.approx(sorted(gaps))
     assert set(lines["published margin"].get_xdata()) == {100 * random_subsets.names.MARGIN}
     plt.close(ax.figure)

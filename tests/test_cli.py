@@ -57,7 +57,7 @@ for path in files.table_files(task, model, "hello"):
     write_notebook(checkout / "notebooks/hello.ipynb", source)
     assert diffred("run", "hello", *CELL_C, "--stamp", "stamps/s.json").exit_code == 0
     assert ".provenance." not in (checkout / "runs/stamps/s.json").read_text()
-    table, provenance, episodes = files.table_files("t", "c", "hello")
+    table, provenance, episodes, _ = files.table_files("t", "c", "hello")
     assert status_of("c").startswith("good")
     for path in (episodes, provenance, table):
         content = path.read_text()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
@@ -93,7 +94,9 @@ from diffred_core.features import _extract, _store
 _store.SHARD_SIZE = _extract.SHARD_SIZE = 16
 pets = datasets.load({task!r})
 def slowly(i):
-    time.sleep(0.05)
+    time.sleep({seconds})
+    with open({log!r}, "a") as log:
+        print(i, file=log)
     return pets.read(i)
 root = Path({root!r})
 extract(tiny_backbone(root.parent / "w.safetensors"), replace(pets, read=slowly), split="train", root=root,
@@ -101,10 +104,18 @@ extract(tiny_backbone(root.parent / "w.safetensors"), replace(pets, read=slowly)
 """
 
 
-def start_slow_extraction(root: Path) -> subprocess.Popen:
-    """Start another process that extracts the pets beside `root`, and return once its first shard is there."""
+def start_slow_extraction(root: Path, *, seconds: float = 0.05) -> subprocess.Popen:
+    """Start another process that extracts the pets beside `root`, and return once its first shard is there.
+
+    It waits so long before every image, and writes down which it reads: `read_by_child`.
+    """
     code = SLOW_EXTRACTION.format(
-        tests=str(Path(__file__).parent), task=f"folder:{root.parent / 'pets'}", root=str(root), engine=ENGINE
+        tests=str(Path(__file__).parent),
+        task=f"folder:{root.parent / 'pets'}",
+        root=str(root),
+        engine=ENGINE,
+        seconds=seconds,
+        log=str(root.parent / "read"),
     )
     child = subprocess.Popen([sys.executable, "-c", code])
     deadline = time.monotonic() + 60
@@ -202,13 +213,45 @@ def test_disk_that_takes_no_more_is_one_sentence_and_leaves_nothing_half_written
     assert [path for path in (tmp_path / "full").rglob("*") if path.is_file() and path.name != ".lock"] == []
 
 
-def test_second_process_waits_and_computes_nothing(pets: Dataset, tmp_path: Path) -> None:
+def read_by_child(root: Path) -> list[int]:
+    return [int(line) for line in (root.parent / "read").read_text().split()]
+
+
+def test_two_jobs_share_the_shards_of_one_store(pets: Dataset, tmp_path: Path) -> None:
+    root, read = tmp_path / "shared", []
+    backbone = tiny_backbone(tmp_path / "w.safetensors")  # ready before the other job has claimed everything
+    child = start_slow_extraction(root, seconds=0.2)
+
+    def counting(i: int):
+        read.append(i)
+        return pets.read(i)
+
+    store = extract(backbone, replace(pets, read=counting), split="train", root=root, batch_size=8, engine=ENGINE)
+    assert child.wait(60) == 0
+    assert read != [] != read_by_child(root)
+    assert sorted(read + read_by_child(root)) == sorted(pets.splits["train"].tolist())  # each image once
+    assert contents(store) == contents(extracted(pets, tmp_path / "whole"))
+    assert [path for path in root.rglob("*") if path.name in ("store", ".begun.json")] == []
+
+
+def test_a_job_takes_over_the_shards_of_one_that_died(pets: Dataset, tmp_path: Path) -> None:
+    root = tmp_path / "shared"
+    child = start_slow_extraction(root, seconds=0.2)
+    killed = Thread(target=lambda: (time.sleep(1), child.kill()))
+    killed.start()
+    store = extracted(pets, root)  # waits for what the other has claimed
+    killed.join()
+    assert child.wait() == -signal.SIGKILL
+    assert contents(store) == contents(extracted(pets, tmp_path / "whole"))
+
+
+def test_a_job_for_another_task_of_the_same_images_waits_and_copies(pets: Dataset, tmp_path: Path) -> None:
     root = tmp_path / "shared"
     child = start_slow_extraction(root)
-    unreadable = replace(pets, read=lambda i: pytest.fail(f"image {i} was read twice"))
+    unreadable = replace(pets, y=1 - pets.y, read=lambda i: pytest.fail(f"image {i} was read twice"))
     store = extracted(unreadable, root)
     assert child.wait(60) == 0
-    assert contents(store) == contents(extracted(pets, tmp_path / "whole"))
+    assert torch.equal(store.read(), extracted(pets, tmp_path / "whole").read())
 
 
 def test_part_of_a_killed_writer_is_cleared(pets: Dataset, tmp_path: Path) -> None:

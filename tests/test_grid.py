@@ -16,7 +16,7 @@ from diffred_core.cli.commands import app
 from diffred_core.errors import InputError
 from diffred_core.features import _compute
 from diffred_core.running import _grid_definition
-from diffred_core.running._display import explain, progress_of, read_events
+from diffred_core.running._display import Display, Event, Job, explain, progress_of, read_events
 from diffred_core.running._events import described
 from diffred_core.running.notebook_parameters import read_parameters
 
@@ -236,6 +236,18 @@ def test_records_of_snakemake_become_events():
     assert events[0].job.reason == "Missing output files: stamps/digits/c/t.json"
 
 
+def test_a_job_has_failed_if_its_last_try_has_and_is_told_once():
+    job = Job("cell", {"task": "t", "model": "m", "analysis": "a"}, "log", "")
+    lost = Event("failed", job, "the cluster has lost its job 7")
+    display = Display()
+    for event in (Event("started", job), lost, Event("failed", job)):  # of a group the second comes without a reason
+        display.show(event)
+    assert display.failed == {"cell a t m": lost}
+    for event in (Event("started", job), Event("finished", job)):
+        display.show(event)
+    assert (display.failed, display.done) == ({}, 1)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -249,6 +261,9 @@ def test_a_failure_is_explained_by_the_telling_lines(tmp_path, text, why):
     if text is not None:
         (tmp_path / "log").write_text(text)
     assert explain(tmp_path / "log") == why
+    tells = any(word in why for word in ("failed in", "WARNING"))
+    assert explain(tmp_path / "log", reason="is 'FAILED'") == (why if tells else "is 'FAILED'")
+    assert explain(tmp_path / "log", reason="is 'CANCELLED'") == "is 'CANCELLED'"
 
 
 def test_progress_is_the_last_percentage_of_the_log(tmp_path):
@@ -261,5 +276,5 @@ def test_the_command_line_is_one_program():
     from diffred_core.cli.commands import app
 
     listed = CliRunner().invoke(app, ["--help"]).stdout
-    for command in ("run", "extract", "grid", "status", "stage", "build", "models", "tasks", "parameters"):
+    for command in ("run", "extract", "grid", "status", "stage", "build", "prepare", "models", "tasks", "parameters"):
         assert f"\n  {command} " in listed

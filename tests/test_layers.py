@@ -43,6 +43,7 @@ TABLE_LIBRARIES = {"torch", "numpy", "scipy", "pandas", "pandera"}
 FIGURE_LIBRARIES = {"numpy", "pandas", "matplotlib", "seaborn", "IPython", "PIL"}
 RUN_LIBRARIES = {"nbformat", "nbclient", "papermill", "jupyter_client", "jupyter_core", "traitlets", "lazy_loader"}
 RUN_LIBRARIES |= {"snakemake", "snakemake_interface_logger_plugins", "tqdm", "yaml", "filelock"}
+RUN_LIBRARIES |= {"snakemake_executor_plugin_slurm", "snakemake_interface_executor_plugins"}
 
 LIBRARIES = {
     **dict.fromkeys(ARRAYS, ARRAY_LIBRARIES),

@@ -116,6 +116,17 @@ def test_a_shift_needs_no_training_rows(home, moved):
     pd.testing.assert_frame_equal(one, two)
 
 
+def test_what_needs_no_features_stands_beside_every_task_with_probes_of_its_own(table, away):
+    constant = rows(table, metric="accuracy_without_features")
+    assert set(constant["task"]) == {"home", "away"}  # a shifted task has the classes of its reference
+    train, test = (away[NAMES[-1]].splits[split][1] for split in ("train", "test"))
+    commonest = torch.bincount(train).argmax()
+    assert value_of(constant, task="away", method="majority") == pytest.approx(
+        (test == commonest).double().mean().item()
+    )
+    assert value_of(constant, task="away", method="chance") == pytest.approx(1 / 3)
+
+
 def test_the_tunnel_follows_from_the_accuracies(table):
     own, other = (
         torch.tensor(rows(table, method=method, metric="accuracy", probe="ridge")["value"].tolist())

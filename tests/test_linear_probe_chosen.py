@@ -12,8 +12,12 @@ from sklearn.linear_model import LogisticRegression
 
 from diffred_core import linear_probe
 from diffred_core.errors import InputError
+from diffred_core.linear_probe._chosen import _behind
+from diffred_core.linear_probe._cross_entropy import CrossEntropy, Gathered
+from diffred_core.linear_probe.lbfgs import begin, minimise, resume
 
 L2 = [1e-4, 1e-2, 1e0, 1e2]
+L2_OF_FOUR = torch.tensor(L2, dtype=torch.float64)
 SUBSETS = [[0, 1], [4, 9, 2, 7, 1], list(range(15))]
 
 
@@ -78,3 +82,40 @@ def test_a_start_of_other_subsets_is_refused(rows):
     for subsets, l2 in (([[0, 1], [3, 2]], L2[:2]), ([[0, 1]], L2[:2]), ([[0, 1], [2, 3]], L2)):
         with pytest.raises(InputError, match=r"expected start with weights of shape .* the same subsets"):
             linear_probe.fit_logistic(X, y, subsets=subsets, l2=l2, start=start)
+
+
+def test_a_fit_that_is_clearly_behind_leaves_the_search_and_the_choice_stays():
+    X = torch.randn(4000, 60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = (2 * X[:, :3] + torch.randn(4000, 3, generator=torch.Generator().manual_seed(1))).argmax(1)
+    train, validation = (X[:160], y[:160]), (X[160:], y[160:])
+    l2 = [1e-8, 1e-6, 1e-1, 1e0]
+    _, choice = linear_probe.choose_logistic(*train, validation, l2=l2, tol=1e-8, search_tol=1e-7)
+    path = linear_probe.fit_logistic(*train, l2=l2, tol=1e-7).accuracy(*validation)
+    assert int(choice.index) == int(path.argmax())
+    stopped = choice.score != path
+    assert stopped.any(), "none left the search: nothing is tested"
+    assert not stopped[choice.index]
+    assert (choice.score[stopped] < choice.score.max()).all()
+
+
+def test_behind_is_more_than_chance():
+    best = torch.ones(400, dtype=torch.bool)
+    clearly, hardly = best.clone(), best.clone()
+    clearly[:20], hardly[:12] = False, False
+    owners = torch.tensor([0, 0, 0, 1])
+    assert _behind(torch.stack([best, clearly, hardly, ~best]), owners).tolist() == [False, True, False, False]
+
+
+def test_a_resumed_search_is_the_search_that_never_stopped(rows):
+    (X, y), _ = rows
+    loss = CrossEntropy(
+        torch.arange(15)[None], Gathered(torch.cat([X.T, torch.ones(1, len(X))])[None]), y, L2_OF_FOUR, 64
+    )
+    theta = torch.zeros(4, 3, 16, dtype=torch.float64)
+    whole, iterations = minimise(loss, theta, tol=1e-6, max_iter=4)
+    state = resume(loss, begin(loss, theta, warm=False), tol=1e-6, max_iter=2)
+    assert (state.theta - whole).abs().max() > 1e-3
+    state = resume(loss, state, tol=1e-6, max_iter=4)
+    torch.testing.assert_close(state.theta, whole, rtol=0, atol=1e-6)
+    assert state.iterations.tolist() == iterations.tolist()
+    assert state.members.tolist() == [0, 1, 2, 3]

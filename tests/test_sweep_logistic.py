@@ -151,3 +151,12 @@ def test_of_equal_validation_accuracies_the_strongest_regulariser_stands_in_the_
         table = where(random_subsets.probes(task, **QUICK, **options), metric="accuracy", probe=probe)
         scale = from_features(*task.splits["train"], quartic=False).variance.mean().item()
         assert table["l2"].tolist() == pytest.approx([1.0001e-2 * scale] * len(table), rel=1e-7)
+
+
+def test_without_regularisers_of_ridge_there_are_no_ridge_probes_and_the_others_stay(task):
+    options = QUICK | {"methods": ("random",), "n_boot": 20}
+    both = random_subsets.probes(task, **options)
+    alone = random_subsets.probes(task, **options, ridge_l2=())
+    assert set(alone["probe"].dropna()) == {"logistic"} < set(both["probe"].dropna())
+    kept = both[both["probe"] == "logistic"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, kept)

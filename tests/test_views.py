@@ -102,7 +102,7 @@ def test_kept_views_need_no_network_and_a_lost_shard_is_made_again(load, tmp_pat
     monkeypatch.setattr(Extractor, "run", None)
     assert torch.equal(load(), before)
     lost.unlink()
-    with pytest.raises(TypeError):
+    with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'begin'"):
         load()
 
 

@@ -10,7 +10,8 @@ import pytest
 from small_checkout import PROJECT, is_running, make_checkout, outputs_of, wait_for, write_notebook
 
 from diffred_core import files
-from diffred_core.running import GridFailure, dry_run_of, run_grid, warm
+from diffred_core.running import GridFailure, dry_run_of, read_grid, run_grid, warm
+from diffred_core.running._gpu_slots import gpu_of_its_own
 
 
 @pytest.fixture
@@ -89,13 +90,8 @@ def test_the_jobs_of_a_large_grid_are_forks_of_one_process_that_ends_with_it(che
     assert not is_running(int(parents.pop()))
 
 
-@pytest.mark.parametrize(("device", "gpus"), [("cuda", True), ("cpu", False)])
-def test_slurm_is_asked_for_what_profile_and_grid_say(checkout, tmp_path, monkeypatch, device, gpus):
-    parameters = "model: str = 'm'\ntask: str = 't'\ndevice: str = 'cpu'"
-    write_notebook(Path("notebooks/hello.ipynb"), "from diffred_core import features", parameters=parameters)
-    Path("workflow/grids/tiny.yml").write_text(
-        f"models: [a/b, c]\ntasks: [t]\ndevice: {device}\nanalyses: {{hello: {{}}}}\n"
-    )
+def submitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, until: str) -> list[str]:
+    """Return the calls of sbatch for the grid `tiny`, which takes no job."""
     commands = tmp_path / "commands"
     commands.mkdir()
     for name in ("sbatch", "squeue", "sacct", "scontrol", "sinfo", "sacctmgr", "scancel"):
@@ -104,31 +100,53 @@ def test_slurm_is_asked_for_what_profile_and_grid_say(checkout, tmp_path, monkey
         fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
     options = ["--profile", "workflow/profiles/slurm", "--snakefile", "workflow/Snakefile", "--directory", "runs"]
-    command = [sys.executable, "-m", "snakemake", *options, "--config", "grid=tiny", "--until", "features"]
+    command = [sys.executable, "-m", "snakemake", *options, "--config", "grid=tiny", "--until", until]
     Path("runs").mkdir()
     at_once = ["--retries", "0", "--slurm-init-seconds-before-status-checks", "1"]
     subprocess.run([*command, *at_once], capture_output=True, timeout=120, check=False)
-    submitted = [line for line in Path(tmp_path / "calls").read_text().splitlines() if line.startswith("sbatch")]
-    assert len(submitted) == 2
-    for line in submitted:
+    return [line for line in Path(tmp_path / "calls").read_text().splitlines() if line.startswith("sbatch")]
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cuda", True), ("cpu", False)])
+def test_slurm_is_asked_for_what_profile_and_grid_say(checkout, tmp_path, monkeypatch, device, gpus):
+    parameters = "model: str = 'm'\ntask: str = 't'\ndevice: str = 'cpu'"
+    write_notebook(Path("notebooks/hello.ipynb"), "from diffred_core import features", parameters=parameters)
+    Path("workflow/grids/tiny.yml").write_text(
+        f"models: [a/b, c]\ntasks: [t]\ndevice: {device}\nanalyses: {{hello: {{}}}}\n"
+    )
+    jobs = submitted(tmp_path, monkeypatch, until="features")
+    assert len(jobs) == 2
+    for line in jobs:
         assert ("--gpus=1" in line) == gpus
         for option in ("--cpus-per-task=4", "--mem 8000", "-t 120"):
             assert option in line
+
+
+def test_six_cells_share_a_job_that_asks_for_what_one_of_them_takes(checkout, tmp_path, monkeypatch):
+    models = [f"m{i}" for i in range(7)]
+    Path("workflow/grids/tiny.yml").write_text(f"models: {models}\ntasks: [t]\nanalyses: {{hello: {{}}}}\n")
+    jobs = submitted(tmp_path, monkeypatch, until="cell")
+    assert len(jobs) == 2
+    assert all("--cpus-per-task=2" in line and "--mem 8000" in line and "--gpus" not in line for line in jobs)
+    assert sorted(line.partition(" -t ")[2].split()[0] for line in jobs) == ["360", "60"]  # minutes, one after another
 
 
 COMPUTE = "model: str = 'm'\ntask: str = 't'\ndevice: str = 'cpu'\nprecision: str = 'fp32'"
 
 
 @pytest.mark.parametrize(
-    ("grid", "options", "gpu"),
+    ("grid", "extraction", "cell"),
     [
-        ("device: cuda\nprecision: bf16\nanalyses: {hello: {}}", "--device cuda --precision bf16", True),
-        ("device: cuda\nanalyses: {hello: {device: cpu}}", "--device cpu", False),
-        ("device: cuda:1\nanalyses: {hello: {precision: fp16}}", "--device cuda:1 --precision fp16", True),
-        ("analyses: {hello: {}}", "--threads", False),
+        ("device: cuda\nanalyses: {hello: {}}", "--device cuda --threads", "--threads"),
+        ("device: cuda\nanalyses: {hello: {device: cuda}}", "--device cuda --threads", "--device cuda --threads"),
+        ("device: cuda\nanalyses: {hello: {device: cpu}}", "--device cpu --threads", "--device cpu --threads"),
+        # features of a GPU in half precision are not those of a CPU, which the run would have to compute again
+        ("device: cuda\nprecision: bf16\nanalyses: {hello: {}}", *["--device cuda --precision bf16"] * 2),
+        ("device: cuda:1\nanalyses: {hello: {precision: fp16}}", *["--device cuda:1 --precision fp16"] * 2),
+        ("analyses: {hello: {}}", "--threads", "--threads"),
     ],
 )
-def test_the_device_of_a_grid_reaches_extraction_and_cell(checkout, grid, options, gpu):
+def test_the_device_of_a_grid_is_that_of_its_extraction(checkout, grid, extraction, cell):
     write_notebook(Path("notebooks/hello.ipynb"), "from diffred_core import features", parameters=COMPUTE)
     Path("workflow/grids/tiny.yml").write_text(f"models: [c]\ntasks: [t]\n{grid}\n")
     places = ["--snakefile", "workflow/Snakefile", "--directory", "runs", "--config", "grid=tiny", "--cores", "1"]
@@ -137,6 +155,44 @@ def test_the_device_of_a_grid_reaches_extraction_and_cell(checkout, grid, option
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     shown = (done.stdout + done.stderr).split("\nrule ")
     jobs = {name: next(text for text in shown if text.startswith(f"{name}:")) for name in ("features", "cell")}
-    assert f"extract hello --model c --task t {options}" in jobs["features"]
-    assert f"run hello --model c --task t {options}" in jobs["cell"]
-    assert [("gpu=1" in text) for text in jobs.values()] == [gpu, gpu]
+    assert f"extract hello --model c --task t {extraction}" in jobs["features"]
+    assert f"run hello --model c --task t {cell}" in jobs["cell"]
+    assert [("gpu=1" in text) for text in jobs.values()] == ["cuda" in extraction, "cuda" in cell]
+
+
+def test_what_extracts_no_features_runs_on_the_device_of_the_grid(checkout):
+    write_notebook(Path("notebooks/hello.ipynb"), "print(device)", parameters=COMPUTE)
+    Path("workflow/grids/tiny.yml").write_text("models: [c]\ntasks: [t]\ndevice: cuda\nanalyses: {hello: {}}\n")
+    (entry,) = read_grid("tiny").entries()
+    assert (entry.parameters["device"], entry.extraction) == ("cuda", {})
+    write_notebook(Path("notebooks/hello.ipynb"), "from diffred_core import features", parameters=COMPUTE)
+    (entry,) = read_grid("tiny").entries()
+    assert ("device" in entry.parameters, entry.extraction) == (False, {"device": "cuda"})
+
+
+@pytest.mark.parametrize(("device", "stamp", "seen"), [("cuda", True, 2), ("cuda", False, 1), ("cuda:1", True, 1)])
+def test_jobs_side_by_side_see_a_gpu_each(checkout, monkeypatch, device, stamp, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a, GPU-b")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    Path("job.py").write_text(
+        "import os, time\nopen(f'{os.getpid()}.gpus', 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])\ntime.sleep(1)"
+    )
+    options = ["--device", device, *(["--stamp", "s"] if stamp else [])]
+    command = [sys.executable, "-m", "diffred_core.running.warm", "job", *options]
+    jobs = [subprocess.Popen(command) for _ in range(3)]  # one more than there are GPUs: it waits for the first to end
+    assert [job.wait(timeout=60) for job in jobs] == [0, 0, 0]
+    gpus = {path.read_text() for path in Path().glob("*.gpus")}
+    assert gpus == ({"GPU-a", "GPU-b"} if seen == 2 else {"GPU-a, GPU-b"})
+
+
+def test_under_slurm_the_gpus_stay_as_they_are_given(checkout, monkeypatch):
+    for name, value in {"CUDA_VISIBLE_DEVICES": "3", "SLURM_JOB_ID": "7"}.items():
+        monkeypatch.setenv(name, value)
+    with gpu_of_its_own(["diffred", "extract", "--device", "cuda", "--stamp", "s"]):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
+        assert not (files.runs_root() / "logs" / "gpus").exists()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4")
+    monkeypatch.delenv("SLURM_JOB_ID")
+    with gpu_of_its_own(["diffred", "extract", "--device", "cuda", "--stamp", "s"]):  # the control
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
+        assert list((files.runs_root() / "logs" / "gpus").iterdir())

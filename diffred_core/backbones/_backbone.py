@@ -238,8 +238,14 @@ def fitting_images(name: str, size: int) -> Iterator[None]:
 
 def normalised(pixels: Tensor, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Return uint8 `pixels` (n, 3, height, width) less `mean`, over `std`, both a channel and in units of 0..1."""
-    shift, scale = (torch.tensor(values, device=pixels.device).view(1, -1, 1, 1) * 255 for values in (mean, std))
+    shift, scale = (values.to(pixels.device) for values in channel_constants(mean, std))
     return (pixels.float() - shift) / scale
+
+
+def channel_constants(mean: Sequence[float], std: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Return what `normalised` takes off bytes and divides them by, each (1, 3, 1, 1)."""
+    shift, scale = (torch.tensor(values).view(1, -1, 1, 1) * 255 for values in (mean, std))
+    return shift, scale
 
 
 def penultimate(module: nn.Module, images: Tensor, *, classifier: str | None = None) -> Tensor:

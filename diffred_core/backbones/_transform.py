@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from diffred_core.backbones._resize import KERNELS, resized
 from diffred_core.errors import InputError, near_names
 
 Transform = Callable[[Image.Image], Tensor]
@@ -45,14 +46,34 @@ class CentreCrop:
         """What it does, as JSON holds it."""
         return {"crop": "centre", "size": self.size, "resized": self.resized, "interpolation": self.interpolation}
 
+    @property
+    def enlarges_below(self) -> int:
+        """Below how many pixels a side `of_batch` takes an image: what fits into the square is not made smaller."""
+        return self.size if self.interpolation in KERNELS else 0
+
     def __call__(self, image: Image.Image) -> Tensor:
         """Return the uint8 tensor (3, size, size) of an image in RGB or ``"L"``."""
         image = image if image.mode in ("L", "RGB") else image.convert("RGB")
-        scaled = tuple(int(self.resized * side / min(image.size)) for side in image.size)
+        scaled, (left, top) = self._places(image.size)
         if scaled != image.size:
             image = image.resize(scaled, Image.Resampling[self.interpolation.upper()])
-        left, top = (round((side - self.size) / 2.0) for side in scaled)
         return to_tensor(image.crop((left, top, left + self.size, top + self.size)))
+
+    def of_batch(self, pixels: Tensor) -> Tensor:
+        """Return the uint8 tensor (n, 3, size, size) of small images (n, 3, height, width), on their device.
+
+        Every image is the one that the call gives, to the last bit; see `enlarges_below`.
+        """
+        height, width = pixels.shape[-2:]
+        scaled, corner = self._places((width, height))
+        to, corner = scaled[::-1], corner[::-1]
+        return resized(pixels, to=to, corner=corner, size=self.size, interpolation=self.interpolation)
+
+    def _places(self, sides: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return width and height after the resize, and left and top of the square."""
+        width, height = (int(self.resized * side / min(sides)) for side in sides)
+        left, top = (round((side - self.size) / 2.0) for side in (width, height))
+        return (width, height), (left, top)
 
 
 def check_preprocessing(preprocessing: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from diffred_core.cka._interval import subset_cka_interval as subset_cka_interva
 from diffred_core.cka._layers import kernel_cka as kernel_cka
 from diffred_core.cka._layers import layer_cka as layer_cka
 from diffred_core.cka._layers import linear_cka as linear_cka
+from diffred_core.cka._rows import subset_cka_rows as subset_cka_rows
 from diffred_core.cka._subset import diagonal_null as diagonal_null
 from diffred_core.cka._subset import permutation_null_mean as permutation_null_mean
 from diffred_core.cka._subset import prefix_cka as prefix_cka

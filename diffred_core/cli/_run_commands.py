@@ -124,16 +124,21 @@ def _called(
     The files that they name must be there, unless nothing is `computed` from them.
     """
     from diffred_core import files
+    from diffred_core.running import check_there
     from diffred_core.running.notebook_parameters import read_parameters
 
     template = files.template_path(analysis)
     schema = read_parameters(template)
     options = [f"{name}={value}" for name, value in named.items() if value is not None]
-    if computed and (weights := named.get("checkpoint")) is not None:
+    parameters = parsed([*options, *texts], schema, template=template.name)
+    if not computed:
+        return template, schema, parameters
+    check_there({name: one.default for name, one in schema.items()} | parameters)
+    if (weights := named.get("checkpoint")) is not None:
         from diffred_core import backbones
 
         backbones.check_checkpoint(weights)
-    return template, schema, parsed([*options, *texts], schema, template=template.name)
+    return template, schema, parameters
 
 
 def parsed(texts: Sequence[str], schema: dict[str, Parameter], *, template: str) -> dict[str, object]:

@@ -18,6 +18,7 @@ from diffred_core.errors import InputError
 SIZE = (5.8, 4.4)  # inches; 12 point text is then 11 pixels high on a page 390 pixels wide
 TEXT = {"font.size": 12, "axes.labelsize": 12, "legend.fontsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}
 GREY = "#595959"
+MOST_BANDS = 4  # lines of one kind in a panel; the bands of more hide each other
 FEWEST = 3  # repeats below which an interval is left out of sentences: with two its ends say nothing
 # Okabe and Ito (2008), less the yellow, which is too light on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -108,6 +109,18 @@ def panels(summary: pd.DataFrame, *, size: tuple[float, float] = (4.3, 3.6), **f
         return sns.FacetGrid(summary, height=height, aspect=width / height, sharex=False, **facets).set_titles("")
 
 
+def model_panels(rows: pd.DataFrame, *, height: float = 0.3) -> tuple[sns.FacetGrid, pd.DataFrame]:
+    """Return a panel a task with a row a model, `height` inches each, and `rows` with the `place` of their model."""
+    models = sorted(rows["model"].unique(), reverse=True)
+    columns = min(3, rows["task"].nunique())
+    size = (8.4 / columns if columns > 1 else 5.8, 1.2 + height * len(models))
+    grid = panels(rows, size=size, col="task", col_wrap=columns)
+    row_names(grid.axes.flat[0], models, size=9)  # which all panels share
+    for number, ax in enumerate(grid.axes.flat):
+        ax.tick_params(axis="y", labelleft=number % columns == 0, labelsize=9)
+    return grid, rows.assign(place=rows["model"].map(models.index))
+
+
 def name_panels(grid: sns.FacetGrid, title: str) -> Axes:
     """Put title and legend of all panels around them, and return the first panel."""
     handles = {}
@@ -135,10 +148,10 @@ def _legend_below(ax: Axes, columns: int) -> None:
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns, frameon=False)
 
 
-def percent_axis(ax: Axes, fractions: Sequence[float]) -> None:
-    """Make x a logarithmic axis of fractions with ticks in percent."""
-    low = min(fractions)
-    ticks = [t for t in (0.0005, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.5, 1.0) if t >= low * 0.99]
+def percent_axis(ax: Axes, fractions: Sequence[float], *, fewer: bool = False) -> None:
+    """Make x a logarithmic axis of fractions with ticks in percent, `fewer` of them on a narrow one."""
+    low, steps = min(fractions), (0.0005, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.5, 1.0)
+    ticks = [t for t in ((0.001, 0.01, 0.1, 0.3, 1.0) if fewer else steps) if t >= low * 0.99]
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain, islice
 
 import torch
 from torch import Tensor
@@ -22,14 +22,19 @@ from diffred_core.backbones import Transform
 from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
 from diffred_core.features import _engine
+from diffred_core.features._batches import pixel_batches
+from diffred_core.features._claims import Claims, joined
+from diffred_core.features._fitting import found_size
 from diffred_core.features._identity import DTYPES
+from diffred_core.features._pipeline import Engine, Rows, in_order
 from diffred_core.features._request import Request
-from diffred_core.features._shared import Kept, locked
+from diffred_core.features._shared import Kept
+from diffred_core.features._sound import check_finite, check_varied
 from diffred_core.features._store import SHARD_SIZE, FeatureStore
+from diffred_core.features._torch import torch_threads
 
 DELAY = 2.0  # seconds without a bar
-AHEAD = 3  # batches being decoded while one is computed
-CHUNK = 4  # images that one thread takes at a time
+BATCH = 64  # images at once on a CPU
 STDERR = "-"  # in ``DIFFRED_TERMINAL``, for a bar on the standard error of this process
 
 _whole: ContextVar[list[FeatureStore] | None] = ContextVar("whole", default=None)
@@ -53,22 +58,23 @@ class Extractor:
     request: Request
     layers: tuple[str, ...]
     pool: str
-    batch_size: int
+    batch_size: int | None
     device: torch.device
     precision: str
     engine: str
     threads: int
     progress: bool
     transform: Transform | None = None  # instead of the network's own
+    compiled: bool = False
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1 or SHARD_SIZE % self.batch_size:
+        if self.batch_size is not None and (self.batch_size < 1 or SHARD_SIZE % self.batch_size):
             # The same images then share a batch however often an extraction stops, which makes it bit-equal.
             raise InputError(f"expected batch_size to divide {SHARD_SIZE}, got {self.batch_size}; take 32, 64 or 128")
         _engine.choose(self.engine, self.device, self.precision)
 
     @cached_property
-    def run(self) -> _engine.Engine:
+    def run(self) -> Engine:
         """The compiled network; built at the first missing shard, used for all of them."""
         return _engine.build_engine(
             self.request.backbone,
@@ -78,7 +84,12 @@ class Extractor:
             threads=self.threads,
             pool=self.pool,
             precision=self.precision,
+            compiled=self.compiled,
         )
+
+    @cached_property
+    def _found(self) -> int:
+        return found_size(self.run, image_size=self.request.backbone.input_size, pinned=True)
 
     @property
     def computed_in(self) -> str:
@@ -93,52 +104,100 @@ class Extractor:
             stores.append(store)
 
     def _complete(self, store: FeatureStore, dataset: Dataset, split: str, what: str) -> None:
-        with locked(store, dataset):
-            store.clear_parts()
-            missing = store.missing()
-            for shard, tensors in self._shards(store, dataset, split, what, missing):
-                _check_finite(tensors, store.sample_ids[store.rows(shard)])
-                store.write(shard, tensors)
-            if missing or not store.is_finished():
-                _check_varied(store)
-                store.finish(made_by=self._made_by())
+        # What is done to rows is little: torch's other threads would spin beside those that decode and compute.
+        with joined(store, dataset) as claims, torch_threads(1):
+            n_written = self._write_missing(claims, dataset, split, what)
+            with claims.alone("manifest"):
+                if n_written or not store.is_finished():
+                    store.clear_parts()
+                    check_varied(store)
+                    store.finish(made_by=self._made_by(store))
+
+    def _write_missing(self, claims: Claims, dataset: Dataset, split: str, what: str) -> int:
+        """Compute what no other job computes, until no shard is missing; return how many this one wrote."""
+        store, n_written = claims.store, 0
+        kept, missing = Kept(store), store.missing()
+        unknown = {
+            shard: dataset.splits[split][store.rows(shard)][kept.unknown(_images(store, shard))] for shard in missing
+        }
+        with self._bar(f"{dataset.name} {what}", sum(map(len, unknown.values()))) as bar:
+            while missing:
+                written = 0
+                for shard, tensors in self._shards(claims, dataset, kept, {shard: unknown[shard] for shard in missing}):
+                    check_finite(tensors, store.sample_ids[store.rows(shard)])
+                    store.write(shard, tensors)
+                    claims.release(shard)
+                    bar.update(len(unknown[shard]))
+                    written += 1
+                missing = [shard for shard in missing if not store.holds(shard)]
+                if missing and not written:
+                    claims.wait(missing[0])
+                n_written += written
+        return n_written
 
     def stream(self, dataset: Dataset, *, split: str) -> Iterator[tuple[Tensor, ...]]:
         """Yield the features of every layer, each (n, width), and last the labels (n,), batch by batch."""
         indices = dataset.splits[split]
-        batches = indices.split(self.batch_size)
-        pixels = self._pixels(dataset, [batch.tolist() for batch in batches])
-        with self._bar(f"{dataset.name} {split}", len(indices)) as bar:
-            for batch, images in zip(batches, pixels, strict=True):
-                rows = self.run(images)
-                _check_finite(dict(zip(self.layers, rows, strict=True)), [dataset.sample_ids[i] for i in batch])
-                yield (*rows, dataset.y[batch])
+        batches = indices.split(self._size())
+        rows = self._rows(dataset, (batch.tolist() for batch in batches))
+        with self._bar(f"{dataset.name} {split}", len(indices)) as bar, closing(rows):
+            for batch, layers in zip(batches, rows, strict=True):
+                check_finite(dict(zip(self.layers, layers, strict=True)), [dataset.sample_ids[i] for i in batch])
+                yield (*layers, dataset.y[batch])
                 bar.update(len(batch))
 
     def _shards(
-        self, store: FeatureStore, dataset: Dataset, split: str, what: str, missing: list[int]
+        self, claims: Claims, dataset: Dataset, kept: Kept, unknown: dict[int, Tensor]
     ) -> Iterator[tuple[int, dict[str, Tensor]]]:
-        kept = Kept(store)
-        images = {shard: store.images[store.rows(shard)] for shard in missing}
-        indices = {shard: dataset.splits[split][store.rows(shard)][kept.unknown(images[shard])] for shard in missing}
-        batches = {shard: [batch.tolist() for batch in indices[shard].split(self.batch_size)] for shard in missing}
-        in_order = [batch for shard in missing for batch in batches[shard] if batch]
-        pixels = self._pixels(dataset, in_order)
-        dtype = DTYPES[store.identity["dtype"]]
-        with self._bar(f"{dataset.name} {what}", sum(map(len, in_order))) as bar, closing(pixels):
-            for shard in missing:
-                rows = []
-                for batch in filter(None, batches[shard]):
-                    rows.append(self.run(next(pixels)))
-                    bar.update(len(batch))
-                layers = (torch.cat(parts).to(dtype) for parts in zip(*rows, strict=True))
-                yield shard, kept.completed(images[shard], dict(zip(self.layers, layers, strict=bool(rows))))
+        """Yield the shards that this job gets hold of, whole; `unknown` has the images of each that no store has."""
+        store, dtype = claims.store, DTYPES[claims.store.identity["dtype"]]
+        copied: list[int] = []
+        begun: deque[tuple[int, int]] = deque()  # shards and their number of batches
 
-    def _pixels(self, dataset: Dataset, batches: list[list[int]]) -> Generator[Tensor]:
-        if not batches:  # all rows are kept: no network is loaded
+        def lists() -> Iterator[list[int]]:
+            for shard in claims.take(unknown):
+                if not len(unknown[shard]):
+                    copied.append(shard)
+                    continue
+                batches = unknown[shard].split(self._size(claims))
+                begun.append((shard, len(batches)))
+                yield from (batch.tolist() for batch in batches)
+
+        with closing(self._rows(dataset, lists())) as rows:
+            for first in rows:
+                shard, n_batches = begun.popleft()
+                parts = [first, *islice(rows, n_batches - 1)]
+                layers = (torch.cat(part).to(dtype) for part in zip(*parts, strict=True))
+                computed = dict(zip(self.layers, layers, strict=True))
+                yield shard, kept.completed(_images(store, shard), computed)
+        for shard in copied:
+            yield shard, kept.completed(_images(store, shard), {})
+
+    def _rows(self, dataset: Dataset, batches: Iterable[list[int]]) -> Generator[Rows]:
+        """Yield the features of batches of sample indices; without one, no network is loaded."""
+        batches = iter(batches)
+        if (first := next(batches, None)) is None:
             return
-        transform = self.transform or self.request.backbone.transform
-        yield from pixel_batches(dataset, transform, batches, threads=self.threads)
+        transform, on_gpu = self.transform or self.request.backbone.transform, self.device.type == "cuda"
+        lists = chain([first], batches)
+        pixels = pixel_batches(dataset, transform, lists, threads=self.threads, small=on_gpu, pinned=on_gpu)
+        with closing(pixels):
+            yield from in_order(lambda: self.run, pixels)
+
+    def _size(self, claims: Claims | None = None) -> int:
+        """Return how many images to compute at once: as asked, as the rest of the store was, or what is worth it."""
+        if self.batch_size is not None:
+            return self.batch_size
+        if self.device.type == "cpu":
+            return (claims and claims.store.batch_size) or BATCH
+        if claims is None:
+            return self._found
+        with claims.alone("batch-size"):
+            kept = claims.store.batch_size
+            size = min(kept or self._found, self.run.most())
+            if size != kept:
+                claims.store.keep_batch_size(size)
+            return size
 
     @contextmanager
     def _bar(self, description: str, total: int) -> Iterator[tqdm[None]]:
@@ -152,34 +211,17 @@ class Extractor:
         ):
             yield bar
 
-    def _made_by(self) -> dict[str, object]:
+    def _made_by(self, store: FeatureStore) -> dict[str, object]:
         name = _engine.choose(self.engine, self.device, self.precision)
         packages = {package: _version(package) for package in ("torch", "timm", "pillow", "openvino")}
         weights = self.request.checkpoint
         about: dict[str, object] = {"engine": name, "device": str(self.device), "versions": packages}
-        about["precision"] = self.precision
+        about |= {"precision": self.precision, "batch_size": self.batch_size or store.batch_size or BATCH}
         return about if weights is None else {**about, "checkpoint_sha256": files.sha256(weights)}
 
 
-def _check_finite(tensors: dict[str, Tensor], sample_ids: Sequence[str]) -> None:
-    for layer, X in tensors.items():
-        bad = (~X.isfinite()).any(dim=1).nonzero().flatten()
-        if len(bad):
-            raise InputError(
-                f"expected finite features, got {len(bad)} rows with NaN or infinity in layer {layer!r}, the first of "
-                f"sample {sample_ids[int(bad[0])]!r}; check the weights, or keep and compute them in float32"
-            )
-
-
-def _check_varied(store: FeatureStore) -> None:
-    for layer in store.layers:
-        X = store.read(layer)
-        # Not exactly equal: where an image lies in its batch may change the last bit of its features.
-        if len(X) > 1 and bool((X - X[0]).abs().max() <= 1e-6 * X.abs().max()):
-            raise InputError(
-                f"expected features that differ between images, got the same row for all {len(X)} of them in layer "
-                f"{layer!r}; check the weights and the images"
-            )
+def _images(store: FeatureStore, shard: int) -> tuple[str, ...]:
+    return store.images[store.rows(shard)]
 
 
 def _version(package: str) -> str | None:
@@ -187,32 +229,3 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def pixel_batches(
-    dataset: Dataset, transform: Transform, batches: Sequence[Sequence[int]], *, threads: int
-) -> Generator[Tensor]:
-    """Yield one uint8 tensor of shape (n, 3, input_size, input_size) for every list of sample indices.
-
-    Pillow decodes and resizes without the interpreter's lock, so threads keep up with the network.
-    """
-    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        decoding: deque[list[Future[list[Tensor]]]] = deque()
-        try:
-            for batch in batches:
-                chunks = [batch[i : i + CHUNK] for i in range(0, len(batch), CHUNK)]
-                decoding.append([pool.submit(_pixels, dataset, transform, chunk) for chunk in chunks])
-                if len(decoding) > AHEAD:
-                    yield _stacked(decoding.popleft())
-            while decoding:
-                yield _stacked(decoding.popleft())
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _pixels(dataset: Dataset, transform: Transform, chunk: Sequence[int]) -> list[Tensor]:
-    return [transform(dataset.image(i, grey=True)) for i in chunk]
-
-
-def _stacked(futures: list[Future[list[Tensor]]]) -> Tensor:
-    return torch.stack([pixels for future in futures for pixels in future.result()])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from diffred_core.backbones import Backbone
+from diffred_core.backbones import Backbone, channel_constants
 from diffred_core.errors import InputError, near_names
 from diffred_core.features._pooling import AVERAGE, Layout, check_pool, pooled, shape_of
 
@@ -32,6 +32,9 @@ class LayerFeatures(nn.Module):
         gives no tensor, or does not give one row of one width for every image.
     """
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(self, backbone: Backbone, layers: Sequence[str], *, pool: str = AVERAGE) -> None:
         super().__init__()
         self.backbone = backbone
@@ -45,13 +48,16 @@ class LayerFeatures(nn.Module):
                 name, call = split_call(layer)
                 self.calls.setdefault(name, {})[call] = layer
         self.widths: dict[str, int] = {}
+        # Moved once: constants made on a GPU in every pass would wait for it in every pass.
+        for name, values in zip(("shift", "scale"), channel_constants(backbone.mean, backbone.std), strict=True):
+            self.register_buffer(name, values, persistent=False)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Return the pooled features of every layer, in the order asked for."""
         outputs: dict[str, Tensor] = {}
         handles = [self._record(name, calls, outputs) for name, calls in self.calls.items()]
         try:
-            outputs[PENULTIMATE] = self.backbone.features(self.backbone.normalised(pixels))
+            outputs[PENULTIMATE] = self.backbone.features((pixels.float() - self.shift) / self.scale)
         finally:
             for handle in handles:
                 handle.remove()

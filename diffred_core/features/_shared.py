@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 
-from diffred_core.datasets import Dataset
 from diffred_core.errors import InputError
-from diffred_core.features._store import MANIFEST, FeatureStore, room
+from diffred_core.features._store import MANIFEST, FeatureStore
 
 OF_THE_TASK = (
     "dataset_fingerprint",
@@ -51,42 +46,24 @@ class Kept:
         return {layer: torch.cat([tensors[layer] for _, tensors in parts])[order] for layer in parts[0][1]}
 
 
-@contextmanager
-def locked(store: FeatureStore, dataset: Dataset) -> Iterator[None]:
-    """Hold off other processes that would extract features of the same images by the same network.
-
-    Tasks with the same images have the same smallest digest, and so one lock: the second waits and copies. The lock is
-    the system's, which releases it when its owner dies.
-    """
-    parts = [_recipe(store), min(dataset.image_digests, default="")]
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    lock = _root(store) / ".locks" / digest[:16] / ".lock"
-    with room(store.folder):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(lock)
-        held.acquire()
-    try:
-        yield
-    finally:
-        held.release()
-
-
 def _alike(store: FeatureStore) -> Iterator[FeatureStore]:
     """Yield the finished stores, this one left out, whose features differ from it in the task alone."""
-    for manifest in sorted(_root(store).glob(f"*/{store.folder.parents[1].name}/*/*/{MANIFEST}")):
+    for manifest in sorted(root_of(store).glob(f"*/{store.folder.parents[1].name}/*/*/{MANIFEST}")):
         if manifest.parent == store.folder:
             continue
         try:
             other = FeatureStore.open(manifest.parent)
         except InputError:  # of an earlier format, or damaged: computed again where it is asked for
             continue
-        if _recipe(other) == _recipe(store):
+        if recipe_of(other) == recipe_of(store):
             yield other
 
 
-def _recipe(store: FeatureStore) -> dict[str, object]:
+def recipe_of(store: FeatureStore) -> dict[str, object]:
+    """Return what features of an image depend on, whatever task it is in."""
     return {name: value for name, value in store.identity.items() if name not in OF_THE_TASK}
 
 
-def _root(store: FeatureStore) -> Path:
+def root_of(store: FeatureStore) -> Path:
+    """Return the folder of all stores."""
     return store.folder.parents[3]  # <root>/<task>/<model>/<part>/<key>

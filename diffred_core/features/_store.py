@@ -20,6 +20,7 @@ from diffred_core.errors import InputError
 
 SHARD_SIZE = 512  # images; a multiple of every batch size that is a power of two up to it
 MANIFEST = "manifest.json"
+BEGUN = ".begun.json"  # what must be the same for the shards still to come
 
 
 def key_of(identity: Mapping[str, object]) -> str:
@@ -95,7 +96,27 @@ class FeatureStore:
 
     def missing(self) -> list[int]:
         """Return the shards that are absent, damaged, or of other features."""
-        return [shard for shard in range(self.n_shards) if self._payload(shard) is None]
+        return [shard for shard in range(self.n_shards) if not self.holds(shard)]
+
+    def holds(self, shard: int) -> bool:
+        """Return whether `shard` is there, whole and of these features."""
+        return self._payload(shard) is not None
+
+    @property
+    def batch_size(self) -> int | None:
+        """How many images at once made the shards that are there, where that was found by itself.
+
+        A batch of another size may change the last bit of features; what is missing is computed as the rest was.
+        """
+        finished = _read_manifest(self.folder) or {}
+        begun = files.read_sealed(self.folder / BEGUN) or {}
+        size: int | None = finished.get("made_by", begun).get("batch_size")
+        return size
+
+    def keep_batch_size(self, n_images: int) -> None:
+        """Remember `batch_size` until the manifest has it."""
+        with room(self.folder):
+            files.write_sealed(self.folder / BEGUN, {"batch_size": n_images})
 
     def is_finished(self) -> bool:
         """Return whether the manifest is there and carries this key."""
@@ -140,6 +161,7 @@ class FeatureStore:
         }
         with room(self.folder):
             files.write_sealed(self.folder / MANIFEST, manifest)
+            (self.folder / BEGUN).unlink(missing_ok=True)
 
     def read(self, layer: str = "penultimate") -> Tensor:
         """Return the features of one layer, (n_samples, width), in the dtype they are kept in.
@@ -184,9 +206,8 @@ class FeatureStore:
         return self.folder / MANIFEST
 
     def clear_parts(self) -> None:
-        """Make the folder, and remove what a killed process left half-written; only for who holds the lock."""
+        """Remove what a killed process left half-written; only once no shard is missing, for nobody writes then."""
         with room(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
             for part in self.folder.glob(".*.part"):
                 part.unlink()
 

@@ -119,7 +119,7 @@ class CrossEntropy:
     def __call__(self, theta: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
         """Return the objective ``(m,)`` and its gradient, like `theta`, of the problems `members`, both float64."""
         n = len(self.y)
-        value, gradient, owners = theta.new_zeros(len(theta)), torch.zeros_like(theta), self._owners(members)
+        value, gradient, owners = theta.new_zeros(len(theta)), torch.zeros_like(theta), self.owners(members)
         for block, logp in self._log_probabilities(theta, members):
             label = self.y[block].expand(len(logp), 1, -1)
             value -= logp.gather(1, label).sum((1, 2), dtype=value.dtype)
@@ -131,7 +131,7 @@ class CrossEntropy:
 
     def inverse_bound(self, members: Tensor) -> Tensor:
         """Return the inverses of Boehning's (1992) bound on the curvature, ``G/(2n) + l2``, ``(m, k + 1, k + 1)``."""
-        owners = self._owners(members)
+        owners = self.owners(members)
         full = self._full_if_cheaper(len(set(owners)))
         if full is not None:
             return self._inverse([self._part(full.half, s) for s in owners], members)
@@ -152,7 +152,7 @@ class CrossEntropy:
         for block, logp in self._log_probabilities(theta, members):
             weight[:, block] = (1 - logp.exp_().square_().sum(1)) / logp.shape[1]
         level = weight.mean(1).clamp_min_(torch.finfo(weight.dtype).tiny)
-        pattern, owners = weight / level[:, None], self._owners(members)
+        pattern, owners = weight / level[:, None], self.owners(members)
         full = self._full_if_cheaper(len(set(owners)))
         if full is None:
             own = torch.tensor(owners, device=weight.device)
@@ -177,7 +177,7 @@ class CrossEntropy:
 
     def _log_probabilities(self, theta: Tensor, members: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Yield rows and their log-probabilities ``(m, n_classes, r)``."""
-        theta, owners = theta.to(self.design.dtype), self._owners(members)
+        theta, owners = theta.to(self.design.dtype), self.owners(members)
         for row in range(0, len(self.y), self.rows):
             block = slice(row, row + self.rows)
             yield block, self.design.forward(theta, owners, block).log_softmax(1)
@@ -186,5 +186,6 @@ class CrossEntropy:
     def _n_l2(self) -> int:
         return len(self.l2) // len(self.subsets)
 
-    def _owners(self, members: Tensor) -> list[int]:
+    def owners(self, members: Tensor) -> list[int]:
+        """Return the subset of each of the problems ``members (m,)``."""
         return (members // self._n_l2).tolist()

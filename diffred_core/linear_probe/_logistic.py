@@ -25,6 +25,7 @@ from diffred_core.linear_probe.curvature import FullGram, centred
 from diffred_core.linear_probe.lbfgs import HISTORY, minimise
 from diffred_core.precision import full_precision
 
+_CACHE = 2**24  # bytes of logits at a time on a CPU: more is slower, and much less too, as products grow narrow
 _FLOAT32_FLOOR = 4 * torch.finfo(torch.float32).eps  # gradient entries in units of the feature scale
 
 
@@ -91,9 +92,9 @@ def fit_logistic(
     y, n_classes = class_labels(y, X, n_classes=n_classes)
     for name, option in {"max_iter": max_iter, "tol": tol, "memory_bytes": memory_bytes}.items():
         check_positive(option, name=name)
-    _check_every_class_has_rows(y, n_classes)
+    check_every_class_has_rows(y, n_classes)
     problems = as_problems(subsets, l2, n_features=X.shape[1], device=X.device, positive=True)
-    fit = _GroupFit(X, y, n_classes, tol=tol, max_iter=max_iter, memory_bytes=memory_bytes)
+    fit = GroupFit(X, y, n_classes, tol=tol, max_iter=max_iter, memory_bytes=memory_bytes)
     if start is not None:
         _check_start(start, problems, n_classes)
         fit.solved.begin_at(start, problems.sizes, fit.mean)
@@ -101,7 +102,8 @@ def fit_logistic(
         return problems.solved(fit, partial(fit.bytes_a_subset, n_l2=len(problems.l2)), memory_bytes)
 
 
-def _check_every_class_has_rows(y: Tensor, n_classes: int) -> None:
+def check_every_class_has_rows(y: Tensor, n_classes: int) -> None:
+    """Refuse labels ``y (n_samples,)`` that lack one of the classes."""
     empty = (torch.bincount(y, minlength=n_classes) == 0).nonzero().flatten().tolist()
     if empty:
         raise InputError(
@@ -121,7 +123,7 @@ def _check_start(start: LinearProbe, problems: Problems, n_classes: int) -> None
         )
 
 
-class _GroupFit:
+class GroupFit:
     """Solves groups of subsets of one size on the same rows; keeps the feature-major copy between groups."""
 
     def __init__(self, X: Tensor, y: Tensor, n_classes: int, *, tol: float, max_iter: int, memory_bytes: int):
@@ -132,7 +134,7 @@ class _GroupFit:
         self.mean = X.mean(0, dtype=torch.float64).to(X.dtype).double()
         self.full = FullGram(self.columns, self.mean, torch.float32, max(256, memory_bytes // (16 * X.shape[1])))
         self.solved = Solved()
-        self.early_tol = max(0.9 * tol, _FLOAT32_FLOOR * X.std(0, correction=0).max().item())
+        self._floor = _FLOAT32_FLOOR * X.std(0, correction=0).max().item()
 
     def bytes_a_subset(self, k: int, n_l2: int) -> int:
         """Return the float32 memory of one subset: features, and for every l2 three matrices and the history."""
@@ -140,22 +142,42 @@ class _GroupFit:
 
     def __call__(self, features: Tensor, l2: Tensor) -> Solution:
         """Solve the subsets ``features (g, k)`` with regularisers ``l2 (n_l2, g)``."""
-        n_l2, g = len(l2), len(features)
         flat = l2.T.reshape(-1)
-        theta, warm = self.solved.start(features, n_l2, self.n_classes)
-        early = self._loss(features, self._design(features, n_l2), flat, self.full)
-        theta, iterations = minimise(early, theta, tol=self.early_tol, max_iter=(self.max_iter + 1) // 2, warm=warm)
+        theta, warm = self.solved.start(features, len(l2), self.n_classes)
+        early = self.early_loss(features, flat)
+        theta, iterations = minimise(
+            early, theta, tol=self.early_tol(self.tol), max_iter=self.early_iterations, warm=warm
+        )
         del early
-        norm = torch.empty_like(flat)
+        solution = self.certified(features, flat, theta, iterations)
+        self.solved.add(features, theta)
+        return solution
+
+    @property
+    def early_iterations(self) -> int:
+        """Most iterations in float32."""
+        return (self.max_iter + 1) // 2
+
+    def early_tol(self, tol: float) -> float:
+        """Return how far to go in float32, so that the certificate is that of `tol`."""
+        return max(0.9 * tol, self._floor)
+
+    def early_loss(self, features: Tensor, l2: Tensor) -> CrossEntropy:
+        """Return the problems of the subsets ``features (g, k)``, ``l2 (g * n_l2,)``, in float32."""
+        return self._loss(features, self._design(features, len(l2) // len(features)), l2, self.full)
+
+    def certified(self, features: Tensor, l2: Tensor, theta: Tensor, iterations: Tensor) -> Solution:
+        """Return ``theta (g * n_l2, n_classes, k + 1)`` with its certificate; what fails it is finished, in place."""
+        g, norm = len(features), torch.empty_like(l2)
+        n_l2 = len(l2) // g
         for s in range(g):
             at = slice(s * n_l2, (s + 1) * n_l2)
-            self._finish(features[s], flat[at], theta[at], iterations[at], norm[at])
-        self.solved.add(features, theta)
+            self._finish(features[s], l2[at], theta[at], iterations[at], norm[at])
         return self._solution(features, theta.unflatten(0, (g, n_l2)), iterations.view(g, n_l2), norm.view(g, n_l2))
 
     def _finish(self, subset: Tensor, l2: Tensor, theta: Tensor, iterations: Tensor, norm: Tensor) -> None:
         """Certify the problems of one subset in float64, and go on in float64 with those that fail; in place."""
-        exact = self._loss(subset[None], Gathered(self._centred(subset, torch.float64)[None]), l2)
+        exact = self._loss(subset[None], Gathered(self.centred(subset, torch.float64)[None]), l2)
         everyone = torch.arange(len(l2), device=l2.device)
         norm[:] = exact(theta, everyone)[1].abs().amax((1, 2))
         failed = ((norm > self.tol) & (iterations < self.max_iter)).nonzero().squeeze(1)
@@ -173,22 +195,24 @@ class _GroupFit:
         return Solution(weight, bias, norm <= self.tol, iterations, norm)
 
     def _loss(self, features: Tensor, design: Design, l2: Tensor, full: FullGram | None = None) -> CrossEntropy:
-        a_row = len(l2) * self.n_classes * design.dtype.itemsize * 2
-        rows = max(256, self.memory_bytes // (4 * a_row))
+        a_row = len(l2) * self.n_classes * design.dtype.itemsize
+        budget = self.memory_bytes // 8
+        rows = max(256, min(budget, _CACHE) // a_row if l2.device.type == "cpu" else budget // a_row)
         return CrossEntropy(features, design, self.y, l2, rows=rows, full=full)
 
     def _design(self, features: Tensor, n_l2: int) -> Design:
         if prefers_masked(features.shape[1], len(self.columns), n_l2 * self.n_classes):
             ones = torch.full_like(features[:, :1], len(self.columns))
             return Masked(self.layer, torch.cat([features, ones], 1))
-        return Gathered(torch.stack([self._centred(subset, torch.float32) for subset in features]))
+        return Gathered(torch.stack([self.centred(subset, torch.float32) for subset in features]))
 
     @cached_property
     def layer(self) -> Tensor:
         """All features, centred, in float32."""
         return centred(self.columns, self.mean, torch.float32)
 
-    def _centred(self, subset: Tensor, dtype: torch.dtype) -> Tensor:
+    def centred(self, subset: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return the features of one subset, centred, and ones."""
         return centred(self.columns[subset], self.mean[subset], dtype)
 
 

@@ -156,7 +156,7 @@ def check_recipe(recipe: Recipe, n_samples: int) -> None:
 
 def with_ones(X: Tensor) -> Tensor:
     """Return ``X (..., k)`` with a last column of ones, which the bias reads."""
-    return torch.cat([X, X.new_ones(*X.shape[:-1], 1)], -1)
+    return torch.cat([X, X.new_ones(*X.shape[:-1], 1)], -1).contiguous()
 
 
 class ProbeRuns:
@@ -164,7 +164,8 @@ class ProbeRuns:
 
     Targets that share a run share its start, its order of rows and its matrix products, and nothing else. `X` are
     feature sets with a column of ones, ``(s, n_samples, k + 1)``, `y` the labels ``(n_samples, t)``; run ``i`` starts
-    and orders its rows by ``seeds[i]`` and reads ``X[owner[i]]``.
+    and orders its rows by ``seeds[i]`` and reads ``X[owner[i]]``. Weights are class-major: with few classes both
+    products of a step are then four times as fast on a CPU (256 rows, 10 classes, k=155 to 1,281).
     """
 
     def __init__(
@@ -175,15 +176,15 @@ class ProbeRuns:
         starts = []
         for seed in self.seeds:
             weight, bias = recipe.start(X.shape[2] - 1, n_classes, torch.Generator().manual_seed(seed))
-            starts.append(torch.cat([weight, bias[None]]).repeat(1, y.shape[1]))
-        self.theta = torch.stack(starts).to(X)  # (u, k + 1, t * n_classes)
+            starts.append(torch.cat([weight.T, bias[:, None]], 1).repeat(y.shape[1], 1))
+        self.theta = torch.stack(starts).to(X)  # (u, t * n_classes, k + 1)
 
     def epochs(self) -> Iterator[int]:
         """Train epoch after epoch; yield the number of each when it is done."""
         update = self.recipe.update()
         for epoch, order in enumerate(self._orders()):
             for rows in order.split(self.recipe.batch_size, dim=1):
-                gradient = self._gradient(self.X[self.owner[:, None], rows], self.y[rows], self.theta)
+                gradient = self._gradient(self._rows(rows), self.y[rows], self.theta)
                 update(self.theta, gradient, epoch)
                 self.steps += 1
             yield epoch
@@ -191,14 +192,16 @@ class ProbeRuns:
     def predictions(self, X: Tensor) -> Tensor:
         """Return the classes of the rows of ``X (s, m, k + 1)``, ``(u, m, t)``."""
         runs = zip(self.owner.tolist(), self.theta, strict=True)
-        return torch.stack([(X[s] @ theta).unflatten(1, (-1, self.n_classes)).argmax(2) for s, theta in runs])
+        scores = ((theta @ X[s].T).unflatten(0, (-1, self.n_classes)) for s, theta in runs)  # (t, n_classes, m)
+        return torch.stack([score.argmax(1).T for score in scores])
 
     def solution(self) -> Solution:
         """Return the probes of the runs for a single target, with the gradient of the loss over all rows."""
         theta = self.theta.double()
         norm = torch.stack([self._norm(run, theta[run : run + 1]) for run in range(len(theta))])
         steps = torch.full_like(norm, self.steps).long()
-        return Solution(theta[None, :, :-1], theta[None, :, -1], norm[None] <= STATIONARY, steps[None], norm[None])
+        weight, bias = theta[None, ..., :-1].mT, theta[None, ..., -1]
+        return Solution(weight, bias, norm[None] <= STATIONARY, steps[None], norm[None])
 
     def _orders(self) -> Iterator[Tensor]:
         """Yield the rows of every epoch, ``(u, rows read)``."""
@@ -210,14 +213,20 @@ class ProbeRuns:
                 order = torch.stack([torch.randperm(n, generator=generator) for generator in generators])[:, :stop]
             yield order.to(self.y.device)
 
+    def _rows(self, rows: Tensor) -> Tensor:
+        """Return what the runs read of their features, ``(u, b, k + 1)`` for ``rows (u, b)``."""
+        places = (self.owner[:, None] * self.X.shape[1] + rows).flatten()
+        return self.X.flatten(0, 1).index_select(0, places).unflatten(0, rows.shape)
+
     def _gradient(self, X: Tensor, y: Tensor, theta: Tensor) -> Tensor:
         """Return the gradient of mean label-smoothed cross-entropy for ``X (u, b, k + 1), y (u, b, t)``."""
         smooth = self.recipe.label_smoothing
-        residual = torch.softmax((X @ theta).unflatten(2, (-1, self.n_classes)), -1)
+        residual = torch.softmax((theta @ X.mT).unflatten(1, (-1, self.n_classes)), 2)  # (u, t, n_classes, b)
         if smooth:
             residual -= smooth / self.n_classes
-        residual.scatter_add_(3, y[..., None], residual.new_full((), smooth - 1).expand(*y.shape, 1))
-        return X.mT @ (residual.flatten(2) / X.shape[1])
+        label = y.mT[:, :, None]
+        residual.scatter_add_(2, label, residual.new_full((), smooth - 1).expand(label.shape))
+        return (residual.flatten(1, 2) / X.shape[1]) @ X
 
     def _norm(self, run: int, theta: Tensor) -> Tensor:
         X = self.X[self.owner[run]][None].double()

@@ -5,7 +5,8 @@ Every problem has its own history, step and stopping test; one that has finished
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import torch
@@ -33,22 +34,35 @@ class Objective(Protocol):
 
 
 @dataclass(eq=False)
-class _State:
-    """Live problems: everything has the problem as its first axis."""
+class State:
+    """Where a batch of problems stands: everything has the problem as its first axis."""
 
     members: Tensor  # (m,)
+    iterations: Tensor  # (m,) of int64
     theta: Tensor  # (m, n_classes, w)
     value: Tensor  # (m,)
     gradient: Tensor  # (m, n_classes, w)
     inverse: Tensor  # (m, w, w), the preconditioner
+    curved: Tensor  # (m,) of bool: it is of the curvature at a point, not the bound
     steps: Tensor  # (m, HISTORY, n_classes * w), newest first
     changes: Tensor  # (m, HISTORY, n_classes * w)
     curvatures: Tensor  # (m, HISTORY) step . change, 0 where there is no pair
     stalled: Tensor  # (m,) of bool
 
-    def keep(self, which: Tensor) -> None:
-        for name, value in vars(self).items():
-            setattr(self, name, value[which])
+    def of(self, which: Tensor) -> State:
+        """Return the problems ``which (m,)`` of bool."""
+        if which.all():
+            return self
+        return State(**{field.name: getattr(self, field.name)[which] for field in fields(State)})
+
+    @classmethod
+    def joined(cls, parts: list[State]) -> State:
+        """Return the problems of all `parts` in the order of their numbers."""
+        if len(parts) == 1:
+            return parts[0]
+        order = torch.cat([part.members for part in parts]).argsort()
+        names = [field.name for field in fields(State)]
+        return cls(**{name: torch.cat([getattr(part, name) for part in parts])[order] for name in names})
 
 
 def minimise(
@@ -69,34 +83,26 @@ def minimise(
     warm : bool
         Whether the start is near the minimum, so that its own curvature makes the better preconditioner.
     """
-    state = _start(objective, theta, warm)
     solution, iterations = theta.clone(), torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
-    for iteration in range(max_iter + 1):
-        running = (state.gradient.abs().amax((1, 2)) > tol) & ~state.stalled & (iteration < max_iter)
-        if not running.all():
-            done = state.members[~running]
-            solution[done] = state.theta[~running]
-            iterations[done] = iteration
-            state.keep(running)
-        if not len(state.members):
-            break
-        if iteration in _REFRESH and (iteration >= _WARM or not warm):
-            state.inverse = objective.inverse_curvature(state.theta, state.members)
-        _advance(objective, state)
+    for done in _finished(objective, begin(objective, theta, warm=warm), tol=tol, max_iter=max_iter):
+        solution[done.members], iterations[done.members] = done.theta, done.iterations
     return solution, iterations
 
 
-def _start(objective: Objective, theta: Tensor, warm: bool) -> _State:
+def begin(objective: Objective, theta: Tensor, *, warm: bool) -> State:
+    """Return the state of every problem at its start; arguments of `minimise`."""
     members = torch.arange(len(theta), device=theta.device)
     value, gradient = objective(theta, members)
     inverse = objective.inverse_curvature(theta, members) if warm else objective.inverse_bound(members)
     pairs = theta.new_zeros(len(theta), HISTORY, theta[0].numel(), dtype=inverse.dtype)
-    return _State(
+    return State(
         members=members,
+        iterations=torch.zeros_like(members),
         theta=theta,
         value=value,
         gradient=gradient,
         inverse=inverse,
+        curved=torch.full_like(members, warm, dtype=torch.bool),
         steps=pairs,
         changes=pairs.clone(),
         curvatures=theta.new_zeros(len(theta), HISTORY),
@@ -104,7 +110,43 @@ def _start(objective: Objective, theta: Tensor, warm: bool) -> _State:
     )
 
 
-def _advance(objective: Objective, state: _State) -> None:
+def resume(objective: Objective, state: State, *, tol: float, max_iter: int) -> State:
+    """Take every problem of `state` on to `tol`, with the history and preconditioner that it has.
+
+    Parameters
+    ----------
+    objective, tol, max_iter
+        As in `minimise`; `max_iter` counts the iterations before, too.
+    state : State
+        Used up.
+
+    Returns
+    -------
+    State
+        Of the same problems, in the same order.
+    """
+    return State.joined(list(_finished(objective, state, tol=tol, max_iter=max_iter)))
+
+
+def _finished(objective: Objective, state: State, *, tol: float, max_iter: int) -> Iterator[State]:
+    """Yield the problems as they end, in parts."""
+    first = 0 if not state.curved.all() else _WARM
+    for iteration in range(max_iter + 1):
+        running = (state.gradient.abs().amax((1, 2)) > tol) & ~state.stalled & (state.iterations < max_iter)
+        if not running.any():
+            yield state
+            return
+        if not running.all():
+            yield state.of(~running)
+            state = state.of(running)
+        if iteration in _REFRESH and iteration >= first:
+            state.inverse = objective.inverse_curvature(state.theta, state.members)
+            state.curved.fill_(True)
+        _advance(objective, state)
+        state.iterations += 1
+
+
+def _advance(objective: Objective, state: State) -> None:
     """Take one accepted step in every problem and remember it."""
     direction = _direction(state)
     theta, value, gradient, accepted = _search(objective, state, direction)
@@ -116,7 +158,7 @@ def _advance(objective: Objective, state: _State) -> None:
     state.theta, state.value, state.gradient, state.stalled = theta, value, gradient, ~accepted
 
 
-def _direction(state: _State) -> Tensor:
+def _direction(state: State) -> Tensor:
     """Return the two-loop product of the inverse Hessian with the negative gradient (Nocedal & Wright, 7.4)."""
     shape, dtype = state.gradient.shape, state.steps.dtype
     q = state.gradient.flatten(1).to(dtype, copy=True)
@@ -139,7 +181,7 @@ def _direction(state: _State) -> Tensor:
     return -r.view(shape).double()
 
 
-def _search(objective: Objective, state: _State, direction: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _search(objective: Objective, state: State, direction: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return theta, value and gradient after an acceptable step, and where there was one (theta stays where not).
 
     A step is good when the slope at its end is at most 0.8 of the initial one uphill, and the value no higher than

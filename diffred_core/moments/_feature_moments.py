@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 import torch
@@ -54,6 +54,12 @@ class FeatureMoments:
     def variance(self) -> Tensor:
         """Population variance of every feature, shape (n_features,)."""
         return self.gram.diagonal() / self.n
+
+    @cached_property
+    def principal_directions(self) -> Tensor:
+        """Eigenvectors of the Gram matrix as columns by falling variance, ``(n_features, n_features)``."""
+        directions: Tensor = torch.linalg.eigh(self.gram).eigenvectors.flip(1)
+        return directions
 
     @property
     def class_totals(self) -> tuple[Tensor, Tensor]:

@@ -24,7 +24,7 @@ def read_all(root: Path | str | None = None, *, analysis: str) -> pd.DataFrame:
     Parameters
     ----------
     root : path, optional
-        Folder with ``<task>/<model>/<analysis>.csv``; by default ``runs/tables``.
+        Folder with ``<task>/<model>/<analysis>.csv``, or ``.parquet``; by default ``runs/tables``.
     analysis : str
         Name of the analysis, for example ``subset_probes``.
 
@@ -34,7 +34,8 @@ def read_all(root: Path | str | None = None, *, analysis: str) -> pd.DataFrame:
         If there is no such table, or one of them breaks the schema.
     """
     folder = Path(root) if root is not None else files.runs_root() / "tables"
-    chosen = {path.parts[-3:-1]: path for path in folder.glob(f"*/*/{files.slug(analysis)}.csv")}
+    names = [f"{files.slug(analysis)}{suffix}" for suffix in (".csv", ".parquet")]
+    chosen = {path.parts[-3:-1]: path.with_suffix(".csv") for name in names for path in folder.glob(f"*/*/{name}")}
     own = [folder / name for name in _told(files.OWN_TABLES)] if root is None else []
     chosen |= {path.parts[-3:-1]: path for path in own if path.name.startswith(f"{files.slug(analysis)}.")}
     kept = [read_all_kept(grid, analysis, but=chosen) for grid in _told(files.KEPT)] if root is None else []

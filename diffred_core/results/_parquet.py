@@ -1,4 +1,4 @@
-"""Tables in Parquet: types are kept, and a table of many rows is a tenth of its CSV."""
+"""Tables in Parquet: types are kept, and a table of many rows takes a small part of its CSV."""
 
 from __future__ import annotations
 

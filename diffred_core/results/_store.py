@@ -17,7 +17,10 @@ import pandas as pd
 
 from diffred_core import files, provenance
 from diffred_core.errors import InputError
+from diffred_core.results._parquet import read_parquet, write_parquet
 from diffred_core.results._schema import TEXT_COLUMNS, check
+
+LONGEST_CSV = 100_000  # rows, 16 MB; a longer table is Parquet, which is smaller and read faster
 
 
 def collect_provenance(
@@ -65,57 +68,66 @@ def provenance_path(path: Path) -> Path:
 def write(table: pd.DataFrame, path: Path | str, *, provenance: Mapping[str, object]) -> Path:
     """Write the checked `table` to `path` and its provenance beside it, each by temporary file and rename.
 
-    The provenance is written last and carries the digest of the table, so a table without a matching
-    provenance is the trace of an interrupted run.
+    More than 100,000 rows become Parquet, with the suffix ``.parquet``; readers take either. The provenance is written
+    after the table and carries its digest, so a table without a matching provenance is the trace of an interrupted run.
+    The other kind of file, of an earlier table, is removed at the end.
 
     Parameters
     ----------
     table : DataFrame
         Rows in the columns of `COLUMNS`.
     path : path
-        Where the CSV goes; missing folders are made.
+        Where the CSV goes, or the Parquet beside it; missing folders are made.
     provenance : mapping
         JSON values, as from `collect_provenance`.
 
     Returns
     -------
     Path
-        `path`.
+        Where the table is.
 
     Raises
     ------
     InputError
         If the table breaks the schema (nothing is written then).
     """
-    path = Path(path)
-    files.write_text(path, check(table).to_csv(index=False, lineterminator="\n"))
-    files.write_json(provenance_path(path), {**provenance, "table_sha256": files.sha256(path)})
-    return path
+    csv, parquet, checked = Path(path).with_suffix(".csv"), Path(path).with_suffix(".parquet"), check(table)
+    if len(checked) > LONGEST_CSV:
+        written, other = write_parquet(checked, parquet), csv
+    else:
+        written, other = files.write_text(csv, checked.to_csv(index=False, lineterminator="\n")), parquet
+    files.write_json(provenance_path(written), {**provenance, "table_sha256": files.sha256(written)})
+    other.unlink(missing_ok=True)
+    return written
 
 
 def read(path: Path | str) -> pd.DataFrame:
-    """Return the checked table at `path`.
+    """Return the checked table at `path`, or from the Parquet beside it where the table is long.
 
     Raises
     ------
     InputError
         If there is no such file, or the table breaks the schema.
     """
-    path = Path(path)
+    path = files.table_file(Path(path))
     if not path.is_file():
         raise InputError(
             f"expected a results table at {path}, but there is none; run the analysis that writes it first"
         )
-    # Only the empty cell is missing: a class may well be called "None" or "NA", and "0" is not 0.0.
-    text_types = dict.fromkeys(TEXT_COLUMNS, "string")
-    try:
-        table = pd.read_csv(path, dtype=text_types, keep_default_na=False, na_values=[""])
-    except ValueError as error:  # pandas says so of text that is none, and of lines that do not fit
-        raise InputError(f"expected a results table in {path}, got something else; run its analysis again") from error
+    table = read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     try:
         return check(table)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    # Only the empty cell is missing: a class may well be called "None" or "NA", and "0" is not 0.0.
+    text_types = dict.fromkeys(TEXT_COLUMNS, "string")
+    try:
+        return pd.read_csv(path, dtype=text_types, keep_default_na=False, na_values=[""])
+    except ValueError as error:  # pandas says so of text that is none, and of lines that do not fit
+        raise InputError(f"expected a results table in {path}, got something else; run its analysis again") from error
 
 
 def read_provenance(path: Path | str) -> dict[str, object]:
@@ -126,7 +138,7 @@ def read_provenance(path: Path | str) -> dict[str, object]:
     InputError
         If there is none, or if the table is not the one it was written for.
     """
-    path = Path(path)
+    path = files.table_file(Path(path))
     beside = provenance_path(path)
     if not beside.is_file():
         raise InputError(f"expected the provenance of {path} at {beside}, but there is none; run the analysis again")

@@ -16,8 +16,15 @@ from ._grid_definition import read_grid as read_grid
 from ._grid_definition import run_entry as run_entry
 from ._grid_definition import tables_of as tables_of
 from ._loading import load_features as load_features
+from ._material import Material as Material
+from ._material import check_there as check_there
+from ._material import material_at as material_at
+from ._material import materials_of as materials_of
+from ._material import tasks_of as tasks_of
 from ._names import claim_names as claim_names
 from ._names import conflict as conflict
+from ._needs import Needs as Needs
+from ._needs import needs_of as needs_of
 from ._places import GRID as GRID
 from ._places import otherwise_recorded as otherwise_recorded
 from ._run import NotebookError as NotebookError

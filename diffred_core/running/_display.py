@@ -25,7 +25,7 @@ class Display:
         self.bar = tqdm(unit="job", disable=not sys.stderr.isatty(), dynamic_ncols=True)
         self.started: dict[str, float] = {}
         self.running: dict[str, Job] = {}
-        self.failed: list[Job] = []
+        self.failed: dict[str, Event] = {}  # one that is tried again and succeeds has not failed
         self.done = self.total = 0
         self._spoke = time.perf_counter()
 
@@ -38,12 +38,13 @@ class Display:
                 self.total = self.bar.total = event
             case Event(kind="started", job=job):
                 self.running[job.title] = job
+                self.failed.pop(job.title, None)
                 self.started[job.title] = time.perf_counter()
             case Event(kind="finished", job=job):
                 self.done += 1
                 self._end(job, "")
-            case Event(kind="failed", job=job):
-                self.failed.append(job)
+            case Event(kind="failed", job=job) if job.title in self.running:  # of a group it is told twice
+                self.failed[job.title] = event
                 self._end(job, "FAILED ")
 
     def _end(self, job: Job, word: str) -> None:
@@ -81,6 +82,7 @@ def log_of(job: Job) -> Path:
 
 
 PERCENT = re.compile(r"(\d+)%")
+BY_ITSELF = "'FAILED'"  # SLURM's state of a job that has ended with an error of its own
 TELLING = ("diffred: ", "WARNING", "ERROR", "Error:")
 
 
@@ -106,6 +108,7 @@ class Event:
 
     kind: Literal["started", "finished", "failed"]
     job: Job
+    reason: str = ""  # of a failure: what the cluster says of it
 
 
 def read_events(lines: Iterable[str]) -> Iterator[Event | int]:
@@ -118,7 +121,7 @@ def read_events(lines: Iterable[str]) -> Iterator[Event | int]:
         if fields["kind"] == "started":
             jobs[fields["jobid"]] = Job(**fields["job"])
         if fields["jobid"] in jobs:
-            yield Event(fields["kind"], jobs[fields["jobid"]])
+            yield Event(fields["kind"], jobs[fields["jobid"]], fields.get("reason", ""))
 
 
 def progress_of(log: Path) -> str:
@@ -127,9 +130,14 @@ def progress_of(log: Path) -> str:
     return f" {percentages[-1]} %" if percentages else ""
 
 
-def explain(log: Path) -> str:
-    """Return why the job with this `log` failed."""
-    return telling(_tail(log).replace("\r", "\n") if log.is_file() else "")
+def explain(log: Path, *, reason: str = "") -> str:
+    """Return why the job with this `log` failed: by its words, or the `reason` of a cluster that ended it.
+
+    A job that a cluster has ended leaves the words of a kernel that died, or none.
+    """
+    text = _tail(log).replace("\r", "\n") if log.is_file() else ""
+    by_itself = BY_ITSELF in reason and any(word in text for word in TELLING)
+    return reason if reason and not by_itself else telling(text)
 
 
 def telling(text: str, *, most: int = 3) -> str:

@@ -24,6 +24,8 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
+from diffred_core.running import _slurm
+
 OUTPUT = 1
 
 
@@ -54,7 +56,7 @@ def described(record: LogRecord) -> dict[str, object] | None:
             }
             return {"kind": "started", "jobid": fields["jobid"], "job": job}
         case LogEvent.JOB_ERROR:
-            return {"kind": "failed", "jobid": fields["jobid"]}
+            return {"kind": "failed", "jobid": fields["jobid"], "reason": fields.get("rule_msg") or ""}
         case LogEvent.JOB_FINISHED:
             return {"kind": "finished", "jobid": fields["job_id"]}
     return None
@@ -80,6 +82,7 @@ if __name__ == "__main__":
     LogHandler.events = os.dup(OUTPUT)
     os.dup2(sys.stderr.fileno(), OUTPUT)
     LoggerPluginRegistry().register_plugin("snakemake_logger_plugin_diffred", sys.modules[__name__])
+    _slurm.install()
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     lock, *options = sys.argv[1:]
     if "--dry-run" not in options:

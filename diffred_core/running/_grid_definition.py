@@ -23,6 +23,7 @@ COMPUTE = {  # of every analysis that has such a parameter, unless it says other
     "device": (r"cpu|cuda(:\d+)?", "cpu, cuda or cuda:N"),
     "precision": ("fp32|bf16|fp16", "fp32, bf16 or fp16"),
 }
+FULL = "fp32"  # the precision whose features all devices share
 KEYS = (*ON, *COMPUTE, "analyses", "after", "kept")
 NAMED = ("model", "task", "task_name", *files.MODEL_PARAMETERS, *COMPUTE)  # options of their own on the command line
 MODEL_KEYS = {"model": "model"}  # of a grid file, to parameters
@@ -48,6 +49,8 @@ class Entry:
         `Places` says; empty for that run.
     kept : str or None
         The grid whose kept table is drawn instead of computing one.
+    extraction : dict
+        Parameters with which its features are extracted instead: the device of the grid.
     """
 
     analysis: str
@@ -56,6 +59,7 @@ class Entry:
     parameters: Mapping[str, object] = field(default_factory=dict)
     variant: Mapping[str, object] = field(default_factory=dict)
     kept: str | None = None
+    extraction: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -73,11 +77,14 @@ class Analysis:
         What the book calls them, each with the parameters of a notebook that stand for it (`MODEL_KEYS`, `TASK_KEYS`).
     parameters : dict
         What the grid passes to the notebook besides those.
+    extraction : dict
+        As in `Entry`.
     """
 
     models: Mapping[str, Mapping[str, object]]
     tasks: Mapping[str, Mapping[str, object]]
     parameters: Mapping[str, object]
+    extraction: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,8 @@ class Grid:
             for (task, of_task), (model, of_model) in itertools.product(
                 analysis.tasks.items(), analysis.models.items()
             ):
-                yield Entry(name, task, model, {**of_model, **of_task, **analysis.parameters})
+                parameters = {**of_model, **of_task, **analysis.parameters}
+                yield Entry(name, task, model, parameters, extraction=analysis.extraction)
 
     def _summaries(self) -> Iterator[Entry]:
         for analysis, fixed in self.after.items():
@@ -177,7 +185,7 @@ def run_entry(
     entry = Entry(analysis, task, model, dict(parameters), kept=kept)
     if grid is None:
         placed = replace(entry, variant=_places().variant(entry))
-        if kept is not None and _computed(placed):
+        if kept is not None and _is_computed(placed):
             raise InputError(
                 f"expected to draw a kept table of {analysis} for {model} on {task}, but its table has been computed "
                 f"here; the page of that run stands, or remove {files.record_path(*placed.place)}"
@@ -237,7 +245,7 @@ def _parsed(name: str) -> Grid:
     return Grid(
         name=name,
         analyses={
-            key: _analysis({**default, **_taken(compute, key), **(value or {})}, path.name)
+            key: _analysis({**default, **_computed(compute, key, value or {})}, path.name)
             for key, value in (content.get("analyses") or {}).items()
         },
         after={key: value or {} for key, value in (content.get("after") or {}).items()},
@@ -255,7 +263,7 @@ def _drawings(grid: Grid) -> Iterator[Entry]:
             if not all(getattr(entry, CHOOSES[key]) in names for key, names in chosen.items()):
                 continue
             of = (entry.task, entry.model, entry.analysis)
-            if of not in own and files.kept_path(name, *of).is_file() and not _computed(entry):
+            if of not in own and files.kept_path(name, *of).is_file() and not _is_computed(entry):
                 yield entry
 
 
@@ -275,7 +283,7 @@ def _check_chosen(chosen: Mapping[str, Sequence[str]], cells: Sequence[Entry], *
                 )
 
 
-def _computed(entry: Entry) -> bool:
+def _is_computed(entry: Entry) -> bool:
     """Return whether the place of `entry` has a run that computed its table: no drawing takes its place."""
     with contextlib.suppress(InputError):
         return read_record(files.record_path(*entry.place)).kept is None
@@ -313,17 +321,33 @@ def _text(value: object) -> str:
 
 
 def _analysis(content: Mapping[str, Any], file: str) -> Analysis:
+    content = dict(content)
     return Analysis(
+        extraction=content.pop(FEATURES, {}),
         models=_by_label(content["models"], MODEL_KEYS, label=_label_of_model, file=file),
         tasks=_by_label(content["tasks"], TASK_KEYS, label=_label_of_task, file=file),
         parameters={key: value for key, value in content.items() if key not in ON},
     )
 
 
-def _taken(compute: Mapping[str, object], analysis: str) -> dict[str, object]:
-    """Return what the notebook of `analysis` takes of a grid's device and precision."""
+def _computed(compute: Mapping[str, object], analysis: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a grid says of `analysis`, its `own` lines before those for all.
+
+    The device for all is that of the extraction, under `FEATURES`: the analysis finds the features and runs on a CPU,
+    unless it names a device itself. In half precision, where features of a GPU are not those of a CPU, and where it
+    extracts none, it runs on the device too.
+    """
     schema = read_parameters(files.template_path(analysis)) if compute else {}
-    return {key: value for key, value in compute.items() if key in schema}
+    taken = {key: value for key, value in compute.items() if key in schema}
+    chosen = {name: one.default for name, one in schema.items()} | taken | dict(own)
+    precisions = {*_several(chosen.get("precision", FULL)), *_several(chosen.get("precisions", FULL))}
+    if "device" in taken and "device" not in own and precisions == {FULL} and needs_features(analysis):
+        return {FEATURES: {"device": taken.pop("device")}, **taken, **own}
+    return {**taken, **own}
+
+
+def _several(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
 def _by_label(

@@ -19,16 +19,17 @@ from diffred_core import files
 from diffred_core.errors import InputError, near_names
 from diffred_core.running._digests import whole_digest
 from diffred_core.running._display import Event, Job, explain, log_of, read_events, telling, watch
-from diffred_core.running._grid_definition import read_grid
+from diffred_core.running._gpu_slots import visible_gpus
+from diffred_core.running._grid_definition import FEATURES, Grid, read_grid
 from diffred_core.running._interrupts import sigterm_as_exit
 from diffred_core.running._names import claim_names
 from diffred_core.running._stamps import drop_broken_stamps
 from diffred_core.running.warm import Warm
 
 MANY_JOBS = 6  # their imports, some five seconds a job, take longer than those of the process that saves them
-
-
 PATIENCE = 5.0  # seconds to wait for another grid to end
+# Compute nodes have no network: what `diffred prepare` has fetched is found in the cache, the rest refused at once.
+CLUSTER = {"HF_HUB_OFFLINE": "1"}
 
 
 class GridFailure(Exception):
@@ -70,7 +71,8 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
     grid = read_grid(name)  # says what is wrong with it in one sentence, before anything starts
     for entry in grid.entries():
         claim_names(entry.parameters)
-    options = ["--until", until, *(["--cores", str(cores)] if cores and profile == "local" else [])]
+    local = _is_local(profile)
+    options = ["--until", until, *(_limits(grid, cores) if local else [])]
     command = _command(name, profile, ["--nolock", *options])
     drop_broken_stamps()
     log, finished = (files.runs_root() / "logs" / f"grid-{name}.{ending}" for ending in ("log", "finished"))
@@ -78,17 +80,10 @@ def run_grid(name: str, *, cores: int | None = None, profile: str = "local", unt
         # Snakemake would say the same, and take seconds to be imported
         return f"nothing to do, {name} is up to date ({time.perf_counter() - started:.1f} s)"
     _wait_for_others()
-    with sigterm_as_exit(), Warm() as warm, _Snakemake(command, log, warm.variables) as snakemake:
-        display = watch(_warming(snakemake.events(), warm))
-    seconds = f"{time.perf_counter() - started:.0f} s"
-    if display.failed:
-        raise GridFailure(_failures(display.failed, log), rules=(job.rule for job in display.failed))
-    if snakemake.process.returncode:
-        raise GridFailure(f"Snakemake could not run the grid: {explain(log)} (whole log: {log})")
+    done = _jobs_done(command, log, local=local)
     files.write_text(finished, whole_digest(grid, until=until))
-    return (
-        f"{display.done} jobs done in {seconds}" if display.done else f"nothing to do, {name} is up to date ({seconds})"
-    )
+    seconds = f"{time.perf_counter() - started:.0f} s"
+    return f"{done} jobs done in {seconds}" if done else f"nothing to do, {name} is up to date ({seconds})"
 
 
 def dry_run_of(name: str, *, profile: str = "local", until: str = "book") -> str:
@@ -101,6 +96,48 @@ def dry_run_of(name: str, *, profile: str = "local", until: str = "book") -> str
         "\n".join(f"{job.title}: {job.reason.partition('; ')[0]}" for job in jobs)
         or f"nothing to do for the grid {name}"
     )
+
+
+def _jobs_done(command: list[str], log: Path, *, local: bool) -> int:
+    """Run Snakemake to its end, show how it comes on, and return how many jobs are done; raise `GridFailure`."""
+    with sigterm_as_exit(), Warm(here=local) as warm:
+        variables = warm.variables if local else {key: CLUSTER[key] for key in CLUSTER if key not in os.environ}
+        with _Snakemake(command, log, variables) as snakemake:
+            display = watch(_warming(snakemake.events(), warm))
+    if failed := [event for event in display.failed.values() if not _is_made(event.job)]:
+        raise GridFailure(_failures(failed, log), rules=(event.job.rule for event in failed))
+    if display.failed:
+        raise GridFailure(f"jobs ended badly, but all that they make is there; run the grid again (whole log: {log})")
+    if snakemake.process.returncode:
+        raise GridFailure(f"Snakemake could not run the grid: {explain(log)} (whole log: {log})")
+    return display.done
+
+
+def _is_local(profile: str) -> bool:
+    """Return whether the jobs of a profile run on this machine."""
+    import yaml
+
+    place = files.project_root() / "workflow" / "profiles" / profile / "config.yaml"
+    if not place.is_file():  # `_command` says it
+        return True
+    content = yaml.safe_load(place.read_text(encoding="utf-8")) or {}
+    return bool(content.get("executor", "local") == "local")
+
+
+def _limits(grid: Grid, cores: int | None) -> list[str]:
+    """Return how much of this machine the jobs may take together: `cores`, and a GPU each."""
+    on_gpus = any("cuda" in str({**e.parameters, **e.extraction}.get("device")) for e in grid.entries())
+    gpus = ["--resources", f"gpu={max(1, len(visible_gpus()))}"] if on_gpus else []
+    return [*(["--cores", str(cores)] if cores else []), *gpus]
+
+
+def _is_made(job: Job) -> bool:
+    """Return whether the stamp of a job is there all the same: a group fails as a whole, and keeps what was made."""
+    if "analysis" not in job.wildcards:  # the book
+        return False
+    task, model, analysis = (job.wildcards[name] for name in ("task", "model", "analysis"))
+    name = f"{analysis}.{FEATURES}" if job.rule == FEATURES else analysis
+    return files.stamp_path(task, model, name).is_file()
 
 
 def _lock() -> Path:
@@ -200,7 +237,7 @@ def _output(command: list[str]) -> str:
     return finished.stdout
 
 
-def _failures(failed: Sequence[Job], log: Path) -> str:
-    lines = [f"  {job.title}: {explain(log_of(job))}" for job in failed]
+def _failures(failed: Sequence[Event], log: Path) -> str:
+    lines = [f"  {event.job.title}: {explain(log_of(event.job), reason=event.reason)}" for event in failed]
     head = f"{len(failed)} jobs failed; what was good before is untouched (whole log: {log})"
     return "\n".join([head, *lines])

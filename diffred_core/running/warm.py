@@ -27,6 +27,7 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffred_core.running._gpu_slots import gpu_of_its_own
 from diffred_core.running.threads import thread_environment
 
 if TYPE_CHECKING:
@@ -51,13 +52,17 @@ READ_AT_START = {
 class Warm:
     """A process that is started when it pays and ends with the block that holds this; `variables` lead commands to it.
 
-    Empty elsewhere than on Linux, where a fork of a process with these libraries may crash.
+    Empty elsewhere than on Linux, where a fork of a process with these libraries may crash, and for jobs that do not
+    run `here`: a job of a cluster must not end up outside of what the cluster gave it.
     """
+
+    def __init__(self, *, here: bool = True) -> None:
+        self._here = here
 
     def __enter__(self) -> Warm:
         self._stack = contextlib.ExitStack()
         self._address = str(self._stack.enter_context(short_folder()) / "warm")
-        self.variables = {ADDRESS: self._address} if sys.platform == "linux" else {}
+        self.variables = {ADDRESS: self._address} if self._here and sys.platform == "linux" else {}
         return self
 
     def start(self) -> None:
@@ -232,8 +237,9 @@ def run_in_fork(address: str, arguments: list[str]) -> int | None:
 
 
 if __name__ == "__main__":
-    if os.environ.get(ADDRESS) and os.environ.get(THREADS) == "1":
-        code = run_in_fork(os.environ[ADDRESS], sys.argv[1:])
-        if code is not None:
-            sys.exit(code)
-    run_here(sys.argv[1:])
+    with gpu_of_its_own(sys.argv):
+        if os.environ.get(ADDRESS) and os.environ.get(THREADS) == "1":
+            code = run_in_fork(os.environ[ADDRESS], sys.argv[1:])
+            if code is not None:
+                sys.exit(code)
+        run_here(sys.argv[1:])

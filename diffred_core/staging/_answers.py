@@ -18,15 +18,13 @@ def answer_of(run: CellRun) -> Answer | None:
 
     It is made by the function of `answers` in a chapter that is named like the analysis.
     """
-    table = files.table_path(*run.cell.place)
-    if run.record is None or not table.is_file():
-        return None
+    _, record = run.whole
     for function in _functions(run.cell.analysis):
         taken = inspect.signature(function).parameters
-        chosen = {name: value for name, value in run.record.parameters.items() if name in taken and value is not None}
+        chosen = {name: value for name, value in record.parameters.items() if name in taken and value is not None}
         try:
-            return function(results.read(table), **chosen)
-        except InputError:  # of an older sweep; the page says that it is out of date
+            return function(results.read(files.table_path(*run.cell.place)), **chosen)
+        except InputError:  # none, or one of an older sweep: the page says that it is out of date
             return None
     return None
 

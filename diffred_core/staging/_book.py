@@ -100,8 +100,8 @@ def _results(project: Project, runs: Sequence[CellRun]) -> Files:
         if run.has_page:
             staged[f"{run.cell.page}.ipynb"] = run_page(run, runs, project)
             staged[run.cell.download(".ipynb")] = files.notebook_path(*run.cell.place).read_bytes()
-            if (table := files.table_path(*run.cell.place)).is_file():
-                staged[run.cell.download(".csv")] = table.read_bytes()
+            if (table := files.table_file(files.table_path(*run.cell.place))).is_file():
+                staged[run.cell.download(table.suffix)] = table.read_bytes()
     for group in by_analysis(runs).values():
         if any(run.has_page and not run.cell.is_summary for run in group):
             staged |= overview(group, project)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diffred_core import files, results
-from diffred_core.running import Entry, run_notebook
+from diffred_core.running import Entry, materials_of, run_notebook
 from diffred_core.staging._runs import CellRun, find_runs
 
 
@@ -42,7 +42,9 @@ def keep_tables(grid: str, entries: Iterable[Entry]) -> tuple[list[Path], list[C
     runs = [run for run in find_runs(cells.values()) if run.cell.place in cells]
     for run in runs:
         if run.has_page and not run.record.kept:  # what was drawn is kept already
-            results.keep(files.table_path(*run.cell.place), kept_path(grid, cells[run.cell.place]))
+            entry = cells[run.cell.place]
+            read = {one.place: f"{one.source}; {one.licence}" for one in materials_of(entry.parameters)}
+            results.keep(files.table_path(*entry.place), kept_path(grid, entry), about={"material": read})
     listed = {kept_path(grid, entry) for entry in cells.values()}
     for path in (files.kept_root() / files.slug(grid)).glob("*/*/*.parquet"):
         if path not in listed:

@@ -88,8 +88,9 @@ def _provenance(run: CellRun, project: Project) -> str:
     """Return the box that says what produced the page of `run`, its downloads, and its command."""
     up = "../" * run.cell.page.count("/")
     links = [f"{{download}}`executed notebook <{up}{run.cell.download('.ipynb')}>`"]
-    if files.table_path(*run.cell.place).is_file():
-        links.insert(0, f"{{download}}`table (CSV) <{up}{run.cell.download('.csv')}>`")
+    if (table := files.table_file(files.table_path(*run.cell.place))).is_file():
+        kind = {".csv": "CSV", ".parquet": "Parquet"}[table.suffix]
+        links.insert(0, f"{{download}}`table ({kind}) <{up}{run.cell.download(table.suffix)}>`")
     outputs = [output for cell in run.notebook["cells"] for output in cell.get("outputs", ())]
     messages = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr").strip()
     printed = f"\nWarnings and messages of the run:\n\n{fenced(messages, 'text')}\n" if messages else ""
@@ -106,7 +107,7 @@ def _provenance(run: CellRun, project: Project) -> str:
 
 def _kept(run: CellRun) -> str:
     """Return the sentence about the table of a page that was drawn from a kept one, empty for others."""
-    table = files.table_path(*run.cell.place)
+    table = files.table_file(files.table_path(*run.cell.place))
     if not run.record.kept or not table.is_file():
         return ""
     made_by = results.read_provenance(table)
@@ -120,7 +121,7 @@ def _kept(run: CellRun) -> str:
 
 
 def _facts(run: CellRun, project: Project) -> dict[str, str]:
-    record, table = run.record, files.table_path(*run.cell.place)
+    record, table = run.record, files.table_file(files.table_path(*run.cell.place))
     keys = (results.read_provenance(table).get("feature_keys") or {}) if table.is_file() else {}
     template = f"notebooks/{record.template}"
     return {

@@ -29,5 +29,5 @@ def lost_pages(root: Path | None = None) -> list[str]:
 def is_page_of(path: str, cell: GridCell) -> bool:
     """Return whether the file at `path` of a book is the page of `cell` or one of its downloads."""
     pages = (f"{cell.page}.ipynb", f"{cell.page}.html")
-    downloads = (PurePosixPath(cell.download(suffix)).name for suffix in (".csv", ".ipynb"))
+    downloads = (PurePosixPath(cell.download(suffix)).name for suffix in (".csv", ".parquet", ".ipynb"))
     return f"/{path}".endswith(tuple(f"/{name}" for name in (*pages, *downloads)))

@@ -14,6 +14,8 @@ from diffred_core.chapters.depth.curves import LayerCurve, Resampling, TaskLayer
 from diffred_core.chapters.depth.equal_number import equal_number_rows
 from diffred_core.chapters.depth.names import HARUN, IN_DISTRIBUTION, LAYERS, PAPYAN, TRANSFER
 from diffred_core.chapters.depth.shape import geometry_rows, redundancy_rows, similarity_rows
+from diffred_core.chapters.random_subsets.baselines import baseline_rows
+from diffred_core.chapters.random_subsets.names import BASELINE
 from diffred_core.errors import InputError
 from diffred_core.linear_probe import LayerProbes
 from diffred_core.results.rows import Row
@@ -89,6 +91,7 @@ def layers(
         percent_retained_held_out (of the layer that validation rows choose), best_layer_gain (of that layer over the
         last), retained_beyond_id (percent_retained_held_out less that of the task itself), id_ood_correlation,
         alignment, tunnel_start_95 and _98; without them tunnel_start_revised and best_layer. Layers are counted from 1.
+        By task, accuracy_without_features of a guess and of the commonest training class.
 
     Raises
     ------
@@ -119,8 +122,17 @@ def layers(
             rows += curves.published_rows(
                 task, method=method, chosen=published, split=split, seeds=seeds, recipe=recipe
             )
+    for of_task in (reference, *transfer):
+        rows += _without_features(of_task, split=split)
     shared: Row = {"experiment": LAYERS, "model": task_of(reference).model, "split": split}
     return results.as_table([shared | row for row in rows])
+
+
+def _without_features(layers: TaskLayers, *, split: str) -> list[Row]:
+    """Return what a guess and the commonest class reach on a task, in rows of its last layer."""
+    name, features = list(layers.items())[-1]
+    of_task: Row = {"task": features.task, "layer": name, "n_features": features.n_features}
+    return [of_task | row for row in baseline_rows(features, split=split) if row["metric"] == BASELINE]
 
 
 def _measured(

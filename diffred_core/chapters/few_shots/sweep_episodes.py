@@ -134,7 +134,7 @@ def full_data_rows(pool: Pool, n_subsets: int) -> Iterator[Row]:
     """
     if not n_subsets:
         return
-    options = {"fractions": FULL_DATA_FRACTIONS, "gap_fractions": (), "deltas": (0.9,)}
+    options = {"fractions": FULL_DATA_FRACTIONS, "gap_fractions": (), "deltas": (), "ridge_l2": ()}
     table = probes(pool.features, methods=(RANDOM,), n_seeds=n_subsets, split=FULL_DATA, **options)
     table = results.where(table, metric="accuracy", probe=HEADLINE).drop(columns=["experiment", "layer"])
     full = float(table.loc[table["method"] == FULL, "value"].iloc[0])

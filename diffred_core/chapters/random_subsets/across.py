@@ -14,7 +14,7 @@ from diffred_core.chapters.random_subsets import claims, frontier, names
 from diffred_core.chapters.random_subsets.reading import at_shares, shares_in_words
 from diffred_core.chapters.random_subsets.tables import shares
 from diffred_core.drawing import Figure, Look, Table, looks, style
-from diffred_core.drawing.style import COLOURS, begin, finish, interval_name, one_value, percent_ticks
+from diffred_core.drawing.style import COLOURS, finish, interval_name, one_value, percent_ticks
 from diffred_core.results import as_table, published, summarize, where
 from diffred_core.results.claims import Claim, claim_rows
 from diffred_core.results.rows import KEYS, Row
@@ -181,19 +181,20 @@ def summary_table(
     return as_table([shared | {"n_features": widths.get((row["task"], row["model"]))} | row for row in rows])
 
 
-def plot_kept(pairs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the accuracy of random subsets and of the full layer (`kept_accuracy`), one row a model and task."""
-    columns = (*KEYS, "probe", "fraction", "mean", "low", "high", "n", "full")
-    ax = begin(ax, pairs, columns, what="plot_kept", size=(5.8, 1.6 + 0.4 * len(pairs)))
+def plot_kept(pairs: pd.DataFrame) -> Axes:
+    """Draw the accuracy of random subsets and of the full layer (`kept_accuracy`), a panel a task, a row a model."""
+    style.require(pairs, (*KEYS, "probe", "fraction", "mean", "low", "high", "n", "full"), what="plot_kept")
     probe = one_value(pairs, "probe", what="plot_kept")
-    rows = pairs.sort_values(["task", "model"], ascending=False).reset_index(drop=True)
-    share = f"{shares_in_words(rows['fraction'])} of the features"
-    ax.hlines(rows.index, rows["mean"], rows["full"], color="#BFBFBF", linewidth=2, zorder=1)
-    style.points(ax, rows, look=Look(share, COLOURS[0]))
-    ax.plot(rows["full"], rows.index, "D", color=COLOURS[1], markersize=6, label="full layer")
-    percent_ticks(ax, "x")
-    title = f"{probe} probe; bars: {interval_name(pairs)}"
-    return _finish_rows(ax, rows, title=title, x="test accuracy (%)", columns=2)
+    grid, placed = style.model_panels(pairs)
+    share = Look(f"{shares_in_words(pairs['fraction'])} of the features", COLOURS[0])
+    for task, ax in grid.axes_dict.items():
+        rows = where(placed, task=task).set_index("place")
+        ax.hlines(rows.index, rows["mean"], rows["full"], color="#BFBFBF", linewidth=2, zorder=1)
+        style.points(ax, rows, look=share)
+        ax.plot(rows["full"], rows.index, "D", color=COLOURS[1], markersize=6, label="full layer")
+        percent_ticks(ax, "x")
+        finish(ax, title=task, x="test accuracy (%)", y="", legend=False)
+    return style.name_panels(grid, f"{probe} probe; bars: {interval_name(pairs)}")
 
 
 def describe_kept(pairs: pd.DataFrame) -> str:
@@ -206,20 +207,18 @@ def describe_kept(pairs: pd.DataFrame) -> str:
     )
 
 
-def plot_needed(needed: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the share of the features that keeps a share delta of the accuracy (`needed_fractions`)."""
+def plot_needed(needed: pd.DataFrame) -> Axes:
+    """Draw the share of the features that keeps a share delta of the accuracy (`needed_fractions`), a panel a task."""
     style.require(needed, (*KEYS, "delta", "fraction"), what="plot_needed")
-    cells = needed[KEYS].drop_duplicates().sort_values(KEYS, ascending=False)
-    cells = cells.reset_index(drop=True).rename_axis("row").reset_index()
-    ax = style.axes_or_new(ax, size=(5.8, 2.2 + 0.4 * len(cells)))
-    placed = needed.merge(cells, on=KEYS)
+    grid, placed = style.model_panels(needed)
     deltas = {f"keeps {100 * delta:g} % of the accuracy": rows for delta, rows in placed.groupby("delta")}
-    for label, look in looks({}, deltas).items():
-        rows = deltas[label]
-        ax.plot(rows["fraction"], rows["row"], look.marker, color=look.colour, markersize=7, label=label)
-    style.percent_axis(ax, [min(0.01, *needed["fraction"])])
-    x = "share of features needed (%, log scale)"
-    return _finish_rows(ax, cells, title="mean over draws", x=x, columns=1)
+    for task, ax in grid.axes_dict.items():
+        for label, look in looks({}, deltas).items():
+            rows = where(deltas[label], task=task)
+            ax.plot(rows["fraction"], rows["place"], look.marker, color=look.colour, markersize=6, label=label)
+        style.percent_axis(ax, [min(0.01, *needed["fraction"])], fewer=True)
+        finish(ax, title=task, x="features (%, log)", y="", legend=False)
+    return style.name_panels(grid, "share of the features needed, mean over draws")
 
 
 def describe_needed(needed: pd.DataFrame) -> str:
@@ -300,8 +299,3 @@ def _long(wide: pd.DataFrame, key: str, metrics: dict[str, str], *, probe: str |
             limits = {"low": row["low"], "high": row["high"]} if column == "mean" else {}
             cell = {"task": row["task"], "model": row["model"], "probe": probe, key: row[key]}
             yield cell | {"metric": metric, "value": row[column]} | limits
-
-
-def _finish_rows(ax: Axes, cells: pd.DataFrame, *, title: str, x: str, columns: int) -> Axes:
-    style.row_names(ax, style.cell_names(cells), size=9)
-    return finish(ax, title=title, x=x, y="", columns=columns)

@@ -57,21 +57,20 @@ def finding(verdicts: pd.DataFrame) -> str:
     return text + "; ".join(counts) + ". " + _headline_and_ridge(verdicts)
 
 
-def plot_by_probe(verdicts: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the loss of random subsets by probe, a row a model and task, beside the published margin."""
+def plot_by_probe(verdicts: pd.DataFrame) -> Axes:
+    """Draw the loss of random subsets by probe beside the published margin, a panel a task, a row a model."""
     style.require(verdicts, COLUMNS, what="plot_by_probe")
-    cells = verdicts[KEYS].drop_duplicates().sort_values(KEYS, ascending=False)
-    cells = cells.reset_index(drop=True).rename_axis("row").reset_index()
-    ax = style.axes_or_new(ax, size=(5.8, 2.4 + 0.6 * len(cells)))
-    placed, by_probe = verdicts.merge(cells, on=KEYS), looks(PROBES, verdicts["probe"])
-    for place, (probe, look) in enumerate(by_probe.items()):
-        rows = where(placed, probe=probe)
-        y = rows["row"] + 0.2 * ((len(by_probe) - 1) / 2 - place)
-        ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=look.colour, linewidth=2)
-        ax.plot(100 * rows["gap"], y, look.marker, color=look.colour, markersize=7, label=look.words)
-    ax.axvline(100 * names.MARGIN, color=GREY, linestyle="--", linewidth=1.4, label="published margin")
-    style.row_names(ax, style.cell_names(cells), size=9)
-    return finish(ax, title="95 % paired bootstrap over draws and rows", x="points lost to the full layer", y="")
+    by_probe = looks(PROBES, verdicts["probe"])
+    grid, placed = style.model_panels(verdicts, height=0.45)
+    for task, ax in grid.axes_dict.items():
+        for turn, (probe, look) in enumerate(by_probe.items()):
+            rows = where(placed, task=task, probe=probe)
+            y = rows["place"] + 0.2 * ((len(by_probe) - 1) / 2 - turn)
+            ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=look.colour, linewidth=2)
+            ax.plot(100 * rows["gap"], y, look.marker, color=look.colour, markersize=6, label=look.words)
+        ax.axvline(100 * names.MARGIN, color=GREY, linestyle="--", linewidth=1.4, label="published margin")
+        finish(ax, title=task, x="points lost", y="", legend=False)
+    return style.name_panels(grid, "lost to the full layer; 95 % paired bootstrap over draws and rows")
 
 
 def describe_by_probe(verdicts: pd.DataFrame) -> str:

@@ -14,7 +14,6 @@ from diffred_core.results.rows import KEYS
 PUBLISHED, MEASURED = "published", "measured here"
 OTHER_NAMES = {"oxfordiiitpet": "pets", "imagenet": "imagenet1k"}  # of torchvision's sets in the paper
 LEVEL = 0.95
-MOST_BANDS = 4  # networks measured here; the bands of more hide each other
 COLUMNS = ["origin", "task", "network", "n_features", "fraction", "full", "mean", "low", "high", "n", "level"]
 NOTHING = "The paper has no curve of this task."
 
@@ -91,12 +90,12 @@ def plot_retained(shares: pd.DataFrame) -> Axes:
             grey = Look(network, style.GREY, printed.get(network, "o"), "--")
             label = f"{network} ({width:,}){', published' if origin == PUBLISHED else ''}"
             look = grey if origin == PUBLISHED else drawn[network]
-            style.line(ax, rows, x="fraction", look=look, label=label, band=len(drawn) <= MOST_BANDS)
+            style.line(ax, rows, x="fraction", look=look, label=label, band=len(drawn) <= style.MOST_BANDS)
         ax.axhline(0.9, color="#BFBFBF", linewidth=1, zorder=0)
         style.percent_axis(ax, where(shares, task=task)["fraction"].tolist())
         style.percent_ticks(ax)
         style.finish(ax, title=task, x="features kept (%, log scale)", y="accuracy kept (%)", legend=False)
-    bands = f"bands: {100 * LEVEL:g} % t interval over draws" if len(drawn) <= MOST_BANDS else "means over draws"
+    bands = f"bands: {100 * LEVEL:g} % t interval over draws" if len(drawn) <= style.MOST_BANDS else "means over draws"
     return style.name_panels(grid, f"random subsets; {bands}")
 
 

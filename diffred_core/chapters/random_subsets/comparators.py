@@ -69,11 +69,8 @@ def pca(moments: FeatureMoments) -> tuple[range, Tensor]:
     Exact, from the Gram matrix. Differs from the paper, whose code takes the randomised ``torch.pca_lowrank`` at
     full rank, on augmented training images.
     """
-    import torch
-
     n_directions = min(moments.n_features, moments.n - 1)
-    directions = torch.linalg.eigh(moments.gram).eigenvectors.flip(1)[:, :n_directions]
-    return range(n_directions), directions.contiguous()
+    return range(n_directions), moments.principal_directions[:, :n_directions].contiguous()
 
 
 def pca_last(moments: FeatureMoments) -> tuple[range, Tensor]:

@@ -44,8 +44,11 @@ def probe_words(probe: str | None) -> str:
 
 
 def accuracy_by_method(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the accuracy of the headline probe by method and share of the features."""
-    return summarize(where(table, probe=names.HEADLINE), ["method", "probe", "fraction"], metric=names.ACCURACY)
+    """Return the accuracy of the headline probe by method and share of the features, and of the commonest class."""
+    by = ["method", "probe", "fraction"]
+    measured = summarize(where(table, probe=names.HEADLINE), by, metric=names.ACCURACY)
+    constant = where(table, metric=names.BASELINE, method=names.MAJORITY).rename(columns={"value": "mean"})
+    return pd.concat([measured, constant[["method", "mean"]]], ignore_index=True)
 
 
 def plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -61,12 +64,17 @@ def plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def describe_accuracy(summary: pd.DataFrame) -> str:
     """Return `plot_accuracy` in words."""
-    parts = _nearest(summary[summary["method"] != names.FULL])
+    parts = _nearest(_of_subsets(summary))
     reached = "; ".join(f"{look.words} {style.mean_in_words(parts[m])}" for m, look in looks(METHODS, parts).items())
     return (
         f"Line chart of test accuracy against the share of features kept. The full layer reaches "
-        f"{_whole(summary)}. At {_share(parts)} of the features: {reached}."
+        f"{_whole(summary)}{_commonest(summary)}. At {_share(parts)} of the features: {reached}."
     )
+
+
+def _commonest(summary: pd.DataFrame) -> str:
+    constant = where(summary, method=names.MAJORITY)["mean"]
+    return f", the commonest class {100 * constant.iloc[0]:.1f} %" if len(constant) else ""
 
 
 def probe_accuracy(table: pd.DataFrame) -> pd.DataFrame:
@@ -208,10 +216,16 @@ similarity = Figure(similarities, plot_similarity, describe_similarity)
 
 
 def _method_lines(ax: Axes, summary: pd.DataFrame, *, banded: tuple[str, ...] = ()) -> None:
-    parts = summary[summary["method"] != names.FULL]
+    parts = _of_subsets(summary)
     style.lines(ax, parts, METHODS, by="method", x="fraction", banded=banded)
     _full_line(ax, summary)
+    for constant in where(summary, method=names.MAJORITY)["mean"]:
+        ax.axhline(float(constant), color=GREY, linestyle=":", linewidth=1.4, label="commonest class")
     percent_axis(ax, parts["fraction"])
+
+
+def _of_subsets(summary: pd.DataFrame) -> pd.DataFrame:
+    return summary[~summary["method"].isin([names.FULL, names.MAJORITY])]
 
 
 def _full_line(ax: Axes, summary: pd.DataFrame, *, colour: str = GREY, label: str = "full layer") -> None:

@@ -20,19 +20,20 @@ def plot_frontier(points: pd.DataFrame) -> Axes:
     probe = style.one_value(points, "probe", what="plot_frontier")
     grid = style.panels(points, col="task", col_wrap=min(2, points["task"].nunique()), sharey=False)
     lines = looks({}, points["model"])
+    banded = len(lines) <= style.MOST_BANDS
     for task, ax in grid.axes_dict.items():
         of_task = where(points, task=task)
         best = of_task[of_task["frontier"]].sort_values("n_selected")
         ax.step(best["n_selected"], best["mean"], where="post", color=GREY, linewidth=6, alpha=0.25, label="frontier")
         for model, rows in of_task.groupby("model"):
-            style.line(ax, rows, x="n_selected", look=lines[str(model)], label=str(model))
+            style.line(ax, rows, x="n_selected", look=lines[str(model)], label=str(model), band=banded)
         sure = where(of_task, verdict="holds")
         ax.plot(sure["n_selected"], sure["mean"], "o", color="#000000", fillstyle="none", markersize=10, label=SURE)
         style.number_axis(ax, [k for k in TICKS if k <= of_task["n_selected"].max()])
         style.percent_ticks(ax)
         first = ax is grid.axes.flat[0]
         style.finish(ax, title=task, x="features kept (log scale)", y=Y if first else "", legend=False)
-    return style.name_panels(grid, f"{probe} probe; bands: over draws and test rows")
+    return style.name_panels(grid, f"{probe} probe; {'bands: over' if banded else 'means over'} draws and test rows")
 
 
 def describe_frontier(points: pd.DataFrame) -> str:

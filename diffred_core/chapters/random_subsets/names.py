@@ -15,6 +15,8 @@ ACCURACY, CLASS_ACCURACY, AT_EDGE = "accuracy", "class_accuracy", "l2_at_edge"
 MEAN_ACCURACY, GAP, GAIN = "mean_accuracy", "accuracy_gap", "gain_over_random"
 # over classes: what equally accurate ones would show by chance, and the rise beyond that over the full layer
 GINI, VARIATION, GINI_NULL, GINI_RISE = "gini", "coefficient_of_variation", "gini_null", "gini_rise"
+# without features: always the commonest class, or a guess; and how many measured rows a class has
+BASELINE, MAJORITY, CHANCE, CLASS_ROWS = "accuracy_without_features", "majority", "chance", "class_rows"
 STEPS = "steps"  # of a probe whose training has a length of its own
 FEATURE_ERROR, LARGEST_ERROR, CHANGE = "feature_error", "feature_error_max", "accuracy_change"  # of the precision
 FIRST, NEAREST = "diffused_redundancy_first", "diffused_redundancy_nearest"

@@ -9,7 +9,8 @@ import pandas as pd
 
 from diffred_core import linear_probe, results
 from diffred_core.chapters.random_subsets import comparators, curve_rows, curves, names
-from diffred_core.chapters.random_subsets.comparators import COMPARATORS
+from diffred_core.chapters.random_subsets.baselines import baseline_rows
+from diffred_core.chapters.random_subsets.comparators import COMPARATORS, ComparatorDraw
 from diffred_core.chapters.random_subsets.curves import Curve, ProbeData
 from diffred_core.chapters.random_subsets.sizes import DELTAS, PUBLISHED_FRACTIONS, Sizes
 from diffred_core.errors import InputError
@@ -18,6 +19,7 @@ from diffred_core.results.rows import shared_columns
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
+Draws = Mapping[str, Sequence[ComparatorDraw]]  # by method
 GAP_FRACTIONS: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)
 
 
@@ -79,7 +81,7 @@ def probes(
     deltas : sequence of float
         Shares of the full accuracy at which diffused redundancy is given.
     ridge_l2, logistic_l2 : sequence of float
-        Regularisers to choose from, in units of the mean feature variance.
+        Regularisers to choose from, in units of the mean feature variance; without any of ``ridge_l2`` no ridge probes.
     level, n_boot : float, int
         Coverage and number of resamples of the paired bootstrap over draws and test rows.
     layer : str
@@ -92,6 +94,7 @@ def probes(
     -------
     DataFrame
         A results table with metrics accuracy, class_accuracy, l2_at_edge, steps, gini_null (one row a draw);
+        accuracy_without_features (of the commonest class and of a guess) and class_rows;
         diffused_redundancy_first and _nearest, gini and coefficient_of_variation (each of the mean over draws, column
         `repeat` empty, and of every draw); and with low and high over draws and test rows mean_accuracy (of random
         subsets and the full layer), accuracy_gap (to the full layer), gain_over_random (of every other method), and
@@ -112,48 +115,40 @@ def probes(
     linear_probe.sgd_recipe(recipe)  # a wrong name is refused before the work
     sizes = Sizes.of(features.n_features, fractions)
     seeds = range(seed, seed + n_seeds)
-    families = [_ridge(data, methods, seeds, sizes, n_projections=n_projections, l2=ridge_l2)]
+    draws = {m: list(comparators.draw(m, data.moments, seeds=seeds, n_projections=n_projections)) for m in methods}
+    families = [_ridge(data, draws, sizes, l2=ridge_l2)] if ridge_l2 else []
     of_logistic = sizes if logistic_fractions is None else sizes.nearest(logistic_fractions)
     if of_logistic.fractions:
         by_method = dict.fromkeys(methods, of_logistic)
         if projection_fractions is not None:
             of_projections = of_logistic.nearest(projection_fractions)
             by_method |= {method: of_projections for method in methods if COMPARATORS[method].draws == "n_projections"}
-        families.insert(0, _logistic(data, by_method, seeds, n_projections=n_projections, l2=logistic_l2))
+        families.insert(0, _logistic(data, draws, by_method, l2=logistic_l2))
     if sgd_fractions:
         families.append(_sgd(data, seeds, sizes.nearest(sgd_fractions), recipe=recipe))
     bootstrap = curve_rows.Bootstrap(sizes.nearest(gap_fractions).fractions, level, n_boot, seed)
     options = {"classes": features.classes, "deltas": deltas, "bootstrap": bootstrap}
     rows = [row for family in families for row in curve_rows.family_rows(family, data.measured[1], **options)]
+    rows += baseline_rows(features, split=split)
     shared = shared_columns(features, experiment="subset_probes", split=split, layer=layer)
     return results.as_table([shared | row for row in rows])
 
 
-def _ridge(
-    data: ProbeData,
-    methods: Sequence[str],
-    seeds: Sequence[int],
-    sizes: Sizes,
-    *,
-    n_projections: int,
-    l2: Sequence[float],
-) -> list[list[Curve]]:
+def _ridge(data: ProbeData, draws: Draws, sizes: Sizes, *, l2: Sequence[float]) -> list[list[Curve]]:
     family = [[curves.ridge(data, *curves.whole_layer(data), l2=l2)]]
-    for method in methods:
-        draws = comparators.draw(method, data.moments, seeds=seeds, n_projections=n_projections)
-        family.append([curves.ridge(data, draw, sizes.up_to(len(draw.order)), l2=l2) for draw in draws])
+    for of_method in draws.values():
+        family.append([curves.ridge(data, draw, sizes.up_to(len(draw.order)), l2=l2) for draw in of_method])
     return family
 
 
 def _logistic(
-    data: ProbeData, by_method: Mapping[str, Sizes], seeds: Sequence[int], *, n_projections: int, l2: Sequence[float]
+    data: ProbeData, draws: Draws, by_method: Mapping[str, Sizes], *, l2: Sequence[float]
 ) -> list[list[Curve]]:
     everything, whole = curves.whole_layer(data)
     family = [curves.logistic(data, [everything], whole, l2=l2)]
     for method, sizes in by_method.items():
         if sizes.fractions:
-            draws = list(comparators.draw(method, data.moments, seeds=seeds, n_projections=n_projections))
-            family.append(curves.logistic(data, draws, sizes.up_to(len(draws[0].order)), l2=l2))
+            family.append(curves.logistic(data, draws[method], sizes.up_to(len(draws[method][0].order)), l2=l2))
     return family
 
 

@@ -12,6 +12,7 @@ from diffred_core.drawing import Table
 from diffred_core.results import summarize, where
 
 SHOWN_FRACTIONS = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
+KEPT_ABOVE = "kept above commonest"
 SIMILARITIES = {  # by method and metric
     (names.WHOLE, names.CKA): "subset and layer",
     (names.WHOLE, names.BIASED): "the same, biased",
@@ -23,9 +24,27 @@ SIMILARITIES = {  # by method and metric
 
 
 def accuracy_by_size(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the accuracy of the headline probe at a few sizes: random, principal directions, the full layer."""
+    """Return the accuracy of the headline probe at a few sizes: random, principal directions, the full layer.
+
+    Balanced accuracy is the mean over classes; what is kept is a share of the full layer's accuracy, as it is and above
+    that of always giving the commonest class. The last rows are of answers that need no features.
+    """
     rows = where(table, probe=names.HEADLINE, method=(names.RANDOM, names.PCA, names.FULL), fraction=SHOWN_FRACTIONS)
-    return _in_percent(summarize(rows, ["method", "probe", "fraction"], metric=names.ACCURACY), "method", "probe")
+    by = ["method", "probe", "fraction"]
+    summary = summarize(rows, by, metric=names.ACCURACY)
+    balanced = where(rows, metric=names.CLASS_ACCURACY).groupby(by)["value"].mean().rename("balanced")
+    full = float(where(summary, method=names.FULL)["mean"].iloc[0])
+    constant = where(table, metric=names.BASELINE)
+    majority = float(where(constant, method=names.MAJORITY)["value"].mean())
+    shown = _in_percent(summary, "method", "probe").assign(
+        balanced=100 * summary.join(balanced, on=by)["balanced"],
+        kept=100 * summary["mean"] / full,
+        **{KEPT_ABOVE: 100 * (summary["mean"] - majority) / (full - majority) if full > majority else float("nan")},
+    )
+    words = {names.MAJORITY: "commonest class", names.CHANCE: "guess"}
+    answers = pd.DataFrame({"method": constant["method"].map(words), "mean": 100 * constant["value"]})
+    chance = 100 * float(where(constant, method=names.CHANCE)["value"].mean())
+    return pd.concat([shown, answers.assign(balanced=chance)], ignore_index=True)
 
 
 def gains_over_random(table: pd.DataFrame) -> pd.DataFrame:
@@ -105,7 +124,7 @@ def _in_percent(summary: pd.DataFrame, *columns: str) -> pd.DataFrame:
 
 def _levels(rows: pd.DataFrame) -> str:
     """Return the coverage of the intervals, which the column `level` has in percent."""
-    return " and ".join(f"{level:g} %" for level in rows["level"].unique())
+    return " and ".join(f"{level:g} %" for level in rows["level"].dropna().unique())
 
 
 def _rates_in_words(rates: Mapping[str, float]) -> str:
@@ -118,8 +137,9 @@ def _rates_in_words(rates: Mapping[str, float]) -> str:
 accuracy = Table(
     accuracy_by_size,
     lambda rows: (
-        f"Test accuracy in percent, {' and '.join(rows['probe'].unique())} probe. Features: percent kept. Low, high: "
-        f"{_levels(rows)} t interval over n draws; level in percent."
+        f"Test accuracy in percent, {' and '.join(rows['probe'].dropna().unique())} probe. Features: percent kept. "
+        f"Low, high: {_levels(rows)} t interval over n draws; level in percent. Balanced: mean over classes. Kept: "
+        "share of the full layer's accuracy, and of what it has above always giving the commonest training class."
     ),
     digits=1,
 )
