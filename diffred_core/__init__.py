@@ -17,11 +17,12 @@ results
     One schema: a row is a measurement, facts are columns. Writing, reading, summaries, claims and their verdicts, and
     the numbers that others published.
 drawing
-    The style of figures, and one way to show a figure with its words, a table, or claims.
+    The style of figures, and one way to show a figure with its words, a table, an answer or verdicts.
 chapters: one folder a chapter of the book
     `random_subsets` `few_shots` `depth` `tunnel_paper`. Each has `names` (methods, metrics), sweeps (rows out),
-    `claims` (published claims held against a table), `figures` (each beside its words), `tables`, and `across` where
-    it reads all models and tasks. No chapter imports another, `random_subsets` aside.
+    `claims` (published claims held against a table), `answers` (the finding of a page in a sentence, with its
+    verdicts), `figures` (each beside its words), `tables`, and `across` where it reads all models and tasks. No
+    chapter imports another, `random_subsets` aside.
 running, staging, cli
     Parameters, records and the grid; the source of the book; the command line. `estimators` is scikit-learn's
     interface.

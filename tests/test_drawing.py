@@ -13,7 +13,6 @@ from diffred_core.chapters import random_subsets
 from diffred_core.drawing import style
 from diffred_core.drawing.speed import speed
 from diffred_core.errors import InputError
-from diffred_core.results import claims
 
 
 def plot_points(summary, *, ax=None):
@@ -85,14 +84,8 @@ def test_a_number_axis_has_a_tick_at_every_number_and_no_other():
     assert ax.get_xscale() == "log"
 
 
-def test_claims_are_shown_one_way_each_with_its_verdict_as_a_word():
-    claim = claims.judge(name="a < b", statement="a is less.", evidence="0.1 & 0.2.", value=0.1, low=0.05, high=0.2)
-    shown = drawing.show([claim]).data
-    assert '<li class="holds"><strong>Holds</strong> <em>a &lt; b:</em> a is less. 0.1 &amp; 0.2.</li>' in shown
-
-
 def test_what_cannot_be_shown_is_refused():
-    with pytest.raises(InputError, match="show takes a Figure, a Table or a list of claims, got int"):
+    with pytest.raises(InputError, match="show takes a Figure, a Table, an Answer or Verdicts, got int"):
         drawing.show(3)
 
 

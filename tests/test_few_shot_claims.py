@@ -345,13 +345,11 @@ def test_the_summary_holds_every_claim_of_every_task_with_its_interval():
     row = summary[(summary["task"] == "a") & (summary["method"] == "C1 top 1 % recovers")].iloc[0]
     assert (row["metric"], row["label"]) == ("claim", first.verdict)
     assert row["low"] == pytest.approx(first.low)
-    verdicts = few_shots.across.verdicts.summary(summary).set_index("claim")
-    assert verdicts.loc["C1 top 1 % recovers", "a, m"] == first.verdict
-    assert verdicts.loc["C10 best augmentation differs", "all tasks, m"] == "holds"
-    assert verdicts.loc["C10 best augmentation differs", "a, m"] == ""
-    named = few_shots.across.in_full(cells)
-    assert named[0].name == "m on a, C1 top 1 % recovers"
-    assert named[0].evidence == first.evidence
+    shown = few_shots.answers.verdicts(cells).claims
+    assert shown["m on a"][0] == first
+    assert [claim.name for claim in shown["m on all tasks"]] == ["C10 best augmentation differs"]
+    assert shown["m on all tasks"][0].verdict == "holds"
+    assert "C10 best augmentation differs" not in {claim.name for claim in shown["m on a"]}
 
 
 def test_the_table_of_crops_says_where_nothing_is_compared():

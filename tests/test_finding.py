@@ -8,13 +8,14 @@ import sys
 
 import pandas as pd
 import pytest
-from staged_project import make_project, make_run
+from staged_project import CELL, make_project, make_run
 
 from diffred_core import files, results
 from diffred_core.chapters import random_subsets
 from diffred_core.running import Entry
 from diffred_core.staging import find_runs
 from diffred_core.staging._figures import draw, finding, sentence
+from diffred_core.staging._overview import _figure
 
 
 def table(*, model, accuracies, full=0.9, gap=(0.09, 0.05, 0.12)):
@@ -71,12 +72,18 @@ def test_fragment_has_the_figure_of_the_runs_on_disk(tmp_path, monkeypatch, tabl
     monkeypatch.chdir(root)
     monkeypatch.delenv("DIFFRED_RUNS", raising=False)
     assert set(finding(find_runs([]))) == {"_generated/finding.md"}
+    make_run()
+    assert _figure(find_runs([])) == ("", {})  # of an analysis that draws none
+    files.record_path(*CELL.place).unlink()
     (root / "notebooks" / "tiny.ipynb").rename(root / "notebooks" / "subset_probes.ipynb")
     entry = Entry("subset_probes", "digits", "a")
     results.write(tables[0], files.table_path(*entry.place), provenance={})
     make_run(entry, table=False, template="subset_probes.ipynb", parameters={"model": "a", "task": "digits"})
     staged = finding(find_runs([entry]))
     assert set(staged) == {"_generated/finding.md", "_generated/finding.png"}
+    shown, drawn = _figure(find_runs([entry]))
+    assert list(drawn) == ["_generated/overview-subset_probes.png"]
+    assert "digits: a (measured here) 90.0 % at 20 %" in shown
     text = staged["_generated/finding.md"].decode()
     assert ':alt: "Dot chart of accuracy with a random 20 % of the features' in text
     assert f"a {random_subsets.names.HEADLINE} probe on 20 of 100 dimensions" in text

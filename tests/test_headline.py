@@ -33,7 +33,8 @@ summaries = {
     "kept": across.kept(), "kept table": across.kept_table(), "frontier": random_subsets.figures_frontier.accuracy,
     "frontier table": random_subsets.figures_frontier.on_frontier,
 }
-claims = random_subsets.claims.all_claims(probes)[:3] + across.all_claims(probes, similarity)
+claims = random_subsets.claims.all_claims(probes)[:3] 
+claims += [claim for held in across.claims_by_cell(probes, similarity).values() for claim in held]
 claims = [claim for claim in claims if not claim.name.startswith("similar")]
 pairs = across.kept_accuracy(probes)
 bridge = few_shots.figures.bridge

@@ -63,6 +63,7 @@ IN_CHAPTERS = {  # what a file of a chapter adds or leaves out, by the start of 
     "names": set(),
     "claims": {"numpy", "scipy", "pandas"},
     "tables": {"numpy", "pandas"},
+    "answers": {"numpy", "pandas"},
     "figures": FIGURE_LIBRARIES,
     "across": FIGURE_LIBRARIES,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import json
 import platform
 import re
@@ -17,7 +18,7 @@ import yaml
 from synthetic_task import make_task
 
 from diffred_core import files, results
-from diffred_core.chapters import few_shots
+from diffred_core.chapters import few_shots, random_subsets
 from diffred_core.running import notebook_parameters, sources
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -30,6 +31,10 @@ QUICK = {"n_seeds": 2, "fractions": [0.1, 0.2, 0.5], "model": "synthetic"}
 
 def cells(path, kind):
     return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+
+
+def code_cell(source, *tags):
+    return {"source": source, "metadata": {"tags": list(tags)}}
 
 
 def text_of(cell):
@@ -46,12 +51,14 @@ def broken_rules(code):
     defined = {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}
     chosen = {ast.If, ast.IfExp, ast.Match}
     parsed = [node for cell in code for node in ast.walk(ast.parse(text_of(cell)))]
-    nodes, shown = [type(node) for node in parsed], [text for text in map(text_of, code) if text.startswith("show(")]
+    nodes, shown = [type(node) for node in parsed], [cell for cell in code if text_of(cell).startswith("show(")]
+    answers = [cell for cell in code if "answer" in cell["metadata"].get("tags", ())]
     parameters = {node.target.id for node in parsed if isinstance(node, ast.AnnAssign)}
     keywords = [node for node in parsed if isinstance(node, ast.keyword) and isinstance(node.value, ast.Name)]
     rules = {
-        "claims not shown first": any("claims" in text for text in shown)
-        and not re.search("claims|verdicts", shown[0]),
+        "the answer not shown first": len(answers) != 1
+        or answers != shown[:1]
+        or not re.match(r"show\(\w+\.answers\.", text_of(answers[0])),
         "a choice": bool(chosen & set(nodes)) or any(getattr(node, "ifs", None) for node in parsed),
         "HTML by hand": any(isinstance(node, ast.Attribute) and node.attr == "data" for node in parsed)
         or any("HTML(" in text_of(cell) for cell in code),
@@ -59,7 +66,7 @@ def broken_rules(code):
         f"more than {MOST_CELLS} code cells": len(code) > MOST_CELLS,
         "a function or class": bool(defined & set(nodes)),
         "no parameters first": code[0]["metadata"].get("tags") != ["parameters"],
-        "no table written last": "run.write(" not in text_of(code[-1]),
+        "no table written last": "run.write(" not in text_of(code[-1]) or code[-1]["metadata"].get("tags") != ["write"],
     }
     return [rule for rule, broken in rules.items() if broken]
 
@@ -68,24 +75,27 @@ def broken_rules(code):
     ("change", "rule"),
     [
         (lambda code: code * MOST_CELLS, f"more than {MOST_CELLS} code cells"),
-        (lambda code: [code[0], {"source": "def f(): ..."}, code[1]], "a function or class"),
+        (lambda code: [code[0], code_cell("def f(): ..."), *code[1:]], "a function or class"),
         (lambda code: [code[1], *code], "no parameters first"),
         (lambda code: code[:1], "no table written last"),
+        (lambda code: [*code[:-1], code_cell("run.write(table)")], "no table written last"),
+        (lambda code: [code[0], code_cell("show(figure)"), *code[1:]], "the answer not shown first"),
+        (lambda code: [code[0], *code[2:]], "the answer not shown first"),
         (
-            lambda code: [*code, {"source": "show(figure)"}, {"source": "show(c.claims.all_claims(t))"}],
-            "claims not shown first",
+            lambda code: [code[0], code_cell("show(c.claims.first(t))", "answer"), *code[2:]],
+            "the answer not shown first",
         ),
-        (lambda code: [*code, {"source": "show(a) if a else 'nothing'"}], "a choice"),
-        (lambda code: [*code, {"source": "if a:\n    show(a)"}], "a choice"),
-        (lambda code: [*code, {"source": "x = [a for a in b if a]"}], "a choice"),
-        (lambda code: [*code, {"source": "show(figure).data"}], "HTML by hand"),
-        (lambda code: [*code, {"source": "HTML('<p>')"}], "HTML by hand"),
-        (lambda code: [*code, {"source": "sweep(n=n)"}], "a parameter that is retyped"),
+        (lambda code: [*code, code_cell("show(a) if a else 'nothing'")], "a choice"),
+        (lambda code: [*code, code_cell("if a:\n    show(a)")], "a choice"),
+        (lambda code: [*code, code_cell("x = [a for a in b if a]")], "a choice"),
+        (lambda code: [*code, code_cell("show(figure).data")], "HTML by hand"),
+        (lambda code: [*code, code_cell("HTML('<p>')")], "HTML by hand"),
+        (lambda code: [*code, code_cell("sweep(n=n)")], "a parameter that is retyped"),
     ],
 )
 def test_a_broken_rule_is_seen(change, rule):
-    code = [{"source": "n: int = 1  # n", "metadata": {"tags": ["parameters"]}}]
-    code.append({"source": "run.write(table)", "metadata": {}})
+    code = [code_cell("n: int = 1  # n", "parameters"), code_cell("show(c.answers.n(table))", "answer")]
+    code.append(code_cell("run.write(table)", "write"))
     assert broken_rules(code) == []
     assert rule in broken_rules(change(code))
 
@@ -197,19 +207,19 @@ def test_every_cell_ran_without_error_or_complaint(name, executed):
 )
 def test_every_figure_has_alternative_text_with_numbers(name, n_figures, executed):
     outputs, _ = executed
-    pictures = [html for html in shown(outputs[name]) if "<img" in html]
+    pictures = [output for output in shown(outputs[name]) if "<img" in output]
     assert len(pictures) == n_figures
-    for html in pictures:
-        for alt in re.findall(r'alt="([^"]*)"', html):  # several where figures are folded under one
+    for picture in pictures:
+        for alt in re.findall(r'alt="([^"]*)"', picture):  # several where figures are folded under one
             assert len(alt) > 40
             assert re.search(r"\d", alt)
 
 
 @pytest.mark.parametrize("name", EXECUTED)
 def test_every_table_has_a_caption(name, executed):
-    tables = [html for html in shown(executed[0][name]) if "<table" in html]
+    tables = [output for output in shown(executed[0][name]) if "<table" in output]
     assert tables
-    assert all(re.search("<caption>.+</caption>", html) for html in tables)
+    assert all(re.search("<caption>.+</caption>", output) for output in tables)
 
 
 def test_run_all_takes_the_defaults_and_this_python(executed):
@@ -242,6 +252,8 @@ def test_the_finding_on_the_page_is_the_one_of_the_table(executed):
     )["value"]
     page = outputs["subset_probes"].read_text()
     assert f"Its accuracy differs by {-100 * gap.item():+.1f} points" in page
+    answer = random_subsets.answers.subset_probes(results.read_all(tables, analysis="subset_probes"))
+    assert answer.sentence in html.unescape(shown(outputs["subset_probes"])[0]).replace("\xa0", " ")
     assert f"Its accuracy differs by {1 - 100 * gap.item():+.1f} points" not in page
 
 

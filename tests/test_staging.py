@@ -12,12 +12,13 @@ import yaml
 from faults import full_disk
 from staged_project import CELL, RECORD, edit_notebook, make_project, make_run
 
-from diffred_core import files
+from diffred_core import files, results
+from diffred_core.chapters import few_shots
 from diffred_core.errors import InputError
 from diffred_core.running import Entry
 from diffred_core.running.records import failed_path
 from diffred_core.staging import GridCell, find_runs, is_page_of, lost_pages, stage_book
-from diffred_core.staging._page import heading
+from diffred_core.staging._heading import heading
 
 PAGE = "results/tiny/digits--a-model.ipynb"
 WHERE = CELL.place
@@ -119,6 +120,88 @@ def test_page_has_its_own_title_its_provenance_and_its_command():
     assert "$ diffred run tiny --model a/model --task digits -p n_repeats=3" in text
 
 
+def cells_of(page):
+    return {cell["id"]: cell for cell in json.loads(page)["cells"]}
+
+
+def with_answer(notebook):
+    """Give the notebook of a run an answer after the cell that plots, and a cell that writes."""
+    shown = {"output_type": "display_data", "data": {"text/html": "<div>42</div>"}, "metadata": {}}
+    for name, outputs in (("answer", [shown]), ("write", [])):
+        cell = {"cell_type": "code", "id": f"cell-{name}", "source": name, "execution_count": 9, "outputs": outputs}
+        notebook["cells"].append(cell | {"metadata": {"tags": [name]}})
+
+
+def test_the_answer_stands_under_the_title_and_once():
+    make_run()
+    edit_notebook(CELL, with_answer)
+    cells = cells_of(staged_text(PAGE))
+    assert list(cells)[:3] == ["title", "cell-answer", "question"]
+    assert list(cells).count("cell-answer") == 1
+    assert cells["cell-answer"]["metadata"]["tags"] == ["answer", "remove-input"]
+    assert "<div>42</div>" in cells["cell-answer"]["outputs"][0]["data"]["text/html"]
+
+
+def test_code_is_folded_and_parameters_and_writing_are_not_shown():
+    make_run()
+    edit_notebook(CELL, with_answer)
+    tags = {name: cell["metadata"].get("tags") for name, cell in cells_of(staged_text(PAGE)).items()}
+    assert tags["cell-1"] == ["parameters", "remove-cell"]
+    assert tags["cell-2"] == ["hide-input"]
+    assert tags["cell-write"] == ["remove-cell", "write"]
+    assert tags["title"] is None
+
+
+def test_a_page_links_its_overview_its_neighbours_and_how_to_read_it(project):
+    cells = [Entry("tiny", *names) for names in (("b", "m"), ("a", "m"), ("c", "m"), ("b", "n"), ("a", "other"))]
+    for cell in cells:
+        make_run(cell, parameters={"model": cell.model, "task": cell.task})
+    (project / "book" / "back" / "methods.md").write_text("# Methods\n")
+    links = cells_of((stage_book(cells) / "results/tiny/b--m.ipynb").read_text())["links"]["source"]
+    assert "Overview: [Tiny probes](../../results/tiny.md)" in links
+    assert "Same model: [← a](../../results/tiny/a--m.ipynb), [c →](../../results/tiny/c--m.ipynb)" in links
+    assert "Same task: [n →](../../results/tiny/b--n.ipynb)" in links
+    assert "[Methods](../../back/methods.md)" in links
+    assert "glossary" not in links  # this book has none
+    assert "other" not in links
+
+
+def test_a_summary_and_the_pages_of_its_part_link_each_other(project):
+    whole, toc = Entry("whole", "summary", "summary"), project / "book" / "_toc.yml"
+    (project / "notebooks" / "whole.ipynb").write_text((project / "notebooks" / "tiny.ipynb").read_text())
+    toc.write_text(toc.read_text().replace("[tiny]", "[whole, tiny]"))
+    make_run()
+    make_run(whole, template="whole.ipynb", parameters={})
+    book = stage_book([CELL, whole])
+    of_run, of_summary = (
+        cells_of((book / page).read_text())["links"]["source"] for page in (PAGE, "results/whole.ipynb")
+    )
+    assert "All models and tasks: [Tiny probes](../../results/whole.ipynb)" in of_run
+    assert "All models and tasks: [Tiny probes](../results/tiny.md)" in of_summary
+    assert "Overview" not in of_summary
+    toc.write_text(toc.read_text().replace("[whole, tiny]", "[whole]\n  - caption: Other\n    analyses: [tiny]"))
+    assert "All models" not in cells_of((stage_book([CELL, whole]) / PAGE).read_text())["links"]["source"]
+
+
+def test_an_overview_shows_numbers_and_verdicts_each_with_its_page(project):
+    name = "few_shot_theory"  # of the chapters' own tables the quickest
+    (project / "notebooks" / "tiny.ipynb").rename(project / "notebooks" / f"{name}.ipynb")
+    cells = [Entry(name, "digits", "a"), Entry(name, "digits", "b")]
+    results.write(few_shots.theory(n_trials=500, shots=[1, 20]), files.table_path(*cells[0].place), provenance={})
+    make_run(cells[0], table=False, template=f"{name}.ipynb", parameters={})
+    make_run(cells[1], template=f"{name}.ipynb", parameters={})  # its table is no results table
+    toc = project / "book" / "_toc.yml"
+    toc.write_text(toc.read_text().replace("[tiny]", f"[{name}]"))
+    overview = (stage_book(cells) / "results" / f"{name}.md").read_text()
+    head, _, *rows = [line for line in overview.splitlines() if line.startswith("|")]
+    assert head == r"| task | model | (5) exact error | (6) approximation | (7) which dimensions help | (8) best mask |"
+    claims = few_shots.claims.theory(results.read(files.table_path(*cells[0].place)))
+    page = f"../results/{name}/digits--a.ipynb"
+    words = " | ".join(f"[[{c.verdict}]({page})]{{.verdict .{c.verdict}}}" for c in claims)
+    assert rows[0] == f"| digits | [a]({page}) | {words} |"
+    assert rows[1] == f"| digits | [b](../results/{name}/digits--b.ipynb) | – | – | – | – |"
+
+
 def test_page_links_table_and_notebook_that_are_staged():
     make_run()
     book = stage_book([CELL])
@@ -150,7 +233,9 @@ def test_good_page_has_no_warning_and_stale_page_has_one(project):
     assert "{warning}" not in staged_text(PAGE)
     template = project / "notebooks" / "tiny.ipynb"
     template.write_text(template.read_text() + "\n")
-    assert "This page is out of date." in staged_text(PAGE)
+    cells = cells_of(staged_text(PAGE))
+    assert "This page is out of date." in cells["warning"]["source"]
+    assert list(cells)[:2] == ["title", "warning"]  # before the answer, which it is about
 
 
 def test_missing_run_stands_on_the_status_page_and_in_no_contents():
@@ -168,7 +253,9 @@ def test_contents_list_the_pages_under_their_overview():
         {"file": "results/tiny", "sections": [{"file": PAGE.removesuffix(".ipynb"), "title": "a/model on digits"}]}
     ]
     overview = (stage_book([CELL, other]) / "results" / "tiny.md").read_text()
-    assert "| elpv | b | {bdg-light}`missing`" in overview
+    assert "| digits | [a/model](../results/tiny/digits--a-model.ipynb) |" in overview
+    assert "One more is listed, and not shown: the [grid status](../back/grid-status.md) says why." in overview
+    assert "7.2" not in overview  # seconds stand on the status page
     assert "| `n_repeats` | `int` | `5` | draws |" in overview
 
 

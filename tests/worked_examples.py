@@ -334,11 +334,11 @@ print(f"{len(table)} rows in {path.name}")"""
 
 
 def notebook(*cells: tuple[str, str]) -> str:
-    """Return a stripped notebook of the cells, each its kind and its text; of code, parameters first, then features."""
+    """Return a stripped notebook of the cells, each its kind and its text; of code, those that have a tag in places."""
     nodes = [{"cell_type": kind, "id": f"cell-{i}", "metadata": {}, "source": s} for i, (kind, s) in enumerate(cells)]
     code = [node for node in nodes if node["cell_type"] == "code"]
-    for node, tag in zip(code, ("parameters", "features"), strict=False):
-        node["metadata"] = {"tags": [tag]}
+    for place, tag in {0: "parameters", 1: "features", 3: "answer", -1: "write"}.items():
+        code[place]["metadata"] = {"tags": [tag]}
     for node in code:
         node |= {"execution_count": None, "outputs": []}
     book = {"cells": nodes, "metadata": {"kernelspec": KERNEL}, "nbformat": 4, "nbformat_minor": 5}
@@ -356,9 +356,8 @@ NOTEBOOK = Example(
                     ("code", PARAMETERS.rstrip()),
                     ("code", BEGIN),
                     ("code", SWEEP),
-                    ("code", "show([depth.claims.last_separates_best(table)])"),
+                    ("code", "show(depth.answers.separation(table))"),
                     ("code", "show(depth.figures.separation, table)"),
-                    ("code", "show(depth.tables.separation, table)"),
                     ("code", WRITE),
                 ),
             )
@@ -413,6 +412,19 @@ def last_separates_best(table: pd.DataFrame) -> Claim:
 def _of_layers(''',
             )
         ],
+        "diffred_core/chapters/depth/answers.py": [
+            (
+                "def tunnel_small_networks(",
+                '''\
+def separation(table: pd.DataFrame) -> Answer:
+    """Return how far apart the last layer holds the classes."""
+    claim = claims.last_separates_best(table)
+    return Answer(f"The last layer holds the classes furthest apart: {claim.verdict}.", [claim])
+
+
+def tunnel_small_networks(''',
+            )
+        ],
         "diffred_core/chapters/depth/figures.py": [
             (
                 "def _tunnel_start(",
@@ -443,14 +455,6 @@ def _tunnel_start(''',
                 "optimism = Figure(",
             ),
         ],
-        "diffred_core/chapters/depth/tables.py": [
-            (
-                "network_retained = Table(",
-                'SEPARATION = ["layer", "n_features", "value"]\n'
-                'separation = Table(lambda table: table[SEPARATION], "Class separation by layer.", 2)\n'
-                "network_retained = Table(",
-            )
-        ],
         "tests/test_separation_notebook.py": [
             (
                 "",
@@ -474,10 +478,9 @@ def test_it_runs_on_digits(tmp_path, monkeypatch):
     template = NOTEBOOKS / "separation.ipynb"
     papermill.execute_notebook(template, page, parameters=quick, progress_bar=False, kernel_name="python3")
     first, last = results.read(tmp_path / "separation.csv")["value"]
-    claim, picture, listing = shown(page)
-    assert f"It has {last:.2f}, the best layer before it {first:.2f}" in claim
+    answer, picture = shown(page)
+    assert f"It has {last:.2f}, the best layer before it {first:.2f}" in answer
     assert f"to {last:.2f} in penultimate" in picture
-    assert "<caption>Class separation by layer.</caption>" in listing
 ''',
             )
         ],

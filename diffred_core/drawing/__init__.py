@@ -1,10 +1,13 @@
-"""What all figures share: style, and showing figures, tables and claims with the words that say them."""
+"""What all figures share: style, and showing figures, tables and answers with the words that say them."""
 
 from __future__ import annotations
 
 from diffred_core.errors import needs
 
 with needs("figures"):
+    from diffred_core.drawing._answer import Answer as Answer
+    from diffred_core.drawing._answer import Verdicts as Verdicts
+    from diffred_core.drawing._answer import counted as counted
     from diffred_core.drawing._show import Figure as Figure
     from diffred_core.drawing._show import Table as Table
     from diffred_core.drawing._show import picture as picture

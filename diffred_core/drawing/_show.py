@@ -1,10 +1,10 @@
-"""Showing figures, tables and claims with the words that say them, in JupyterLab and in the book alike."""
+"""Showing figures, tables and answers with the words that say them, in JupyterLab and in the book alike."""
 
 from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -17,8 +17,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 from PIL import Image
 
+from diffred_core.drawing._answer import Answer, Verdicts, answer_html, verdicts_html
 from diffred_core.errors import InputError
-from diffred_core.results.claims import Claim
 
 DPI = 100  # of the page; the picture has twice as many, for screens that have them
 
@@ -65,16 +65,19 @@ class Table:
 
 
 def show(
-    what: Figure | Table | Sequence[Claim], table: Any = None, *, more: Mapping[str, Figure | Table] | None = None
+    what: Figure | Table | Answer | Verdicts,
+    table: Any = None,
+    *,
+    more: Mapping[str, Figure | Table] | None = None,
 ) -> HTML:
-    """Return a figure or table of the book, made from a results table; or claims, each with its verdict.
+    """Return a figure or table of the book, made from a results table; or an answer, or verdicts.
 
     Parameters
     ----------
-    what : Figure, Table, or sequence of Claim
+    what : Figure, Table, Answer or Verdicts
         A figure is shown with its alternative text, a table with its caption.
     table : DataFrame, optional
-        A results table, or whatever the summary of `what` reads. Claims need none.
+        A results table, or whatever the summary of `what` reads. Answers and verdicts need none.
     more : mapping of str to Figure or Table, optional
         What stands below it, made from the same table, each folded under its name.
 
@@ -98,9 +101,11 @@ def show(
         rows = what.summary(table)
         caption = what.caption if isinstance(what.caption, str) else what.caption(rows)
         return show_table(rows, caption=caption, digits=what.digits)
-    if isinstance(what, Sequence) and all(isinstance(claim, Claim) for claim in what):
-        return _claims(what)
-    raise InputError(f"show takes a Figure, a Table or a list of claims, got {type(what).__name__}")
+    if isinstance(what, Answer):
+        return HTML(answer_html(what))
+    if isinstance(what, Verdicts):
+        return HTML(verdicts_html(what))
+    raise InputError(f"show takes a Figure, a Table, an Answer or Verdicts, got {type(what).__name__}")
 
 
 def show_table(rows: pd.DataFrame, *, caption: str, digits: int = 3) -> HTML:
@@ -153,13 +158,3 @@ def png(canvas: Canvas) -> bytes:
     with Image.open(large) as image:
         image.convert("RGB").quantize(256).save(small, format="PNG", optimize=True)
     return small.getvalue()
-
-
-def _claims(claims: Sequence[Claim]) -> HTML:
-    """Return one item a claim: the verdict as a word, what is claimed, and the numbers."""
-    items = (
-        f'<li class="{claim.verdict}"><strong>{claim.verdict.capitalize()}</strong> '
-        f"<em>{html.escape(claim.name)}:</em> {html.escape(claim.statement)} {html.escape(claim.evidence)}</li>"
-        for claim in claims
-    )
-    return HTML('<ul class="claims">\n' + "\n".join(items) + "\n</ul>")

@@ -12,10 +12,11 @@ from diffred_core.running import Entry
 from diffred_core.staging._api import api_pages, public_names
 from diffred_core.staging._figures import benchmarks, finding
 from diffred_core.staging._links import link_names
+from diffred_core.staging._overview import overview
 from diffred_core.staging._page import page_title, run_page
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun, by_analysis, find_runs
-from diffred_core.staging._status import overview_page, provenance_table, status_page
+from diffred_core.staging._status import provenance_table, status_page
 from diffred_core.staging._toc import Chapter, fill_toc
 from diffred_core.staging._tree import write_tree
 
@@ -97,13 +98,13 @@ def _results(project: Project, runs: Sequence[CellRun]) -> Files:
     staged: Files = {}
     for run in runs:
         if run.has_page:
-            staged[f"{run.cell.page}.ipynb"] = run_page(run, project)
+            staged[f"{run.cell.page}.ipynb"] = run_page(run, runs, project)
             staged[run.cell.download(".ipynb")] = files.notebook_path(*run.cell.place).read_bytes()
             if (table := files.table_file(files.table_path(*run.cell.place))).is_file():
                 staged[run.cell.download(table.suffix)] = table.read_bytes()
-    for analysis, group in by_analysis(runs).items():
+    for group in by_analysis(runs).values():
         if any(run.has_page and not run.cell.is_summary for run in group):
-            staged[f"results/{analysis}.md"] = project.page(overview_page(group), f"notebooks/{analysis}.ipynb")
+            staged |= overview(group, project)
     return staged | {"downloads/all-results.zip": _archive(staged)}
 
 

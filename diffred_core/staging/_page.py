@@ -1,73 +1,87 @@
-"""An executed notebook as a page: its title, what produced it, its downloads, the command that makes it again."""
+"""An executed notebook as a page: its title and answer, what produced it, its downloads, the command for it."""
 
 from __future__ import annotations
 
 import json
-import re
 import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diffred_core import files, results
-from diffred_core.errors import InputError
 from diffred_core.running import GRID, arguments
 from diffred_core.running.notebook_parameters import read_parameters
+from diffred_core.staging._heading import heading_of
 from diffred_core.staging._markdown import code, fenced, plain
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun
+from diffred_core.staging._siblings import page_links
 
 Notebook = dict[str, Any]
-_HEADING = re.compile(r"\A\s*#\s+(?P<title>.+?)\s*$", re.MULTILINE)
-_PARAMETER_TAGS = {"parameters", "injected-parameters"}
+_ANSWER = "answer"  # tag of the cell whose output stands under the title
+_NOT_SHOWN = {"parameters", "injected-parameters", "write"}
 
 
 def page_title(run: CellRun) -> str:
     """Return how the contents name the page of `run`: the heading of the notebook where there is one page of it."""
     if not run.cell.is_summary:
         return run.cell.title
-    return run.cell.titled(heading(run.notebook, name=f"notebooks/{run.record.template}")[0])
+    return run.cell.titled(heading_of(run)[0])
 
 
-def heading(notebook: Notebook, *, name: str) -> tuple[str, str]:
-    """Return the title of a notebook and the Markdown that follows it in its first cell."""
-    first = notebook["cells"][0]
-    text = "".join(first["source"])
-    match = _HEADING.search(text) if first["cell_type"] == "markdown" else None
-    if match is None:
-        raise InputError(
-            f"expected {name} to begin with a Markdown cell '# Title', got {text[:40]!r}; "
-            "give it one title, the same for every run"
-        )
-    return match["title"], text[match.end() :].strip()
+def run_page(run: CellRun, runs: Sequence[CellRun], project: Project) -> bytes:
+    """Return the executed notebook of `run`, one of `runs`, as a page of the book, in nbformat 4 JSON.
 
-
-def run_page(run: CellRun, project: Project) -> bytes:
-    """Return the executed notebook of `run` as a page of the book, in nbformat 4 JSON."""
-    title, question = heading(run.notebook, name=f"notebooks/{run.record.template}")
-    head = {
-        "title": f"# {title} {plain(run.cell.titled(''))}"
-        if run.cell.is_summary
-        else f"# {title}: {plain(run.cell.title)}",
+    The answer stands under the title, before the question and what produced the page.
+    """
+    title, question = heading_of(run)
+    named = plain(run.cell.title) if not run.cell.is_summary else plain(run.cell.titled(""))
+    before = {"title": f"# {title}{' ' if run.cell.is_summary else ': '}{named}", "warning": _warning(run)}
+    after = {
         "question": question,
+        "links": page_links(run, runs, project),
         "provenance": _provenance(run, project),
     }
-    cell = {"cell_type": "markdown", "metadata": {}}
-    added = [cell | {"id": name, "source": source} for name, source in head.items() if source]
+    notebook, _ = run.whole
+    cells = notebook["cells"][1:]
     kept = ("kernelspec", "language_info")
-    page = run.notebook | {
-        "cells": [*added, *map(_shown, run.notebook["cells"][1:])],
-        "metadata": {key: value for key, value in run.notebook["metadata"].items() if key in kept},
+    page = notebook | {
+        "cells": [
+            *_markdown_cells(before),
+            *(_tagged(cell, "remove-input") for cell in cells if _ANSWER in _tags(cell)),
+            *_markdown_cells(after),
+            *map(_shown, (cell for cell in cells if _ANSWER not in _tags(cell))),
+        ],
+        "metadata": {key: value for key, value in notebook["metadata"].items() if key in kept},
     }
     return (json.dumps(page, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
+def _markdown_cells(sources: Mapping[str, str]) -> list[Notebook]:
+    cell = {"cell_type": "markdown", "metadata": {}}
+    return [cell | {"id": name, "source": source} for name, source in sources.items() if source]
+
+
 def _shown(cell: Notebook) -> Notebook:
-    """Return `cell` as the page shows it: without parameters and messages, since the box has both."""
-    tags = set(cell["metadata"].get("tags", ()))
-    if cell["cell_type"] == "code":
-        cell = cell | {"outputs": [output for output in cell["outputs"] if output.get("name") != "stderr"]}
-    if tags & _PARAMETER_TAGS:
-        cell = cell | {"metadata": cell["metadata"] | {"tags": sorted(tags | {"remove-cell"})}}
-    return cell
+    """Return `cell` as the page shows it: code folded, without parameters, messages and the writing of the table."""
+    if cell["cell_type"] != "code":
+        return cell
+    return _tagged(cell, "remove-cell" if _tags(cell) & _NOT_SHOWN else "hide-input")
+
+
+def _tagged(cell: Notebook, tag: str) -> Notebook:
+    outputs = [output for output in cell["outputs"] if output.get("name") != "stderr"]  # the box has them
+    return cell | {"outputs": outputs, "metadata": cell["metadata"] | {"tags": sorted(_tags(cell) | {tag})}}
+
+
+def _tags(cell: Notebook) -> set[str]:
+    return set(cell["metadata"].get("tags", ()))
+
+
+def _warning(run: CellRun) -> str:
+    if run.state == "good":
+        return ""
+    what = "out of date" if run.state == "stale" else "not the last attempt"
+    return f":::{{warning}}\nThis page is {what}. {plain(run.reason)}\n:::"
 
 
 def _provenance(run: CellRun, project: Project) -> str:
@@ -77,10 +91,6 @@ def _provenance(run: CellRun, project: Project) -> str:
     if (table := files.table_file(files.table_path(*run.cell.place))).is_file():
         kind = {".csv": "CSV", ".parquet": "Parquet"}[table.suffix]
         links.insert(0, f"{{download}}`table ({kind}) <{up}{run.cell.download(table.suffix)}>`")
-    warning = ""
-    if run.state != "good":
-        what = "out of date" if run.state == "stale" else "not the last attempt"
-        warning = f":::{{warning}}\nThis page is {what}. {plain(run.reason)}\n:::\n\n"
     outputs = [output for cell in run.notebook["cells"] for output in cell.get("outputs", ())]
     messages = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr").strip()
     printed = f"\nWarnings and messages of the run:\n\n{fenced(messages, 'text')}\n" if messages else ""
@@ -89,7 +99,7 @@ def _provenance(run: CellRun, project: Project) -> str:
     if run.record.kept:
         again, commands = "Draw it again, or compute its table anew", f"$ {_command(run, drawn=True)}\n{commands}"
     return (
-        f"{warning}{_kept(run)}:::{{admonition}} What produced this page\n:class: note dropdown provenance\n\n"
+        f"{_kept(run)}:::{{admonition}} What produced this page\n:class: note dropdown provenance\n\n"
         f"{fields}\n{printed}:::\n\n"
         f"Download: {', '.join(links)}. {again}:\n\n{fenced(commands, 'console')}"
     )
@@ -97,7 +107,7 @@ def _provenance(run: CellRun, project: Project) -> str:
 
 def _kept(run: CellRun) -> str:
     """Return the sentence about the table of a page that was drawn from a kept one, empty for others."""
-    table = files.table_path(*run.cell.place)
+    table = files.table_file(files.table_path(*run.cell.place))
     if not run.record.kept or not table.is_file():
         return ""
     made_by = results.read_provenance(table)

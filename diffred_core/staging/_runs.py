@@ -108,6 +108,13 @@ class CellRun:
         """Whether the book shows a page for this run."""
         return self.notebook is not None and self.record is not None
 
+    @property
+    def whole(self) -> tuple[dict[str, Any], Record]:
+        """The executed notebook and its record, of a run that has a page."""
+        if self.notebook is None or self.record is None:
+            raise InputError(f"expected a run with a page, got {self.cell.title} ({self.reason}); run it again")
+        return self.notebook, self.record
+
 
 def find_runs(entries: Iterable[Entry]) -> list[CellRun]:
     """Return the run of every entry of the grid and of every record on disk, sorted by analysis, task and model."""

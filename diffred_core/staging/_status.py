@@ -1,14 +1,11 @@
-"""Overviews: one page for each analysis, and the state of every cell of the grid."""
+"""The state of every cell of the grid, and what every page of results was made from."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from diffred_core import files
-from diffred_core.running.notebook_parameters import read_parameters
-from diffred_core.staging._markdown import code, plain, table
-from diffred_core.staging._page import heading
+from diffred_core.staging._markdown import plain, table
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun, by_analysis
 
@@ -19,19 +16,6 @@ _MEANING = {
     "failed": "the last attempt failed; an earlier good page stays, marked",
     "missing": "in the grid, but not run",
 }
-
-
-def overview_page(runs: Sequence[CellRun]) -> str:
-    """Return the page of one analysis, from all its runs: its question, its runs, its parameters."""
-    shown = next(run for run in runs if run.has_page)
-    title, question = heading(shown.notebook, name=f"notebooks/{shown.record.template}")
-    template = files.template_path(shown.cell.analysis)
-    listed = ""
-    if template.is_file():
-        parameters = read_parameters(template).values()
-        rows = ((code(p.name), code(p.kind), code(repr(p.default)), plain(p.help)) for p in parameters)
-        listed = f"## Parameters\n\n{table(('name', 'type', 'default', 'meaning'), rows)}\n\n"
-    return f"# {title}\n\n{question}\n\n## Runs\n\n{_states(runs)}\n\n{listed}"
 
 
 def status_page(runs: Sequence[CellRun]) -> str:

@@ -1,3 +1,4 @@
+from . import answers as answers
 from . import claims as claims
 from . import claims_equal as claims_equal
 from . import figures as figures

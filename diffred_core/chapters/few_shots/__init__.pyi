@@ -1,4 +1,5 @@
 from . import across as across
+from . import answers as answers
 from . import claims as claims
 from . import figures as figures
 from . import names as names

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -58,15 +57,6 @@ def summary(tables: pd.DataFrame, cells: Cells) -> pd.DataFrame:
     return results.as_table(rows)
 
 
-def in_full(cells: Cells) -> list[Claim]:
-    """Return the claims of all cells, each with its cell in its name, to be shown."""
-    return [
-        replace(claim, name=f"{model} on {task}, {claim.name}")
-        for (task, model), claims in cells.items()
-        for claim in claims
-    ]
-
-
 def crop_gains(tables: pd.DataFrame, *, kind: str = "importance", level: float = 0.95) -> pd.DataFrame:
     """Return what a mask gains with importance from views of several recipes, by task.
 
@@ -104,13 +94,6 @@ def crop_table(mask: str = "importance") -> Table:
     return Table(shown, caption, digits=1)
 
 
-def _verdicts(table: pd.DataFrame) -> pd.DataFrame:
-    rows = where(table, metric="claim")
-    wide = rows.pivot(index="method", columns=KEYS, values="label").fillna("").reindex(rows["method"].unique())
-    wide.columns = [", ".join(keys) for keys in wide.columns]
-    return wide.rename_axis("claim").reset_index()
-
-
 def _peaks(tables: pd.DataFrame) -> pd.DataFrame:
     """Return the best share of the dimensions, by the published oracle, and its gain, of every task and model."""
     rows = where(tables, method=ORACLE, split=POOL, probe=EUCLIDEAN)
@@ -143,7 +126,6 @@ def _peak_shares(tables: pd.DataFrame) -> pd.DataFrame:
     return shares
 
 
-verdicts = Table(_verdicts, "Verdict on every claim, by task and model.")
 peaks = Figure(_peaks, _plot_peaks, _peaks_in_words)
 peak_shares = Table(
     _peak_shares,

@@ -1,6 +1,7 @@
 from . import across as across
 from . import across_probes as across_probes
 from . import across_published as across_published
+from . import answers as answers
 from . import baselines as baselines
 from . import claims as claims
 from . import claims_precision as claims_precision

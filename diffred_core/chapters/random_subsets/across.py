@@ -6,7 +6,6 @@ Every ``plot_*`` takes what the function that it names returns, and refuses an e
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,7 +16,7 @@ from diffred_core.chapters.random_subsets.tables import shares
 from diffred_core.drawing import Figure, Look, Table, looks, style
 from diffred_core.drawing.style import COLOURS, finish, interval_name, one_value, percent_ticks
 from diffred_core.results import as_table, published, summarize, where
-from diffred_core.results.claims import VERDICTS, Claim, claim_rows
+from diffred_core.results.claims import Claim, claim_rows
 from diffred_core.results.rows import KEYS, Row
 
 PUBLISHED_CLAIMS = (  # about which table, and the claim
@@ -27,6 +26,7 @@ PUBLISHED_CLAIMS = (  # about which table, and the claim
     ("probes", claims.classes_pay_unequally),
 )
 NEEDED_DELTAS: tuple[float, ...] = (0.9, 0.95, 0.99)
+Cells = dict[tuple[str, str], list[Claim]]  # claims by task and model
 
 
 def kept_accuracy(
@@ -123,8 +123,8 @@ def similarity_at(
     return alike.reset_index()
 
 
-def all_claims(probes: pd.DataFrame, similarity: pd.DataFrame, *, level: float = 0.95) -> list[Claim]:
-    """Return every published claim held against every model and task, which are added to its name, and the frontiers.
+def claims_by_cell(probes: pd.DataFrame, similarity: pd.DataFrame, *, level: float = 0.95) -> Cells:
+    """Return every published claim held against every model and task, and the frontiers against every task.
 
     Parameters
     ----------
@@ -132,14 +132,19 @@ def all_claims(probes: pd.DataFrame, similarity: pd.DataFrame, *, level: float =
         Tables of subset_probes, and of subset_similarity, one below the other.
     level : float
         Coverage that the sweeps gave to their intervals, and that of those made here.
+
+    Returns
+    -------
+    dict
+        Claims by task and model; those about a task and all its models have `frontier.ALL_MODELS` as model.
     """
-    by_cell = [
-        replace(claim, name=f"{claim.name}, {model} on {task}")
-        for task, model, claim in _claims_by_cell(probes, similarity, level=level)
-    ]
-    return by_cell + [
-        replace(claim, name=f"{claim.name}, {task}") for task, claim in frontier.claims_by_task(probes, level=level)
-    ]
+    cells: Cells = {}
+    for table, claim in PUBLISHED_CLAIMS:
+        for (task, model), cell in (probes if table == "probes" else similarity).groupby(KEYS):
+            cells.setdefault((task, model), []).append(claim(cell, level=level))
+    for task, of_frontier in frontier.claims_by_task(probes, level=level):
+        cells.setdefault((task, frontier.ALL_MODELS), []).append(of_frontier)
+    return cells
 
 
 def extent(probes: pd.DataFrame, similarity: pd.DataFrame) -> str:
@@ -152,7 +157,7 @@ def summary_table(
 ) -> pd.DataFrame:
     """Return the results table of the summary: what the book states across models and tasks.
 
-    Parameters are those of `kept_accuracy` and `all_claims`.
+    Parameters are those of `kept_accuracy` and `claims_by_cell`.
 
     Returns
     -------
@@ -169,10 +174,8 @@ def summary_table(
         *_long(needed_fractions(probes, deltas=deltas), "delta", names.ESTIMATORS, probe=names.HEADLINE),
         *_long(similarity_at(similarity, level=level), "fraction", alike),
     ]
-    for task, model, claim in _claims_by_cell(probes, similarity, level=level):
-        rows += claim_rows([claim], {"task": task, "model": model})
-    for task, claim in frontier.claims_by_task(probes, level=level):
-        rows += claim_rows([claim], {"task": task, "model": frontier.ALL_MODELS})
+    for (task, model), held in claims_by_cell(probes, similarity, level=level).items():
+        rows += claim_rows(held, {"task": task, "model": model})
     widths = probes.groupby(KEYS)["n_features"].first()
     shared = {"layer": "penultimate", "method": names.RANDOM, "experiment": "summary"}
     return as_table([shared | {"n_features": widths.get((row["task"], row["model"]))} | row for row in rows])
@@ -268,14 +271,6 @@ def alike(level: float = 0.95) -> Table:
     return Table(rows, caption)
 
 
-def verdict_counts(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return for every claim of a `summary_table` in how many models and tasks it holds, is undecided, and fails."""
-    held = where(summary, metric="claim")
-    counts = held.groupby("method", sort=False)["label"].value_counts().unstack(fill_value=0)
-    counts = counts.reindex(columns=list(VERDICTS), fill_value=0)
-    return counts.rename_axis(index="claim", columns=None).reset_index()
-
-
 def published_and_reproduced(probes: pd.DataFrame, *, delta: float = 0.9) -> pd.DataFrame:
     """Return diffused redundancy at `delta`: what was published, then what these tables hold."""
     printed = published.diffused_redundancy_at(delta).assign(origin="published")
@@ -290,23 +285,11 @@ redundancy = Table(
     "Diffused redundancy by the share of accuracy to be kept: first share that reaches it, and nearest share.",
     digits=2,
 )
-verdicts = Table(
-    verdict_counts,
-    "Published claims, and in how many pairs of model and task each holds or fails; of frontiers, in how many tasks.",
-)
 beside_published = Table(
     published_and_reproduced,
     f"Diffused redundancy at 90 % of the accuracy. Published: {published.PAPER}.",
     digits=2,
 )
-
-
-def _claims_by_cell(
-    probes: pd.DataFrame, similarity: pd.DataFrame, *, level: float
-) -> Iterator[tuple[str, str, Claim]]:
-    for table, claim in PUBLISHED_CLAIMS:
-        for (task, model), cell in (probes if table == "probes" else similarity).groupby(KEYS):
-            yield task, model, claim(cell, level=level)
 
 
 def _long(wide: pd.DataFrame, key: str, metrics: dict[str, str], *, probe: str | None = None) -> Iterator[Row]:

@@ -109,9 +109,10 @@ def describe_retained(shares: pd.DataFrame) -> str:
             for at in [style.nearest(rows, names.FRACTION)]
         ]
         sentences.append(f"{task}: {'; '.join(parts)}")
+    origins = "published and measured" if PUBLISHED in set(shares["origin"]) else "a panel a task"
     return (
         "Line chart of the share of the whole layer's accuracy that random subsets keep against the share of the "
-        f"features, published and measured. {'. '.join(sentences)}."
+        f"features, {origins}. {'. '.join(sentences)}."
     )
 
 
@@ -132,6 +133,7 @@ def rows_beside(probes: pd.DataFrame, *, fractions: tuple[float, ...] = (0.1, 0.
     return pd.DataFrame(rows)
 
 
+by_task = Figure(lambda probes: _measured(probes)[COLUMNS], plot_retained, describe_retained)
 relative = Figure(retained, plot_retained, describe_retained, empty=NOTHING)
 numbers = Table(
     rows_beside,

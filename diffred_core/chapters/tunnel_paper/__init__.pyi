@@ -1,3 +1,4 @@
+from . import answers as answers
 from . import claims as claims
 from . import figures as figures
 from . import names as names

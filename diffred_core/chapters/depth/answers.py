@@ -1,0 +1,82 @@
+"""What each page of the chapter found, in a sentence with its numbers, and the verdicts on its claims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from diffred_core.chapters.depth import claims, names
+from diffred_core.chapters.depth.reading import places
+from diffred_core.drawing import Answer
+from diffred_core.results import summarize, where
+
+DESIGNS = {names.TRANSFER: "other tasks", names.SHIFT: "shifted images"}
+MOST_NAMED = 3  # tasks that are named one by one; of more a range is given
+
+
+def layers(table: pd.DataFrame) -> Answer:
+    """Return which layer serves the reference task best, and what the last one retains of it and of other data.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `depth.layers`.
+
+    Raises
+    ------
+    InputError
+        If the table lacks what the claims are about.
+    """
+    stack = places(table)["layer"].tolist()
+    retained = where(table, metric=names.RETAINED_HELD_OUT).set_index("method")[["task", "value"]]
+    reference = retained.loc[names.IN_DISTRIBUTION]
+    best = where(table, metric=names.BEST_LAYER, method=names.IN_DISTRIBUTION)["value"].item()
+    gain = where(table, metric=names.BEST_GAIN, method=names.IN_DISTRIBUTION)["value"].item()
+    chosen = stack[int(best) - 1]
+    ahead = "the last one" if chosen == stack[-1] else f"{100 * gain:+.1f} points over the last"
+    others = [
+        f"of {words} {_retained(retained.loc[[method]])}"
+        for method, words in DESIGNS.items()
+        if method in retained.index
+    ]
+    sentence = (
+        f"Of {len(stack)} layers validation rows choose {chosen} for {reference['task']} ({ahead}). The last layer "
+        f"retains {reference['value']:.1f} % of the accuracy of the best one there"
+        f"{', and ' + '; '.join(others) if others else ''}."
+    )
+    numbers = {"best layer": f"{chosen} ({int(best)} of {len(stack)})", "last retains": f"{reference['value']:.1f} %"}
+    numbers |= {
+        f"last retains, {words}": _range(retained.loc[[method], "value"])
+        for method, words in DESIGNS.items()
+        if method in retained.index
+    }
+    return Answer(sentence, claims.all_claims(table), numbers)
+
+
+def tunnel_small_networks(table: pd.DataFrame) -> Answer:
+    """Return what networks of every kind retain of other data, trained and not, from a table of the small networks."""
+    means = summarize(table, names.KIND, metric=names.MEAN_RETAINED)
+    before = means[means["recipe"] == names.UNTRAINED].set_index(["model", "label"])["mean"]
+    parts, numbers = [], {}
+    for row in means[means["recipe"] == names.TRAINED].itertuples():
+        network = f"{row.model}, {names.network_words(row.label)}"
+        untrained = before.get((row.model, row.label))
+        numbers[network] = f"{row.mean:.1f} %"
+        parts.append(f"{network}: {row.mean:.1f} %" + ("" if untrained is None else f" (untrained {untrained:.1f} %)"))
+    sentence = (
+        "The last convolution retains of the best layer's accuracy on other data, mean over tasks and networks: "
+        f"{'; '.join(parts)}."
+    )
+    return Answer(sentence, claims.all_claims(table), numbers)
+
+
+def _retained(rows: pd.DataFrame) -> str:
+    if len(rows) > MOST_NAMED:
+        return f"{_range(rows['value'])} over {len(rows)} tasks"
+    return ", ".join(f"{row.value:.1f} % ({row.task})" for row in rows.itertuples())
+
+
+def _range(percents: Sequence[float] | pd.Series) -> str:
+    low, high = f"{min(percents):.1f}", f"{max(percents):.1f}"
+    return f"{low} %" if low == high else f"{low} to {high} %"
