@@ -9,7 +9,7 @@ GRID ?= embedded
 BIN := $(abspath $(VENV))/bin
 # By module, so that the package of this checkout comes before an installed one.
 DIFFRED = $(BIN)/python -m diffred_core.cli
-CODE := diffred_core tests benchmarks notebooks setup.py
+CODE := diffred_core tests benchmarks notebooks workflow/networks setup.py
 # Named by the content of what is installed: another checkout of the same content finds its work done.
 INSTALLED = $(VENV)/.installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d ' ' -f 1)
 # python3 first, then by name; a version manager's shim that leads nowhere answers no question and is passed over.

@@ -39,10 +39,10 @@ claims = [claim for claim in claims if not claim.name.startswith("similar")]
 pairs = across.kept_accuracy(probes)
 bridge = few_shots.figures.bridge
 json.dump({
-    "probes": {name: sorted(set(part.summary(probes)["probe"])) for name, part in summaries.items()},
+    "probes": {name: sorted(set(part.summary(probes)["probe"].dropna())) for name, part in summaries.items()},
     "bridge": [sorted(set(bridge.summary(episodes)["probe"])), bridge.words(bridge.summary(episodes))],
     "titles": [figures.accuracy.plot(figures.accuracy.summary(probes)).get_title(loc="left"),
-               across.kept().plot(pairs).get_title(loc="left")],
+               across.kept().plot(pairs).figure.get_suptitle()],
     "captions": [tables.accuracy.caption(tables.accuracy.summary(probes)), _figures._caption(pairs)],
     "evidence": [claim.evidence for claim in claims],
     "values": [claim.value for claim in claims],
@@ -73,7 +73,8 @@ def readings(tmp_path_factory):
     options = {"fractions": (0.1, 0.2, 0.5), "n_seeds": 2, "n_boot": 50, "methods": ("random", "pca")}
     table = random_subsets.probes(task, **options, logistic_fractions=())
     # what a sweep of another probe would bring: the same rows with other numbers
-    other = table.assign(probe=names.LOGISTIC if set(table["probe"]) == {names.RIDGE} else names.RIDGE)
+    of_ridge = set(table["probe"].dropna()) == {names.RIDGE}
+    other = table[table["probe"].notna()].assign(probe=names.LOGISTIC if of_ridge else names.RIDGE)
     shrunk = ["value", "low", "high"]
     other[shrunk] = 0.9 * other[shrunk]
     similarity = random_subsets.similarity(task, fractions=(0.1, 0.2, 0.5), n_seeds=2, interval_fractions=())

@@ -113,7 +113,7 @@ def model_panels(rows: pd.DataFrame, *, height: float = 0.3) -> tuple[sns.FacetG
     """Return a panel a task with a row a model, `height` inches each, and `rows` with the `place` of their model."""
     models = sorted(rows["model"].unique(), reverse=True)
     columns = min(3, rows["task"].nunique())
-    size = (8.4 / columns if columns > 1 else 5.8, 1.2 + height * len(models))
+    size = (8.4 / columns if columns > 1 else 5.8, max(2.4, 1.2 + height * len(models)))
     grid = panels(rows, size=size, col="task", col_wrap=columns)
     row_names(grid.axes.flat[0], models, size=9)  # which all panels share
     for number, ax in enumerate(grid.axes.flat):

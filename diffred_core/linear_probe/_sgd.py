@@ -226,7 +226,8 @@ class ProbeRuns:
             residual -= smooth / self.n_classes
         label = y.mT[:, :, None]
         residual.scatter_add_(2, label, residual.new_full((), smooth - 1).expand(label.shape))
-        return (residual.flatten(1, 2) / X.shape[1]) @ X
+        gradient: Tensor = (residual.flatten(1, 2) / X.shape[1]) @ X
+        return gradient
 
     def _norm(self, run: int, theta: Tensor) -> Tensor:
         X = self.X[self.owner[run]][None].double()

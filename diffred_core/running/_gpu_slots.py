@@ -19,8 +19,8 @@ PAUSE = 0.2  # seconds between looks at the locks, where all GPUs are taken
 
 def visible_gpus() -> list[str]:
     """Return the GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
-    if (given := os.environ.get(VISIBLE)) is not None:
-        return [name.strip() for name in given.split(",") if name.strip()]
+    if (listed := os.environ.get(VISIBLE)) is not None:
+        return [name.strip() for name in listed.split(",") if name.strip()]
     # By name: CUDA counts the fastest first, nvidia-smi by slot.
     query = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
     try:

@@ -12,7 +12,7 @@ from diffred_core.running import Entry, materials_of, run_notebook
 from diffred_core.staging._runs import CellRun, find_runs
 
 
-class Comparison(NamedTuple):
+class Differences(NamedTuple):
     """How a kept table and the same table made anew differ.
 
     Attributes
@@ -58,7 +58,7 @@ def kept_path(grid: str, entry: Entry) -> Path:
     return files.kept_path(grid, entry.task, entry.model, entry.analysis)
 
 
-def compare_with_kept(grid: str, entry: Entry, *, threads: int) -> Comparison:
+def compare_with_kept(grid: str, entry: Entry, *, threads: int) -> Differences:
     """Compute the table of `entry` in a folder of its own, and compare it with the one that `grid` has kept.
 
     Features that lie in ``runs/features`` are read. Differences are absolute up to values of 1, above that shares of
@@ -83,7 +83,7 @@ def compare_with_kept(grid: str, entry: Entry, *, threads: int) -> Comparison:
         )
         compared = results.compare(results.read(table), kept)
     shown = compared.to_string(index=False, float_format=lambda value: f"{value:.2g}")
-    return Comparison(shown, float(compared["mean_difference"].max()), int(compared["n_missing"].sum()))
+    return Differences(shown, float(compared["mean_difference"].max()), int(compared["n_missing"].sum()))
 
 
 def size_in_mib(paths: Sequence[Path]) -> float:

@@ -5,6 +5,8 @@ Tensors are named as in the checkpoints of akamaster/pytorch_resnet_cifar10.
 
 from __future__ import annotations
 
+import itertools
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,7 +40,7 @@ class CifarResNet(nn.Module):
         self.conv1 = nn.Conv2d(3, WIDTHS[0], 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(WIDTHS[0])
         widths = (WIDTHS[0], *WIDTHS)
-        for stage, (n_in, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True), start=1):
+        for stage, (n_in, n_out) in enumerate(itertools.pairwise(widths), start=1):
             blocks = [Block(n_in if i == 0 else n_out, n_out) for i in range(n_blocks)]
             self.add_module(f"layer{stage}", nn.Sequential(*blocks))
         self.linear = nn.Linear(WIDTHS[-1], n_classes)
