@@ -216,7 +216,7 @@ class ProbeRuns:
     def _rows(self, rows: Tensor) -> Tensor:
         """Return what the runs read of their features, ``(u, b, k + 1)`` for ``rows (u, b)``."""
         places = (self.owner[:, None] * self.X.shape[1] + rows).flatten()
-        return self.X.flatten(0, 1).index_select(0, places).unflatten(0, rows.shape)
+        return self.X.flatten(0, 1).index_select(0, places).view(*rows.shape, -1)
 
     def _gradient(self, X: Tensor, y: Tensor, theta: Tensor) -> Tensor:
         """Return the gradient of mean label-smoothed cross-entropy for ``X (u, b, k + 1), y (u, b, t)``."""
