@@ -120,6 +120,24 @@ def test_page_has_its_own_title_its_provenance_and_its_command():
     assert "$ diffred run tiny --model a/model --task digits -p n_repeats=3" in text
 
 
+def test_a_page_of_a_kept_table_says_so_with_both_commands():
+    table = files.table_path(*WHERE)
+    files.write_text(table, "a,b\n1,2\n")
+    made_by = {"created": "2026-02-03T04:05:06", "commit": "f" * 40, "machine": "A Processor, 8 cores"}
+    made_by |= {"wall_seconds": 61.4, "material": {"weights/a.safetensors": "example.org; MIT"}}
+    content = {**made_by, "feature_keys": {}, "table_sha256": files.sha256(table)}
+    files.write_json(table.with_suffix(".provenance.json"), content)
+    make_run(table=False, kept="full")
+    text = markdown_of(staged_text(PAGE))
+    said = "computed on 2026-02-03 at commit `ffffffffff` in 61 s on A Processor, 8 cores."
+    assert said in text
+    assert "Read were weights/a.safetensors (example.org; MIT)." in text
+    command = "$ diffred run tiny --model a/model --task digits -p n_repeats=3"
+    assert f"{command} --kept full\n{command}\n" in text
+    make_run(table=False)  # the control: a computed page says nothing of it
+    assert said not in markdown_of(staged_text(PAGE))
+
+
 def cells_of(page):
     return {cell["id"]: cell for cell in json.loads(page)["cells"]}
 
