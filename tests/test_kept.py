@@ -167,7 +167,10 @@ def test_a_notebook_without_tags_cannot_draw(checkout):
     assert "expected cells tagged features or sweep and one tagged write in total.ipynb" in refused.stderr
 
 
-def test_a_grid_draws_what_another_has_kept_and_its_summary_reads_it(checkout):
+@pytest.mark.parametrize("runs", ["inside", "outside"])
+def test_a_grid_draws_what_another_has_kept_and_its_summary_reads_it(runs, checkout, tmp_path, monkeypatch):
+    if runs == "outside":
+        monkeypatch.setenv("DIFFRED_RUNS", str(tmp_path / "elsewhere"))
     kept()
     places = {entry.place: entry.kept for entry in running.read_grid("drawing").entries()}
     assert places == {("t", "c", "hello"): None, ("t", "a/b", "hello"): "tiny", ("summary", "summary", "total"): None}
