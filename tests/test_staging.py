@@ -131,7 +131,7 @@ def test_a_page_of_a_kept_table_says_so_with_both_commands():
     text = markdown_of(staged_text(PAGE))
     said = "computed on 2026-02-03 at commit `ffffffffff` in 61 s on A Processor, 8 cores."
     assert said in text
-    assert "Read were weights/a.safetensors (example.org; MIT)." in text
+    assert "It was made of weights/a.safetensors (example.org; MIT)." in text
     command = "$ diffred run tiny --model a/model --task digits -p n_repeats=3"
     assert f"{command} --kept full\n{command}\n" in text
     make_run(table=False)  # the control: a computed page says nothing of it

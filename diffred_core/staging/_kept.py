@@ -43,7 +43,7 @@ def keep_tables(grid: str, entries: Iterable[Entry]) -> tuple[list[Path], list[C
     for run in runs:
         if run.has_page and not run.record.kept:  # what was drawn is kept already
             entry = cells[run.cell.place]
-            read = {one.place: f"{one.source}; {one.licence}" for one in materials_of(entry.parameters)}
+            read = {one.place: f"{one.source}; licence: {one.licence}" for one in materials_of(entry.parameters)}
             results.keep(files.table_path(*entry.place), kept_path(grid, entry), about={"material": read})
     listed = {kept_path(grid, entry) for entry in cells.values()}
     for path in (files.kept_root() / files.slug(grid)).glob("*/*/*.parquet"):

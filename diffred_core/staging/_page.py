@@ -116,7 +116,7 @@ def _kept(run: CellRun) -> str:
     return (
         f"Drawn from a table that is kept in the repository: it was computed on {plain(str(made_by['created'])[:10])} "
         f"at commit {code(commit)} in {seconds:.0f} s on {plain(str(made_by.get('machine')))}."
-        f"{f' Read were {of_files}.' if of_files else ''}\n\n"
+        f"{f' It was made of {of_files}.' if of_files else ''}\n\n"
     )
 
 
