@@ -194,6 +194,8 @@ def test_no_name_stands_for_two_things(checkout, tmp_path):
         {"model": "x/y", "task": "embeddings:a.npz"},
         {"model": "x/y", "task": "embeddings:./a.npz"},  # the same file
         {"model": "z", "model_name": "mine"},
+        {"model": "n", "model_name": "ordered", "model_args": {"a": 1, "b": 2}},
+        {"model": "n", "model_name": "ordered", "model_args": {"b": 2, "a": 1}},  # the same arguments
     ):
         running.claim_names(parameters)
     for parameters, taken in (
@@ -201,6 +203,7 @@ def test_no_name_stands_for_two_things(checkout, tmp_path):
         ({"model": "x:y"}, "x:y"),
         ({"task": "embeddings:b/a.npz"}, "embeddings:a"),
         ({"model": "mine"}, "mine"),
+        ({"model": "n", "model_name": "ordered", "model_args": {"a": 2, "b": 1}}, "ordered"),
     ):
         assert running.conflict(parameters)
         with pytest.raises(InputError, match=f"but '{taken}' is taken by another"):

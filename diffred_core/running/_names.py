@@ -62,5 +62,7 @@ def _whole_model(parameters: Mapping[str, Any]) -> str:
     chosen = {name: parameters.get(name) for name in files.MODEL_PARAMETERS if name != "model_name"}
     if chosen["checkpoint"] is not None:
         chosen["checkpoint"] = str(files.resolved(chosen["checkpoint"]))
-    words = (f"{name}={value}" for name, value in chosen.items() if value is not None)
+    # of a mapping in the order of its names: YAML files and command lines write them in any
+    settled = {n: dict(sorted(v.items())) if isinstance(v, Mapping) else v for n, v in chosen.items()}
+    words = (f"{name}={value}" for name, value in settled.items() if value is not None)
     return ", ".join([parameters["model"], *words])
