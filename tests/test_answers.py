@@ -71,6 +71,16 @@ def test_a_matrix_has_a_verdict_with_its_sentence_for_every_claim_and_cell_and_a
     assert 'class="verdict-matrix" tabindex="0"' in shown  # a box that scrolls must be reachable by the keyboard
 
 
+def test_the_longer_of_claims_and_cells_goes_down_the_page():
+    def headings(n_cells, n_claims):
+        cells = {f"cell {i}": [claim(f"claim {j}") for j in range(n_claims)] for i in range(n_cells)}
+        shown = drawing.show(drawing.Verdicts(cells, "All.")).data
+        return re.findall(r'<th scope="col">(.*?)</th>', shown), re.findall(r'<th scope="row">(.*?)</th>', shown)
+
+    assert headings(2, 3) == (["claim", "cell 0", "cell 1"], ["claim 0", "claim 1", "claim 2"])
+    assert headings(3, 2) == (["model and task", "claim 0", "claim 1"], ["cell 0", "cell 1", "cell 2"])
+
+
 def probes(*, needed=(0.9, 0.75, 0.2), pca=0.905, gap=0.03):
     """Return rows of subset_probes of a layer of 1000 features: what keeps 90, 95 and 99 %, and what is at a tenth."""
     shared = SHARED | {"probe": random_subsets.names.HEADLINE}

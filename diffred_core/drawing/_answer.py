@@ -40,7 +40,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The claims of several models and tasks, a row each, with a column for every model and task.
+    """The claims of several models and tasks, one against the other: the fewer of the two stand side by side.
 
     Attributes
     ----------
@@ -63,19 +63,30 @@ def answer_html(answer: Answer) -> str:
 
 
 def verdicts_html(verdicts: Verdicts) -> str:
-    """Return the matrix of claims and cells; a verdict unfolds to its sentence. It scrolls in a box of its own."""
+    """Return the matrix of claims and cells; a verdict unfolds to its sentence. It scrolls in a box of its own.
+
+    The longer of the two lists goes down the page.
+    """
     names = list(dict.fromkeys(claim.name for claims in verdicts.claims.values() for claim in claims))
-    columns = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in ("claim", *verdicts.claims))
-    rows = "\n".join(
-        f'<tr><th scope="row">{html.escape(name)}</th>'
-        + "".join(_cell([claim for claim in claims if claim.name == name]) for claims in verdicts.claims.values())
-        + "</tr>"
+    held = {
+        (name, cell): [c for c in claims if c.name == name]
+        for cell, claims in verdicts.claims.items()
         for name in names
+    }
+    if len(verdicts.claims) > len(names):
+        first, across = "model and task", names
+        rows = {cell: [held[name, cell] for name in names] for cell in verdicts.claims}
+    else:
+        first, across = "claim", list(verdicts.claims)
+        rows = {name: [held[name, cell] for cell in verdicts.claims] for name in names}
+    columns = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in (first, *across))
+    body = "\n".join(
+        f'<tr><th scope="row">{html.escape(text)}</th>{"".join(map(_cell, cells))}</tr>' for text, cells in rows.items()
     )
     caption = html.escape(verdicts.caption)
     return (
         f'<div class="verdict-matrix" tabindex="0" role="region" aria-label="{caption}">\n<table>\n'
-        f"<caption>{caption}</caption>\n<thead><tr>{columns}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n</div>"
+        f"<caption>{caption}</caption>\n<thead><tr>{columns}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
 
 

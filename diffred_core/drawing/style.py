@@ -127,6 +127,9 @@ def name_panels(grid: sns.FacetGrid, title: str) -> Axes:
     for ax in grid.axes.flat:
         handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     grid.figure.set_layout_engine("constrained")
+    # two rows of names have their place; more would take theirs from the panels
+    rows_of_names = -(-len(handles) // 2)
+    grid.figure.set_figheight(grid.figure.get_figheight() + 0.22 * max(0, rows_of_names - 2))
     grid.figure.suptitle(title, fontsize=12, x=0.01, ha="left")
     grid.figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
     return grid.axes.flat[0]

@@ -79,9 +79,8 @@ def _measured(probes: pd.DataFrame) -> pd.DataFrame:
 def plot_retained(shares: pd.DataFrame) -> Axes:
     """Draw the share of the accuracy that is kept against that of the features, one panel a task, published dashed."""
     style.require(shares, COLUMNS, what="plot_retained")
-    n_tasks, n_lines = shares["task"].nunique(), len(shares.groupby(["origin", "network"]))
-    # one task fills the page, with room for the two columns of names below it
-    size = (7.6, 4.0 + 0.12 * n_lines) if n_tasks == 1 else (4.3, 3.6)
+    n_tasks = shares["task"].nunique()
+    size = (7.6, 4.4) if n_tasks == 1 else (4.3, 3.6)  # one task fills the page
     grid = style.panels(shares, size=size, col="task", col_wrap=min(2, n_tasks))
     drawn = looks({}, where(shares, origin=MEASURED)["network"])
     printed = dict(zip(sorted(set(where(shares, origin=PUBLISHED)["network"])), style.MARKERS, strict=False))
