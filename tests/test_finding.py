@@ -14,7 +14,7 @@ from diffred_core import files, results
 from diffred_core.chapters import random_subsets
 from diffred_core.running import Entry
 from diffred_core.staging import find_runs
-from diffred_core.staging._figures import draw, finding, sentence
+from diffred_core.staging._figures import answer, draw, finding, sentence
 from diffred_core.staging._overview import _figure
 
 
@@ -47,6 +47,26 @@ def test_sentence_names_the_largest_loss_with_its_interval(tables):
     assert "A random 20 % of the dimensions keeps 90.0 %" in text
     assert "mean over 2 pairs of model and task; lowest 90.0 %, highest 90.0 %" in text
     assert "The largest loss, a on digits, is 9.0 points (95 % interval 5.0 to 12.0" in text
+
+
+def with_needed(table, *redundancy):
+    """Return `table` and rows that say what can go while 90, 95 and 99 % of the accuracy are kept."""
+    shared = table.iloc[0][["experiment", "task", "model", "layer", "probe", "n_features", "split"]].to_dict()
+    rows = [
+        shared | {"method": "random", "metric": metric, "delta": delta, "value": value}
+        for delta, value in zip((0.9, 0.95, 0.99), redundancy, strict=True)
+        for metric in random_subsets.names.ESTIMATORS
+    ]
+    return pd.concat([table, results.as_table(rows)], ignore_index=True)
+
+
+def test_the_answer_has_the_range_of_what_is_needed_and_the_verdicts(tables):
+    probes = pd.concat([with_needed(tables[0], 0.9, 0.8, 0.3), with_needed(tables[1], 0.6, 0.5, 0.0)])
+    text = answer(probes)
+    assert "90 % of the accuracy needs 10 % to 40 % of the dimensions, 95 % needs 20 % to 50 %, 99 % needs 70 %" in text
+    # 9 points (5 to 12) are lost by the first, 5 (1 to 8) by the second
+    assert "holds in 0, is undecided in 1 and fails in 1 of 2 pairs of model and task." in text
+    assert answer(pd.concat(tables)) == ""  # of tables without diffused redundancy
 
 
 def test_sentence_about_one_pair_has_no_spread(tables):

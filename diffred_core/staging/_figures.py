@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from diffred_core import files, results
-from diffred_core.chapters.random_subsets import across
+from diffred_core.chapters.random_subsets import across, claims, names
 from diffred_core.chapters.random_subsets.reading import shares_in_words
 from diffred_core.drawing import Figure, png
 from diffred_core.drawing.speed import speed
+from diffred_core.results import where
+from diffred_core.results.claims import percent
+from diffred_core.results.rows import KEYS
 from diffred_core.staging._markdown import option, plain, table
 from diffred_core.staging._runs import CellRun
 
@@ -45,11 +49,35 @@ def finding(runs: Sequence[CellRun]) -> dict[str, bytes]:
     if not shown:
         return {"_generated/finding.md": _NO_FINDING.encode()}
     tables = [results.read(files.table_path(*run.cell.place)) for run in shown]
+    probes = pd.concat(tables, ignore_index=True)
     kept = across.kept()
-    pairs = kept.summary(pd.concat(tables, ignore_index=True))
+    pairs = kept.summary(probes)
     picture, alt = draw(kept, pairs)
     figure = f"```{{figure}} /_generated/finding.png\n:alt: {option(alt)}\n:width: 100%\n\n{_caption(pairs)}\n```\n"
-    return {"_generated/finding.md": f"{sentence(pairs)}\n\n{figure}".encode(), "_generated/finding.png": picture}
+    text = "\n\n".join(filter(None, [answer(probes), sentence(pairs), figure]))
+    return {"_generated/finding.md": text.encode(), "_generated/finding.png": picture}
+
+
+def answer(probes: pd.DataFrame) -> str:
+    """Return how many dimensions keep the accuracy, over models and tasks, and the verdicts on the published claim.
+
+    Empty where the tables were made without diffused redundancy.
+    """
+    if where(probes, metric=names.FIRST).empty:
+        return ""
+    needed = across.needed_fractions(probes, deltas=across.NEEDED_DELTAS).groupby("delta")["fraction"]
+    ranges = [
+        f"{percent(delta)}{' of the accuracy' * first} needs {percent(shares.min())} to {percent(shares.max())}"
+        f"{' of the dimensions' * first}"
+        for first, (delta, shares) in zip((True, False, False), needed, strict=True)
+    ]
+    judged = Counter(claims.accuracy_is_kept(cell).verdict for _, cell in probes.groupby(KEYS))
+    counts = f"holds in {judged['holds']}, is undecided in {judged['undecided']} and fails in {judged['fails']}"
+    return (
+        f"**It depends on model and task: {', '.join(ranges)}, drawn at random.** The published claim, that a random "
+        f"{percent(names.FRACTION)} stays within {100 * names.MARGIN:g} points of the full layer, {counts} of "
+        f"{judged.total()} pairs of model and task."
+    )
 
 
 def sentence(pairs: pd.DataFrame) -> str:
