@@ -5,6 +5,8 @@ from __future__ import annotations
 from diffred_core.errors import needs
 
 with needs("figures"):
+    import matplotlib as matplotlib  # first: where it is missing, more is than the tables that answers are read from
+
     from diffred_core.drawing._answer import Answer as Answer
     from diffred_core.drawing._answer import Verdicts as Verdicts
     from diffred_core.drawing._answer import counted as counted
