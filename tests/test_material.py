@@ -14,6 +14,7 @@ from small_checkout import PROJECT, make_checkout, write_notebook
 from typer.testing import CliRunner
 
 from diffred_core import files
+from diffred_core.cli._prepare_command import load_model
 from diffred_core.cli.commands import app
 from diffred_core.errors import InputError
 from diffred_core.running import Needs, check_there, needs_of, read_grid, run_grid, tasks_of
@@ -162,3 +163,10 @@ def test_files_that_nobody_registered_are_left_to_their_loaders(checkout: Path) 
     Path("weights/w.safetensors").unlink()
     check_there({"checkpoint": "weights/w.safetensors"})
     assert "expected a checkpoint file, but there is none at" in prepared()[1]
+
+
+def test_a_network_that_takes_the_size_of_its_task_is_ready_without_one() -> None:
+    made = {"model": f"{PROJECT}/workflow/networks/cifar_resnet.py:cifar_resnet", "model_args": {"depth": 8}}
+    load_model(**made, preprocessing={"mean": [0.5] * 3, "std": [0.5] * 3})
+    with pytest.raises(InputError, match="expected mean, std, input_size in the preprocessing of"):  # the control
+        load_model(**made, preprocessing={"mean": [0.5] * 3})

@@ -16,6 +16,8 @@ from diffred_core.files import DEFAULT_GRID
 if TYPE_CHECKING:
     from diffred_core.running import Grid
 
+ANY_SIZE = 224  # pixels
+
 
 @app.command()
 def prepare(name: GridName = DEFAULT_GRID) -> None:
@@ -66,7 +68,9 @@ def load_model(model: str, *, checkpoint: str | None = None, model_name: str | N
     if checkpoint is not None and (registered := material_at(checkpoint)) is not None:
         registered.check_whole()
     path = None if checkpoint is None else files.resolved(checkpoint)
-    backbones.load(model, checkpoint=path, **chosen)
+    # a network that a function makes takes the size of the task's images: here any will do
+    of_task = (chosen.get("preprocessing") or {}).get("input_size") is None
+    backbones.load(model, checkpoint=path, image_size=ANY_SIZE if of_task else None, **chosen)
 
 
 def load_task(task: str) -> None:
