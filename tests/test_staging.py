@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from dataclasses import replace
 
@@ -197,6 +198,12 @@ def test_a_summary_and_the_pages_of_its_part_link_each_other(project):
     assert "All models and tasks: [Tiny probes](../../results/whole.ipynb)" in of_run
     assert "All models and tasks: [Tiny probes](../results/tiny.md)" in of_summary
     assert "Overview" not in of_summary
+    assert "--grid" not in markdown_of((book / "results/whole.ipynb").read_text())
+    make_run(whole, template="whole.ipynb", parameters={}, grid="some")
+    book = stage_book([CELL, whole])
+    assert re.search(
+        r"\$ diffred run whole *--grid some$", markdown_of((book / "results/whole.ipynb").read_text()), re.M
+    )
     toc.write_text(toc.read_text().replace("[whole, tiny]", "[whole]\n  - caption: Other\n    analyses: [tiny]"))
     assert "All models" not in cells_of((stage_book([CELL, whole]) / PAGE).read_text())["links"]["source"]
 
