@@ -19,6 +19,7 @@ from diffred_core.drawing import Figure, Look, looks, style
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name, line
 from diffred_core.redundancy import STRENGTHS, strength
 from diffred_core.results import summarize, where
+from diffred_core.results.readable import readable
 
 COLUMNS = ("place", "layer", "recipe", "method", "task", "metric", "mean", "low", "high", "n", "level")
 DESIGNS = {  # design: how it is named in a legend, dash
@@ -77,7 +78,7 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
     for (method, task), rows in _series(curves):
         label, dash = DESIGNS[method]
         colour = GREY if method == names.IN_DISTRIBUTION else next(colours)
-        line(ax, rows, x="place", look=Look(label.format(task=task), colour, next(markers), dash))
+        line(ax, rows, x="place", look=Look(label.format(task=readable(task)), colour, next(markers), dash))
     style.percent_ticks(ax)
     layer_axis(ax, curves)
     level = f"{100 * float(curves['level'].iloc[0]):g} %"
@@ -91,7 +92,7 @@ def accuracy_words(summary: pd.DataFrame) -> str:
     for (method, task), rows in _series(curves):
         _, best, last = _ends(rows)
         parts.append(
-            f"{DESIGNS[method][0].format(task=task)} is best in {best['layer']} with "
+            f"{DESIGNS[method][0].format(task=readable(task))} is best in {best['layer']} with "
             f"{100 * best['mean']:.1f} % and has {100 * last['mean']:.1f} % in the last layer"
             f"{'' if pd.isna(last['low']) else f', {style.interval_in_percent(last)}'}"
         )
@@ -158,14 +159,14 @@ def plot_optimism(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     rows = summary.sort_values(["task", "place"], ascending=False, ignore_index=True)
     ax.axvline(0, color=GREY, linewidth=1)
     style.points(ax, 100 * rows[["mean", "low", "high"]].astype(float), look=Look("", COLOURS[0]))
-    style.row_names(ax, [f"{row.layer} on {row.task}" for row in rows.itertuples()])
+    style.row_names(ax, [f"{row.layer} on {readable(row.task)}" for row in rows.itertuples()])
     return finish(ax, title=f"bars: {interval_name(rows, over='runs')}", x="points of accuracy added", y="")
 
 
 def optimism_words(summary: pd.DataFrame) -> str:
     """Return `plot_optimism` in words."""
     rows = summary.sort_values(["task", "place"])
-    parts = [f"{row.layer} on {row.task} {100 * row.mean:.2f}" for row in rows.itertuples(index=False)]
+    parts = [f"{row.layer} on {readable(row.task)} {100 * row.mean:.2f}" for row in rows.itertuples(index=False)]
     return f"Dot chart of the points of accuracy that choosing the epoch on test images adds: {'; '.join(parts)}."
 
 
@@ -241,9 +242,9 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
         for (method, task, recipe), rows in where(summary, model=model, label=pooling).groupby(
             ["method", "task", "recipe"]
         ):
-            look = Look(task, colours.get(task, GREY))
+            look = Look(readable(task), colours.get(task, GREY))
             if method == names.IN_DISTRIBUTION:
-                look = Look(f"{task} (trained on)", GREY, dash="--")
+                look = Look(f"{readable(task)} (trained on)", GREY, dash="--")
             if recipe == names.UNTRAINED:
                 ax.plot(rows["place"], rows["mean"], ":", color=look.colour, linewidth=1.6)
             else:
@@ -264,7 +265,8 @@ def network_accuracy_words(summary: pd.DataFrame) -> str:
         for (_, task), rows in cell.groupby(["method", "task"]):
             _, best, last = _ends(rows)
             parts.append(
-                f"{task} {100 * best['mean']:.1f} % at {best['place']}, {100 * last['mean']:.1f} % at the last"
+                f"{readable(task)} {100 * best['mean']:.1f} % at {best['place']}, "
+                f"{100 * last['mean']:.1f} % at the last"
             )
         sentences.append(f"{model} {names.network_words(pooling, recipe)}: {'; '.join(parts)}")
     return (

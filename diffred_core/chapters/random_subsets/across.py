@@ -17,6 +17,7 @@ from diffred_core.drawing import Figure, Look, Table, looks, style
 from diffred_core.drawing.style import COLOURS, finish, interval_name, one_value, percent_ticks
 from diffred_core.results import as_table, published, summarize, where
 from diffred_core.results.claims import Claim, claim_rows
+from diffred_core.results.readable import cell_name, readable
 from diffred_core.results.rows import KEYS, Row
 
 PUBLISHED_CLAIMS = (  # about which table, and the claim
@@ -193,13 +194,14 @@ def plot_kept(pairs: pd.DataFrame) -> Axes:
         style.points(ax, rows, look=share)
         ax.plot(rows["full"], rows.index, "D", color=COLOURS[1], markersize=6, label="full layer")
         percent_ticks(ax, "x")
-        finish(ax, title=task, x="test accuracy (%)", y="", legend=False)
+        finish(ax, title=readable(task), x="test accuracy (%)", y="", legend=False)
     return style.name_panels(grid, f"{probe} probe; bars: {interval_name(pairs)}")
 
 
 def describe_kept(pairs: pd.DataFrame) -> str:
     """Return `plot_kept` in words."""
-    cells = [f"{r.model} on {r.task} {100 * r.mean:.1f} of {100 * r.full:.1f} %" for r in pairs.itertuples(index=False)]
+    rows = pairs.itertuples(index=False)
+    cells = [f"{cell_name(r.model, r.task)} {100 * r.mean:.1f} of {100 * r.full:.1f} %" for r in rows]
     share, probe = shares_in_words(pairs["fraction"]), pairs["probe"].iloc[0]
     return (
         f"Dot chart of accuracy with a random {share} of the features, of that of the full layer, {probe} probe: "
@@ -217,7 +219,7 @@ def plot_needed(needed: pd.DataFrame) -> Axes:
             rows = where(deltas[label], task=task)
             ax.plot(rows["fraction"], rows["place"], look.marker, color=look.colour, markersize=6, label=label)
         style.percent_axis(ax, [min(0.01, *needed["fraction"])], fewer=True)
-        finish(ax, title=task, x="features (%, log)", y="", legend=False)
+        finish(ax, title=readable(task), x="features (%, log)", y="", legend=False)
     return style.name_panels(grid, "share of the features needed, mean over draws")
 
 

@@ -11,6 +11,7 @@ from diffred_core.chapters.random_subsets.reading import at_shares, shares_in_wo
 from diffred_core.drawing import Answer, Verdicts
 from diffred_core.results import summarize, where
 from diffred_core.results.claims import Claim, percent
+from diffred_core.results.readable import cell_name
 from diffred_core.results.rows import KEYS
 
 
@@ -103,7 +104,7 @@ def summary(
 def verdicts(probes: pd.DataFrame, similarity: pd.DataFrame, *, level: float = 0.95) -> Verdicts:
     """Return every claim of `summary` on every model and task, and on every task, with its sentence."""
     cells = across.claims_by_cell(probes, similarity, level=level)
-    by_cell: dict[str, list[Claim]] = {f"{model} on {task}": held for (task, model), held in cells.items()}
+    by_cell: dict[str, list[Claim]] = {cell_name(model, task): held for (task, model), held in cells.items()}
     return Verdicts(by_cell, "Each verdict unfolds to its sentence.")
 
 
