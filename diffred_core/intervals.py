@@ -193,6 +193,48 @@ def cluster_bootstrap(values: ArrayLike, *, level: float = 0.95, n_boot: int = 2
     return interval if len(means) > 1 else Interval(interval.estimate, float("nan"), float("nan"))
 
 
+def interquartile_mean(
+    strata: Sequence[ArrayLike], *, level: float = 0.95, n_boot: int = 2000, seed: int = 0
+) -> Interval:
+    """Return the mean of the middle half of all repeats of all strata, with a stratified bootstrap interval.
+
+    Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical Precipice", sec. 4.3: less noisy
+    than the median, and no single stratum decides it. Repeats are resampled within their stratum (a model on a task,
+    say), so that the interval speaks of new repeats on the same strata, not of other strata.
+
+    Parameters
+    ----------
+    strata : sequence of array-like of shape (n_repeats,)
+        One or more repeats of each stratum.
+    level, n_boot, seed
+        As in `paired_bootstrap`.
+
+    Returns
+    -------
+    Interval
+
+    Raises
+    ------
+    InputError
+        If there is no stratum, or one is empty or holds what is not finite.
+    """
+    check_level(level)
+    tables = [np.asarray(values, dtype=float).ravel() for values in strata]
+    if not tables or not all(len(values) and np.isfinite(values).all() for values in tables):
+        raise InputError("expected strata of one or more finite repeats each, got none or one without; leave it out")
+    rng = np.random.default_rng(seed)
+    drawn = [values[rng.integers(len(values), size=(n_boot, len(values)))] for values in tables]
+    means = _middle_mean(np.concatenate(drawn, axis=1))
+    low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(float(_middle_mean(np.concatenate(tables))), float(low), float(high))
+
+
+def _middle_mean(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the last axis without the lowest and the highest quarter, each rounded down."""
+    cut = values.shape[-1] // 4
+    return np.sort(values, axis=-1)[..., cut : values.shape[-1] - cut].mean(-1)
+
+
 def _percentile_interval(table: np.ndarray, *, level: float, n_boot: int, seed: int) -> Interval:
     """Return the mean of `table` with its percentiles under resamplings of its rows and, independently, its columns.
 

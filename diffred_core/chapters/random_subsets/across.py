@@ -15,6 +15,7 @@ from diffred_core.chapters.random_subsets.reading import at_shares, shares_in_wo
 from diffred_core.chapters.random_subsets.tables import shares
 from diffred_core.drawing import Figure, Look, Table, looks, style
 from diffred_core.drawing.style import COLOURS, finish, interval_name, one_value, percent_ticks
+from diffred_core.intervals import Interval, interquartile_mean
 from diffred_core.results import as_table, published, summarize, where
 from diffred_core.results.claims import Claim, claim_rows
 from diffred_core.results.readable import cell_name, readable
@@ -27,6 +28,8 @@ PUBLISHED_CLAIMS = (  # about which table, and the claim
     ("probes", claims.classes_pay_unequally),
 )
 NEEDED_DELTAS: tuple[float, ...] = (0.9, 0.95, 0.99)
+ALL_TASKS = "all tasks"  # in the column task, of what is read over all pairs
+KEPT_OVERALL = "kept_interquartile_mean"
 Cells = dict[tuple[str, str], list[Claim]]  # claims by task and model
 
 
@@ -68,6 +71,20 @@ def kept_accuracy(
     for column, name in {"value": "gap", "low": "gap_low", "high": "gap_high"}.items():
         pairs[name] = gaps[column]
     return pairs.join(random.groupby(KEYS)[["n_selected", "n_features"]].first()).reset_index()
+
+
+def kept_overall(
+    probes: pd.DataFrame, *, fraction: float = names.FRACTION, probe: str = names.HEADLINE, level: float = 0.95
+) -> Interval:
+    """Return the share of the full layer's accuracy that random subsets keep, over all models and tasks.
+
+    The interquartile mean over draws of all pairs, with an interval that resamples the draws of each pair
+    (`intervals.interquartile_mean`); the accuracy of the full layer counts as known. Parameters: `kept_accuracy`.
+    """
+    pairs = kept_accuracy(probes, fraction=fraction, probe=probe, level=level).set_index(KEYS)
+    random = at_shares(where(probes, probe=probe, method=names.RANDOM, metric=names.ACCURACY), [fraction])
+    strata = [rows["value"].to_numpy() / pairs.loc[cell, "full"] for cell, rows in random.groupby(KEYS)]
+    return interquartile_mean(strata, level=level)
 
 
 def needed_fractions(
@@ -165,7 +182,7 @@ def summary_table(
     DataFrame
         Metrics accuracy_subset and accuracy_full (at `fraction`), diffused_redundancy_first and _nearest, cka_subset
         and cka_null, with low and high where they have an interval; and the claims as `results.claims.claim_rows`,
-        those about a task and all its models with `frontier.ALL_MODELS` as model.
+        those about a task and all its models with `frontier.ALL_MODELS` as model. And `kept_overall`, of `ALL_TASKS`.
     """
     deltas = probes["delta"].dropna().unique()
     kept = {"accuracy_subset": "mean", "accuracy_full": "full"}
@@ -178,6 +195,9 @@ def summary_table(
     for (task, model), held in claims_by_cell(probes, similarity, level=level).items():
         rows += claim_rows(held, {"task": task, "model": model})
     widths = probes.groupby(KEYS)["n_features"].first()
+    overall = kept_overall(probes, fraction=fraction, level=level)
+    everywhere = {"task": ALL_TASKS, "model": frontier.ALL_MODELS, "metric": KEPT_OVERALL, "fraction": fraction}
+    rows.append(everywhere | {"probe": names.HEADLINE, **dict(zip(("value", "low", "high"), overall, strict=True))})
     shared = {"layer": "penultimate", "method": names.RANDOM, "experiment": "summary"}
     return as_table([shared | {"n_features": widths.get((row["task"], row["model"]))} | row for row in rows])
 
