@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import by_layer
+from diffred_core.chapters.random_subsets.names import BASELINE, MAJORITY
 from diffred_core.drawing import Figure, Look, looks, style
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name, line
 from diffred_core.redundancy import STRENGTHS, strength
@@ -68,7 +69,8 @@ def _normalised(table: pd.DataFrame) -> pd.DataFrame:
 def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Axes | None = None) -> Axes:
     """Draw probe accuracy by layer, one line a task and design; bands are intervals over test rows.
 
-    From the layer on which the original rule names the tunnel is shaded; there is none if that is the last.
+    A dotted line of the same colour is what always giving the commonest class of the task reaches. From the layer on
+    which the original rule names the tunnel is shaded; there is none if that is the last.
     """
     ax, curves = begin(ax, summary, COLUMNS, what="plot_accuracy", size=SIZE), where(summary, metric=names.ACCURACY)
     if (start := _tunnel_start(summary)) is not None:
@@ -79,6 +81,10 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
         label, dash = DESIGNS[method]
         colour = GREY if method == names.IN_DISTRIBUTION else next(colours)
         line(ax, rows, x="place", look=Look(label.format(task=readable(task)), colour, next(markers), dash))
+        for constant in _commonest(summary, task) if method != names.SHIFT else ():
+            ax.axhline(constant, color=colour, linewidth=1, linestyle=":", zorder=1)
+    if len(_commonest(summary)):
+        ax.plot([], [], color=GREY, linewidth=1, linestyle=":", label="commonest class of the task")
     style.percent_ticks(ax)
     layer_axis(ax, curves)
     level = f"{100 * float(curves['level'].iloc[0]):g} %"
@@ -86,15 +92,22 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
     return finish(ax, title=title, x="", y=y, columns=1)
 
 
+def _commonest(summary: pd.DataFrame, *task: str) -> pd.Series:
+    """Return what the commonest class reaches, on every task or on `task`; nothing where the table does not say it."""
+    rows = where(summary, metric=BASELINE, method=MAJORITY)
+    return (where(rows, task=task) if task else rows)["mean"]
+
+
 def accuracy_words(summary: pd.DataFrame) -> str:
     """Return `plot_accuracy` in words."""
     curves, parts = where(summary, metric=names.ACCURACY), []
     for (method, task), rows in _series(curves):
         _, best, last = _ends(rows)
+        constant = [f", its commonest class {100 * value:.1f} %" for value in _commonest(summary, task)]
         parts.append(
             f"{DESIGNS[method][0].format(task=readable(task))} is best in {best['layer']} with "
             f"{100 * best['mean']:.1f} % and has {100 * last['mean']:.1f} % in the last layer"
-            f"{'' if pd.isna(last['low']) else f', {style.interval_in_percent(last)}'}"
+            f"{'' if pd.isna(last['low']) else f', {style.interval_in_percent(last)}'}{''.join(constant)}"
         )
     layers, start = curves.drop_duplicates("place").set_index("place")["layer"], _tunnel_start(summary)
     shaded = "" if start is None else f" The tunnel is shaded from {layers[start]} on."
@@ -214,7 +227,7 @@ def layer_axis(ax: Axes, summary: pd.DataFrame) -> None:
     ax.set_xlim(summary["place"].min() - 0.5, summary["place"].max() + 0.5)
 
 
-accuracy = Figure(lambda table: by_layer(table, [names.ACCURACY, START]), plot_accuracy, accuracy_words)
+accuracy = Figure(lambda table: by_layer(table, [names.ACCURACY, START, BASELINE]), plot_accuracy, accuracy_words)
 normalised_accuracy = Figure(
     _normalised,
     partial(plot_accuracy, y="accuracy (% of the best layer)"),
