@@ -94,9 +94,10 @@ def _accuracy_in_words(summary: pd.DataFrame) -> str:
             for row in (nearest(rows, names.UPPER_FRACTION), rows.loc[rows["mean"].idxmax()])
         )
         parts.append(f"{look.words} {near}, at most {best}")
+    guess = f"{100 / summary['n_way'].iloc[0]:.1f} %"
     return (
         "Line chart of few-shot accuracy against the share of dimensions kept. All dimensions reach "
-        f"{_percent(where(summary, fraction=1.0).iloc[0])}, a guess {100 / summary['n_way'].iloc[0]:.1f} %. By order: {'; '.join(parts)}."
+        f"{_percent(where(summary, fraction=1.0).iloc[0])}, a guess {guess}. By order: {'; '.join(parts)}."
     )
 
 

@@ -264,11 +264,12 @@ def kept_table(fraction: float = names.FRACTION, level: float = 0.95) -> Table:
         pairs = kept_accuracy(probes, fraction=fraction, level=level)
         percent = 100 * pairs[["mean", "low", "high", "full", "gap", "gap_low", "gap_high"]]
         named = percent.rename(columns=lambda name: name.replace("_", " "))
-        return pairs[[*KEYS, "probe"]].assign(features=shares(pairs["fraction"])).join(named)
+        errors = {"errors, times": (1 - pairs["mean"]) / (1 - pairs["full"]).where(pairs["full"] < 1)}
+        return pairs[[*KEYS, "probe"]].assign(features=shares(pairs["fraction"])).join(named.assign(**errors))
 
     caption = (
-        f"Test accuracy in percent with a random part of the features and with all; gap in points. Intervals at "
-        f"{100 * level:g} %: over draws, of the gap over draws and test rows."
+        f"Test accuracy in percent with a random part of the features and with all; gap in points; errors as a "
+        f"multiple of those with all. Intervals at {100 * level:g} %: over draws, of the gap over draws and test rows."
     )
     return Table(rows, caption, digits=1)
 
