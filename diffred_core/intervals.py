@@ -232,7 +232,8 @@ def interquartile_mean(
 def _middle_mean(values: np.ndarray) -> np.ndarray:
     """Return the mean over the last axis without the lowest and the highest quarter, each rounded down."""
     cut = values.shape[-1] // 4
-    return np.sort(values, axis=-1)[..., cut : values.shape[-1] - cut].mean(-1)
+    middle: np.ndarray = np.sort(values, axis=-1)[..., cut : values.shape[-1] - cut].mean(-1)
+    return middle
 
 
 def _percentile_interval(table: np.ndarray, *, level: float, n_boot: int, seed: int) -> Interval:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from test_layers import CHAPTERS as CHAPTER_ROOMS
 
 from diffred_core import drawing, results
 from diffred_core.chapters import depth, few_shots, random_subsets, tunnel_paper
@@ -15,7 +17,9 @@ from diffred_core.errors import InputError
 from diffred_core.results.claims import judge
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-CHAPTERS = {"random_subsets": random_subsets, "few_shots": few_shots, "depth": depth, "tunnel_paper": tunnel_paper}
+CHAPTERS = {
+    name.removeprefix("chapters."): importlib.import_module(f"diffred_core.{name}") for name in sorted(CHAPTER_ROOMS)
+}
 SHARED = {"experiment": "subset_probes", "task": "t", "model": "m", "layer": "l", "n_features": 1000, "split": "test"}
 
 

@@ -108,6 +108,23 @@ def tunnel_accuracies() -> pd.DataFrame:
     return _table("published_tunnel_accuracy.csv")
 
 
+def compression_scores() -> pd.DataFrame:
+    """Return nDCG@10 and recall@100 of four encoders under every compression of CoRECT (2510.19340).
+
+    Returns
+    -------
+    DataFrame
+        Columns model (the encoder), dataset, dimensions (the first so many are used), compression (number format, PCA,
+        product quantisation or LSH, as the authors name it), ndcg_at_10, recall_at_100; 10,854 rows.
+
+    Notes
+    -----
+    From the repository padas-lab-de/CoRECT, published under the MIT licence.
+    """
+    with resources.files("diffred_core.results").joinpath("data/published_compression.csv.gz").open("rb") as file:
+        return pd.read_csv(file, compression="gzip")
+
+
 def _table(name: str) -> pd.DataFrame:
     with resources.files("diffred_core.results").joinpath(f"data/{name}").open(encoding="utf-8") as file:
         return pd.read_csv(file)
