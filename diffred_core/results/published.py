@@ -63,6 +63,24 @@ def diffused_redundancy_models() -> pd.DataFrame:
     return _table("published_models.csv")
 
 
+def regulariser_numbers() -> pd.DataFrame:
+    """Return accuracies of the whole layer and of parts with dropout or DeCov in training (Nanda et al. 2023).
+
+    Returns
+    -------
+    DataFrame
+        Columns network (``dropout 0.5``, ``DeCov 1e-4``), task, full, at_20 and at_50: accuracy of all features of a
+        ResNet50 and of a random 20 % and 50 %.
+
+    Notes
+    -----
+    From the saved output of the authors' notebook decorrelated_reps_analysis: one mask, and a probe of twenty epochs
+    that is far from converged on Flowers. Dropout of 0.1 and 0.5 was trained longer than the others, and no network
+    without a regulariser stands beside them.
+    """
+    return _table("published_regularisers.csv")
+
+
 def tunnel_numbers() -> pd.DataFrame:
     """Return the statistics that Harun et al. (2024) print, as far as their 512-row table bears on them.
 
