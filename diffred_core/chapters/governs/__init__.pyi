@@ -1,0 +1,9 @@
+from . import across as across
+from . import answers as answers
+from . import claims as claims
+from . import claims_paper as claims_paper
+from . import figures as figures
+from . import names as names
+from . import tables as tables
+from . import variance as variance
+from .factors import what_governs as what_governs
