@@ -68,7 +68,7 @@ def measure(features: TaskFeatures, design: Design) -> Level:
     """Return what `design` asks of one network."""
     d, data = features.n_features, ProbeData.of(features, split=design.split, standardize=False)
     draws = list(draws_of(names.RANDOM, data.moments, seeds=design.seeds))
-    published, sizes = Sizes.of(d, PUBLISHED_FRACTIONS).n_selected, tested_sizes(d, design)
+    published, sizes = Sizes.of(d, PUBLISHED_FRACTIONS), tested_sizes(d, design)
     fits = [ridge(data, draw, sizes, l2=design.ridge_l2) for draw in draws]
     whole = ridge(data, *whole_layer(data), l2=design.ridge_l2).correct
     correct = torch.stack([fit.correct for fit in fits])
@@ -77,7 +77,7 @@ def measure(features: TaskFeatures, design: Design) -> Level:
     at = sizes.n_selected.index(*subsets.subset_sizes(d, [design.fraction]))
     few = X[subsets.random_order(len(X), seed=0)[: design.n_similarity_rows]]  # a folder lists class by class
     orders = [draw.order for draw in draws]
-    measures = measured.redundancy_measures(curve, [*published, d], deltas=design.deltas)
+    measures = measured.redundancy_measures(curve, published, deltas=design.deltas)
     measures |= measured.need_measures(curve, deltas=design.deltas)
     measures |= measured.accuracy_measures(curve, shares=design.shares, numbers=design.numbers)
     measures |= measured.similarity_measures(few, orders, design.fraction, design.bootstrap)

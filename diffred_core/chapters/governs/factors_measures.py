@@ -19,6 +19,7 @@ from diffred_core import cka, redundancy, subsets
 from diffred_core.chapters.governs import names
 from diffred_core.chapters.random_subsets.curve_rows import Bootstrap
 from diffred_core.chapters.random_subsets.names import ESTIMATORS
+from diffred_core.chapters.random_subsets.sizes import Sizes
 from diffred_core.moments import FeatureMoments
 
 N_BLOCKS = 20  # of rows, for similarity
@@ -86,10 +87,10 @@ def accuracy_measures(curve: AccuracyCurve, *, shares: Sequence[float], numbers:
     return measures
 
 
-def redundancy_measures(curve: AccuracyCurve, sizes: Sequence[int], *, deltas: Sequence[float]) -> Measures:
-    """Return diffused redundancy by both estimators, on the `sizes` of the published fractions."""
-    at, d, measures = np.isin(curve.sizes, sizes), int(curve.sizes[-1]), Measures()
-    fraction = curve.sizes[at] / d
+def redundancy_measures(curve: AccuracyCurve, published: Sizes, *, deltas: Sequence[float]) -> Measures:
+    """Return diffused redundancy by both estimators, on the `published` fractions."""
+    at, measures = np.isin(curve.sizes, [*published.n_selected, curve.sizes[-1]]), Measures()
+    fraction = [*published.fractions, 1.0]
     for metric, estimator in ESTIMATORS.items():
         for delta in deltas:
             measure = partial(redundancy.diffused_redundancy, fraction, delta=delta, estimator=estimator)
