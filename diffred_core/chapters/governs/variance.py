@@ -1,7 +1,7 @@
 """How much of redundancy is the model, the task, and what the two do together: a crossed design, both sides random.
 
 Every model meets every task, and the draws of a cell repeat it. With m models, t tasks and r draws the mean squares of
-the two-way analysis of variance have the expectations (Searle, Casella and McCulloch 1992, section 4.4)::
+the two-way analysis of variance have the expectations (Searle, Casella and McCulloch 1992, chapter 4)::
 
     E MS_model       = s_draw + r s_both + r t s_model        m - 1 degrees of freedom
     E MS_task        = s_draw + r s_both + r m s_task         t - 1
