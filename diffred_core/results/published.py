@@ -63,6 +63,18 @@ def diffused_redundancy_models() -> pd.DataFrame:
     return _table("published_models.csv")
 
 
+def redundancy_claims() -> pd.DataFrame:
+    """Return the claims of the abstract and of sections 3 and 4 of Nanda et al. (2023).
+
+    Returns
+    -------
+    DataFrame
+        Columns name, section, statement, published (the number, in words), evidence (P: the text of the paper, N: saved
+        outputs of the first author's notebooks, F: read off a saved plot), at_full_scale (what would be needed).
+    """
+    return _table("published_claims.csv")
+
+
 def regulariser_numbers() -> pd.DataFrame:
     """Return accuracies of the whole layer and of parts with dropout or DeCov in training (Nanda et al. 2023).
 
