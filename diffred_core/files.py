@@ -261,6 +261,32 @@ def labels(parameters: Mapping[str, Any]) -> tuple[str, str]:
 
 MODEL_PARAMETERS = ("checkpoint", "model_name", "model_args", "preprocessing", "classifier")
 """What says, beside its name, which model a run is of."""
+MODEL_KEYS = {"model": "model"} | {("name" if key == "model_name" else key): key for key in MODEL_PARAMETERS}
+"""What a model in a list may be given by, in a grid file or in ``other_models``, and the parameter that each is."""
+
+
+def model_parameters(model: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that stand for a `model` of a list: a name, or a mapping with some of `MODEL_KEYS`.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+
+    Examples
+    --------
+    >>> model_parameters({"model": "mobilenetv2_100", "name": "of birds", "checkpoint": "weights/birds.safetensors"})
+    {'model': 'mobilenetv2_100', 'model_name': 'of birds', 'checkpoint': 'weights/birds.safetensors'}
+    """
+    if isinstance(model, str):
+        return {"model": model}
+    if "model" not in model or not set(model) <= set(MODEL_KEYS):
+        raise InputError(
+            f"expected a model as a name or a mapping with model and any of {', '.join(list(MODEL_KEYS)[1:])}, got "
+            f"{model!r}; write it so"
+        )
+    return {MODEL_KEYS[key]: value for key, value in model.items() if value is not None}
+
 
 PATH_TASKS = ("folder", "embeddings")  # forms of a task that name a place on disk
 DEFAULT_GRID = "embedded"  # where grids list one cell with different parameters, it has the plain place

@@ -167,7 +167,7 @@ analyses: {{hello: {{}}}}
     write_grid(f"models: [{{{OWN}, name: a}}, a]\ntasks: [t]\nanalyses: {{hello: {{}}}}")
     with pytest.raises(InputError, match=r"expected names of their own in tiny.yml, got 'a' twice; give one of them"):
         running.read_grid("tiny")
-    assert set(schema) - {"task"} == set(running._grid_definition.MODEL_KEYS.values())
+    assert set(schema) - {"task"} == set(files.MODEL_KEYS.values())
 
 
 @pytest.mark.parametrize("name", ["subset_probes", "subset_similarity", "few_shot", "layers"])

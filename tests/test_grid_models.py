@@ -13,14 +13,14 @@ from diffred_core.running import grid_names, read_grid
 STATED = published.diffused_redundancy_models()
 # of the embedded networks, which are no networks of a paper
 WIDTHS = dict.fromkeys(backbones.embedded(), 1280) | dict(zip(STATED["model"], STATED["n_features"], strict=True))
-TRAINED_HERE = "vggm"  # tunnel_small_networks names its networks so
+TRAINED_HERE = {"vggm", "small_networks"}  # so the notebooks that train networks name them
 
 
 def plain_names(grid):
     """Return the networks of a grid that have no file of weights."""
     analyses = read_grid(grid).analyses.values()
     models = [model for analysis in analyses for model in analysis.models.values()]
-    return {model["model"] for model in models if "checkpoint" not in model} - {TRAINED_HERE}
+    return {model["model"] for model in models if "checkpoint" not in model} - TRAINED_HERE
 
 
 def width_of(name):

@@ -20,6 +20,7 @@ from diffred_core.features._layers import LayerFeatures
 from diffred_core.small_networks import Architecture, Images, TrainingRecipe
 from diffred_core.small_networks._images import to_pixels
 from diffred_core.small_networks._train import augmented, channel_statistics
+from diffred_core.small_networks._trunks import FAMILIES, vgg_plan
 
 TINY = Architecture(depth=11, width=2)
 QUICK = TrainingRecipe(epochs=1, batch_size=32)
@@ -54,7 +55,7 @@ def equal_states(a, b) -> bool:
 @pytest.mark.parametrize("early_pooling", [True, False])
 def test_depth_counts_convolutions_and_the_classifier(depth, n_convolutions, early_pooling):
     architecture = Architecture(depth, 2, early_pooling)
-    module = small_networks.VGG(architecture, 5, seed=0)
+    module = small_networks.SmallNetwork(architecture, 5, seed=0)
     found = [m for m in module.modules() if isinstance(m, torch.nn.Conv2d)]
     assert len(found) == n_convolutions
     assert [m.out_channels for m in found][:2] == [2, 2]
@@ -63,7 +64,7 @@ def test_depth_counts_convolutions_and_the_classifier(depth, n_convolutions, ear
 
 
 def test_the_published_network_has_the_published_number_of_parameters():
-    module = small_networks.VGG(Architecture(11, 64), 100, seed=0)
+    module = small_networks.SmallNetwork(Architecture(11, 64), 100, seed=0)
     millions = sum(p.numel() for p in module.parameters()) / 1e6
     assert millions == pytest.approx(9.46, abs=0.01)  # Harun et al. 2024, table 11: VGGm-11
 
@@ -78,7 +79,7 @@ def test_the_published_network_has_the_published_number_of_parameters():
     ],
 )
 def test_sides_of_the_maps_by_convolution(early_pooling, size, sides):
-    module = small_networks.VGG(replace(TINY, early_pooling=early_pooling), 2, seed=0).eval()
+    module = small_networks.SmallNetwork(replace(TINY, early_pooling=early_pooling), 2, seed=0).eval()
     found = []
     for block in module.blocks:
         block.convolution.register_forward_hook(lambda _m, _i, out: found.append(out.shape[-1]))
@@ -88,7 +89,7 @@ def test_sides_of_the_maps_by_convolution(early_pooling, size, sides):
 
 def test_pooling_alone_does_not_change_the_first_weights_but_the_seed_does():
     first, late, other = (
-        small_networks.VGG(architecture, 3, seed=seed).state_dict()
+        small_networks.SmallNetwork(architecture, 3, seed=seed).state_dict()
         for architecture, seed in ((TINY, 1), (replace(TINY, early_pooling=False), 1), (TINY, 2))
     )
     assert equal_states(first, late)
@@ -99,20 +100,20 @@ def test_making_a_network_leaves_the_random_state_of_the_process_alone():
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    small_networks.VGG(TINY, 3, seed=1)
+    small_networks.SmallNetwork(TINY, 3, seed=1)
     assert torch.equal(torch.rand(3), expected)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Architecture(depth=13), r"expected depth to be one of 11, 17, got 13"),
+        (lambda: Architecture(depth=13), r"expected depth of a vggm to be one of 11, 17, got 13"),
         (lambda: Architecture(width=0), r"expected width of at least 1 channel, got 0"),
-        (lambda: small_networks.VGG(TINY, 1, seed=0), r"expected n_classes of at least 2, got 1"),
+        (lambda: small_networks.SmallNetwork(TINY, 1, seed=0), r"expected n_classes of at least 2, got 1"),
         (lambda: TrainingRecipe(learning_rate=0), r"expected recipe.learning_rate above 0, got 0"),
         (lambda: TrainingRecipe(epochs=-1), r"expected recipe.epochs of at least 0, got -1"),
         (lambda: TrainingRecipe(shift=-1), r"expected recipe.shift of at least 0, got -1"),
-        (lambda: TrainingRecipe(label_smoothing=1.0), r"expected recipe.label_smoothing in \[0, 1\), got 1.0"),
+        (lambda: TrainingRecipe(warmup=1.0), r"expected recipe.warmup in \[0, 1\), got 1.0"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_a_sentence(make, message):
@@ -239,7 +240,7 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_process_has_drawn(digits
 
 def test_no_epoch_leaves_the_first_weights_and_settles_the_norms(digits):
     untrained = small_networks.train(digits, TINY, recipe=TrainingRecipe(epochs=0, batch_size=323), seed=5)
-    first = small_networks.VGG(TINY, 3, seed=5)
+    first = small_networks.SmallNetwork(TINY, 3, seed=5)
     assert untrained.losses == ()
     assert equal_states(dict(untrained.module.named_parameters()), dict(first.named_parameters()))
     x = normalised(digits.split("train")[0], mean=untrained.mean, std=untrained.std)
@@ -293,7 +294,10 @@ def test_too_few_images_or_a_loss_that_explodes_is_said(digits):
         InputError, match=r"at least recipe.batch_size=4096 training images in 'digits\[0-2\]', got 323"
     ):
         small_networks.train(digits, TINY, recipe=TrainingRecipe(batch_size=4096), seed=0)
-    with pytest.raises(InputError, match=r"expected a finite training loss, got nan in epoch 1, seed 0; lower"):
+    with pytest.raises(
+        InputError,
+        match=r"expected a finite training loss, got nan at step 2 .* of label_smoothing of vggm11-w2, seed 0",
+    ):
         small_networks.train(digits, TINY, recipe=TrainingRecipe(epochs=1, learning_rate=1e38, warmup=0), seed=0)
 
 
@@ -350,7 +354,7 @@ def test_the_record_says_what_the_weights_depend_on(digits, network, tmp_path):
     (record,) = tmp_path.rglob("*.json")
     said = json.loads(record.read_text())
     assert said["key"] == network.key
-    assert said["identity"]["architecture"] == {"depth": 11, "width": 2, "early_pooling": True}
+    assert said["identity"]["architecture"] == {"depth": 11, "width": 2, "early_pooling": True, "family": "vggm"}
     assert said["identity"]["training_images"] == digits.digest("train")
     assert said["identity"]["torch"] == torch.__version__
     assert said["losses"] == list(network.losses)
@@ -375,7 +379,7 @@ def test_features_of_a_layer_are_those_of_a_forward_pass_by_hand(digits, network
         network.backbone.std
     ).view(1, 3, 1, 1)
     state = network.backbone.module.state_dict()
-    for i, (_, pool) in enumerate(TINY.plan):
+    for i, (_, pool) in enumerate(vgg_plan(FAMILIES["vggm"].depths[11], 2, True)):
         x = F.conv2d(x, state[f"blocks.{i}.convolution.weight"], padding=1)
         expected = x if x.shape[2] <= 2 else F.adaptive_avg_pool2d(x, 2)
         torch.testing.assert_close(found[f"conv{i + 1:02d}"], expected.flatten(1), rtol=1e-4, atol=1e-5)

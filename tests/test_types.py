@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 WAITING = {  # errors of mypy by room, where pyproject.toml ignores them: a number may only shrink
     **{"backbones": 7, "chapters": 112, "cli": 7, "datasets": 5, "drawing": 15, "estimators": 32, "features": 8},
-    **{"small_networks": 13, "staging": 34},
+    **{"small_networks": 0, "staging": 34},
 }
 
 

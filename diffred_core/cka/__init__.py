@@ -1,6 +1,7 @@
 """Centered kernel alignment of layers and of subsets of their features; debiased unless asked otherwise."""
 
 from diffred_core.cka._interval import CkaInterval as CkaInterval
+from diffred_core.cka._interval import jackknife_rows as jackknife_rows
 from diffred_core.cka._interval import subset_cka_interval as subset_cka_interval
 from diffred_core.cka._layers import kernel_cka as kernel_cka
 from diffred_core.cka._layers import layer_cka as layer_cka

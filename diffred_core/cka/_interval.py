@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import reduce
+from collections.abc import Callable, Iterator
+from functools import partial, reduce
 from typing import NamedTuple
 
 import torch
@@ -14,6 +14,7 @@ from diffred_core.checks import as_features
 from diffred_core.cka._subset import subset_cka
 from diffred_core.errors import InputError
 from diffred_core.intervals import check_level, jackknife_error, t_quantile
+from diffred_core.moments import FeatureMoments
 from diffred_core.moments.accumulation import LayerSums, in_features
 from diffred_core.moments.blocks import BLOCK_ROWS, column_mean
 from diffred_core.moments.power_sums import PowerSums
@@ -72,25 +73,59 @@ def subset_cka_interval(
     InputError
         As `subset_cka`; or if `level` or `n_blocks` is out of range.
     """
-    X = as_features(X)
     check_level(level)
+    statistic = partial(subset_cka, masks=masks, debiased=debiased)
+    estimate, without = jackknife_rows(X, statistic, n_blocks=n_blocks, seed=seed, quartic=debiased)
+    error = torch.as_tensor(jackknife_error(without.cpu()), device=estimate.device)
+    reach = t_quantile(level, degrees=n_blocks - 1) * error
+    return CkaInterval(estimate, estimate - reach, (estimate + reach).clamp(max=1.0))
+
+
+@torch.no_grad()
+def jackknife_rows(
+    X: Tensor | ArrayLike,
+    statistic: Callable[[FeatureMoments], Tensor],
+    *,
+    n_blocks: int = 20,
+    seed: int = 0,
+    quartic: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Return a statistic of the moments of all rows, and of all rows but those of each block.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_samples, n_features)
+        Features; rows are taken to be independent.
+    statistic : callable
+        From `FeatureMoments` to a tensor.
+    n_blocks, seed
+        As in `subset_cka_interval`: the same rows are dealt alike, so that the blocks of two layers are pairs.
+    quartic : bool
+        Whether the moments have fourth ones, which debiased CKA needs.
+
+    Returns
+    -------
+    Tensor, Tensor (n_blocks, ...)
+
+    Raises
+    ------
+    InputError
+        If `n_blocks` is out of range.
+    """
+    X = as_features(X)
     if not 2 <= n_blocks <= len(X):
         raise InputError(f"expected n_blocks from 2 to {len(X)} (the number of rows), got {n_blocks}; 20 is usual")
     unit = Unit.of(X[:BLOCK_ROWS], origin=column_mean(X))
     deal = random_order(len(X), seed=seed).to(X.device).tensor_split(n_blocks)
 
     def block_sums() -> Iterator[PowerSums]:
-        return (_sums(X, rows, unit, quartic=debiased) for rows in deal)
+        return (_sums(X, rows, unit, quartic=quartic) for rows in deal)
 
     def value(sums: PowerSums) -> Tensor:
-        return subset_cka(in_features(*sums.centred(), unit), masks, debiased=debiased)
+        return statistic(in_features(*sums.centred(), unit))
 
     total = reduce(PowerSums.combined, block_sums())
-    estimate = value(total)
-    without = torch.stack([value(total.combined(block, sign=-1)) for block in block_sums()])
-    error = torch.as_tensor(jackknife_error(without.cpu()), device=X.device)
-    reach = t_quantile(level, degrees=n_blocks - 1) * error
-    return CkaInterval(estimate, estimate - reach, (estimate + reach).clamp(max=1.0))
+    return value(total), torch.stack([value(total.combined(block, sign=-1)) for block in block_sums()])
 
 
 def _sums(X: Tensor, rows: Tensor, unit: Unit, *, quartic: bool) -> PowerSums:

@@ -118,7 +118,8 @@ def show_table(rows: pd.DataFrame, *, caption: str, digits: int = 3) -> HTML:
     caption, digits
         As in `Table`.
     """
-    text = rows.to_html(index=False, border=0, na_rep="–", float_format=lambda value: f"{value:.{digits}f}")
+    with pd.option_context("display.max_colwidth", None):  # else pandas cuts what is longer than 50 characters
+        text = rows.to_html(index=False, border=0, na_rep="–", float_format=lambda value: f"{value:.{digits}f}")
     text = text.replace("<th>", '<th scope="col">').replace(' style="text-align: right;"', "")  # headings over columns
     head, rest = text.split(">", 1)
     return HTML(f"{head}>\n  <caption>{html.escape(caption)}</caption>{rest}")

@@ -127,6 +127,23 @@ class Source:
             return replace(self, task=self.task + task, task_name=task_name)
         return replace(self, task=task, task_name=None)
 
+    def of_model(self, model: str | Mapping[str, Any]) -> Source:
+        """Return the source of another model on the same task, all else equal.
+
+        Parameters
+        ----------
+        model : str or mapping
+            A name, or what a grid file lists: ``model``, and of ``name``, ``checkpoint``, ``model_args``,
+            ``preprocessing`` and ``classifier`` what there is.
+
+        Raises
+        ------
+        InputError
+            If it is neither.
+        """
+        chosen: dict[str, Any] = dict.fromkeys(files.MODEL_PARAMETERS) | files.model_parameters(model)
+        return replace(self, **chosen)
+
     def others(self, tasks: Sequence[str], *, same_classes: bool = False) -> list[Source]:
         """Return the sources of other tasks (`of_task`), each read as far as its labels, before features are computed.
 

@@ -7,6 +7,7 @@ from diffred_core.errors import needs
 with needs("tables"):
     from diffred_core.files import table_path as table_path
     from diffred_core.results._gather import read_all as read_all
+    from diffred_core.results._gather import read_each as read_each
     from diffred_core.results._kept import compare as compare
     from diffred_core.results._kept import keep as keep
     from diffred_core.results._kept import read_kept as read_kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +34,14 @@ def read_all(root: Path | str | None = None, *, analysis: str) -> pd.DataFrame:
     InputError
         If there is no such table, or one of them breaks the schema.
     """
+    if (table := _whole(analysis, root)) is None:
+        folder = Path(root) if root is not None else files.runs_root() / "tables"
+        raise InputError(f"expected tables */*/{files.slug(analysis)}.csv under {folder}, got none; run the grid first")
+    return table
+
+
+def _whole(analysis: str, root: Path | str | None) -> pd.DataFrame | None:
+    """Return the tables of one analysis below one another, None where there is none."""
     folder = Path(root) if root is not None else files.runs_root() / "tables"
     names = [f"{files.slug(analysis)}{suffix}" for suffix in (".csv", ".parquet")]
     chosen = {path.parts[-3:-1]: path.with_suffix(".csv") for name in names for path in folder.glob(f"*/*/{name}")}
@@ -41,9 +50,21 @@ def read_all(root: Path | str | None = None, *, analysis: str) -> pd.DataFrame:
     kept = [read_all_kept(grid, analysis, but=chosen) for grid in _told(files.KEPT)] if root is None else []
     tables = {place: read(path) for place, path in chosen.items()}
     tables = {place: table for some in (*kept[::-1], tables) for place, table in some.items()}
-    if not tables:
-        raise InputError(f"expected tables */*/{files.slug(analysis)}.csv under {folder}, got none; run the grid first")
-    return pd.concat([table for _, table in sorted(tables.items())], ignore_index=True)
+    return pd.concat([table for _, table in sorted(tables.items())], ignore_index=True) if tables else None
+
+
+def read_each(analyses: Sequence[str], root: Path | str | None = None) -> dict[str, pd.DataFrame]:
+    """Return `read_all` of several analyses by name; those of which there is no table are left out.
+
+    Raises
+    ------
+    InputError
+        If none of them has a table, or one breaks the schema.
+    """
+    tables = {analysis: _whole(analysis, root) for analysis in analyses}
+    if all(table is None for table in tables.values()):
+        raise InputError(f"expected tables of one of {', '.join(analyses)}, got none; run the grid first")
+    return {analysis: table for analysis, table in tables.items() if table is not None}
 
 
 def _told(variable: str) -> list[str]:

@@ -63,6 +63,36 @@ def diffused_redundancy_models() -> pd.DataFrame:
     return _table("published_models.csv")
 
 
+def redundancy_claims() -> pd.DataFrame:
+    """Return the claims of the abstract and of sections 3 and 4 of Nanda et al. (2023).
+
+    Returns
+    -------
+    DataFrame
+        Columns name, section, statement, published (the number, in words), evidence (P: the text of the paper, N: saved
+        outputs of the first author's notebooks, F: read off a saved plot), at_full_scale (what would be needed).
+    """
+    return _table("published_claims.csv")
+
+
+def regulariser_numbers() -> pd.DataFrame:
+    """Return accuracies of the whole layer and of parts with dropout or DeCov in training (Nanda et al. 2023).
+
+    Returns
+    -------
+    DataFrame
+        Columns network (``dropout 0.5``, ``DeCov 1e-4``), task, full, at_20 and at_50: accuracy of all features of a
+        ResNet50 and of a random 20 % and 50 %.
+
+    Notes
+    -----
+    From the saved output of the authors' notebook decorrelated_reps_analysis: one mask, and a probe of twenty epochs
+    that is far from converged on Flowers. Dropout of 0.1 and 0.5 was trained longer than the others, and no network
+    without a regulariser stands beside them.
+    """
+    return _table("published_regularisers.csv")
+
+
 def tunnel_numbers() -> pd.DataFrame:
     """Return the statistics that Harun et al. (2024) print, as far as their 512-row table bears on them.
 

@@ -26,8 +26,8 @@ COMPUTE = {  # of every analysis that has such a parameter, unless it says other
 FULL = "fp32"  # the precision whose features all devices share
 KEYS = (*ON, *COMPUTE, "analyses", "after", "kept")
 NAMED = ("model", "task", "task_name", *files.MODEL_PARAMETERS, *COMPUTE)  # options of their own on the command line
-MODEL_KEYS = {"model": "model"}  # of a grid file, to parameters
-MODEL_KEYS |= {("name" if key == "model_name" else key): key for key in files.MODEL_PARAMETERS}
+COMPARED = ("factor", "other_models")  # what a model is held against differs from model to model
+MODEL_KEYS = files.MODEL_KEYS | {key: key for key in COMPARED}  # of a grid file, to parameters
 TASK_KEYS = {"task": "task", "name": "task_name"}
 CHOOSES = {"analyses": "analysis", "tasks": "task", "models": "model"}  # among kept tables, by attributes of `Entry`
 FEATURES = "features"  # the room of the feature store, and the name of what fills it among stamps and logs
@@ -415,7 +415,8 @@ def _check_names(grid: Grid) -> None:
     for kind in ON:
         meanings: dict[str, object] = {}
         for analysis in grid.analyses.values():
-            for name, parameters in getattr(analysis, kind).items():
+            for name, of_one in getattr(analysis, kind).items():
+                parameters = {key: value for key, value in of_one.items() if key not in COMPARED}
                 if meanings.setdefault(files.slug(name), parameters) != parameters:
                     raise InputError(
                         f"expected names of their own in the grid {grid.name}, got {name!r} for two {kind}; give one "

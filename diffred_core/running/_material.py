@@ -95,9 +95,15 @@ def tasks_of(parameters: Mapping[str, Any]) -> list[str]:
     return [own, *(f"{own}{task}" if task.startswith("+") else task for task in others)]
 
 
+def others_of(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the parameters of every model in ``other_models``, with which that of a notebook is compared."""
+    return [files.model_parameters(model) for model in parameters.get("other_models") or []]
+
+
 def _paths(parameters: Mapping[str, Any]) -> Iterator[str]:
-    if parameters.get("checkpoint"):
-        yield str(parameters["checkpoint"])
+    for model in (parameters, *others_of(parameters)):
+        if model.get("checkpoint"):
+            yield str(model["checkpoint"])
     yield from filter(None, (files.split_task(task)[1] for task in tasks_of(parameters)))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from diffred_core import files
 from diffred_core.running._grid_definition import Grid, needs_features
-from diffred_core.running._material import tasks_of
+from diffred_core.running._material import others_of, tasks_of
 from diffred_core.running.notebook_parameters import read_parameters
 
 
@@ -36,8 +36,9 @@ def needs_of(grid: Grid) -> Needs:
         parameters = defaults | dict(entry.parameters)
         tasks |= dict.fromkeys(re.sub(r"\+\w+:\d+\Z", "", task) for task in tasks_of(parameters))
         if _loads_a_network(entry.analysis, parameters):
-            chosen = {name: parameters.get(name) for name in ("model", *files.MODEL_PARAMETERS)}
-            models.setdefault(json.dumps(chosen, sort_keys=True), chosen)
+            for one in (parameters, *others_of(parameters)):
+                chosen = {name: one.get(name) for name in ("model", *files.MODEL_PARAMETERS)}
+                models.setdefault(json.dumps(chosen, sort_keys=True), chosen)
     return Needs({files.labels(chosen)[1]: chosen for chosen in models.values()}, tuple(tasks))
 
 

@@ -20,10 +20,13 @@ from diffred_core import backbones, files, provenance
 from diffred_core.backbones import Backbone
 from diffred_core.errors import InputError
 from diffred_core.small_networks._images import Images, to_pixels
+from diffred_core.small_networks._network import Architecture, SmallNetwork
 from diffred_core.small_networks._train import SHORT, TrainingRecipe, TrainingResult, train
-from diffred_core.small_networks._vgg import VGG, Architecture
 
-CODE = tuple(Path(__file__).with_name(name) for name in ("_train.py", "_vgg.py"))
+CODE = tuple(
+    Path(__file__).with_name(f"_{name}.py")
+    for name in ("attack", "heads", "losses", "network", "objective", "train", "trunks")
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +44,7 @@ class Network:
     losses : tuple of float
         Mean training loss of every epoch.
     seconds : float
-        Wall time of its training.
+        Wall time of its training, since its last interruption if there was one.
     """
 
     architecture: Architecture
@@ -64,6 +67,8 @@ def networks(
     progress: bool = True,
 ) -> list[Network]:
     """Return a network of every architecture and seed, trained on the training split of `images` or read back.
+
+    One whose training was interrupted goes on from its last whole epoch.
 
     On a CPU each network is trained by one thread and several are trained side by side: their layers are too small to
     share out, and so the weights do not depend on the number of cores.
@@ -98,8 +103,7 @@ def networks(
             f"expected architectures and seeds, each once, got {list(architectures)} and {list(seeds)}; name some"
         )
     folder = (Path(root) if root is not None else files.runs_root() / "networks") / files.slug(images.task)
-    options = {"recipe": recipe, "device": device, "root": folder}
-    slots = [_Slot(images, architecture, seed=seed, **options) for architecture, seed in jobs]
+    slots = [_Slot(images, architecture, seed, recipe, device, folder) for architecture, seed in jobs]
     missing = [slot for slot in slots if slot.read() is None]
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(
@@ -113,7 +117,8 @@ def networks(
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             torch.set_num_threads(threads)  # what threads started from now on inherit
-    return [slot.read() for slot in slots]
+    found = [slot.read() for slot in slots]
+    return [network for network in found if network is not None]
 
 
 @dataclass(eq=False)
@@ -141,11 +146,20 @@ class _Slot:
         self.key = files.digest_of({"identity": json.dumps(self.identity, sort_keys=True).encode()})
         self.weights = self.root / f"{self.architecture.name}-s{self.seed}-{self.key[:16]}.safetensors"
         self.record = self.weights.with_suffix(".json")
+        self.checkpoint = self.weights.with_suffix(".checkpoint")
 
     def fill(self) -> None:
         """Train the network and write it, the record last."""
         started = time.perf_counter()
-        trained = train(self.images, self.architecture, recipe=self.recipe, seed=self.seed, device=self.device)
+        trained = train(
+            self.images,
+            self.architecture,
+            recipe=self.recipe,
+            seed=self.seed,
+            device=self.device,
+            checkpoint=self.checkpoint,
+            key=self.key,
+        )
         seconds = round(time.perf_counter() - started, 3)
         weights = {name: tensor.cpu().contiguous() for name, tensor in trained.module.state_dict().items()}
         files.write_bytes(self.weights, save(weights))
@@ -160,6 +174,7 @@ class _Slot:
             "versions": provenance.versions(),
         }
         files.write_sealed(self.record, record)
+        self.checkpoint.unlink(missing_ok=True)
 
     def read(self) -> Network | None:
         """Return the network, or None if it is not there, is another one, or is damaged."""
@@ -167,7 +182,8 @@ class _Slot:
         if record.get("key") != self.key or files.changed({self.weights.name: record["weights_sha256"]}, self.root):
             return None
         content = self.weights.read_bytes()
-        module = VGG(self.architecture, self.images.n_classes, seed=self.seed)
+        head = self.recipe.objective.head
+        module = SmallNetwork(self.architecture, self.images.n_classes, seed=self.seed, head=head)
         module.load_state_dict(load_tensors(content))
         numbers = (tuple(record[name]) for name in ("mean", "std", "losses"))
         trained = TrainingResult(module.eval().requires_grad_(False), *numbers)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -40,18 +40,33 @@ class Images:
     splits: dict[str, Tensor]
 
     @classmethod
-    def of(cls, dataset: Dataset, *, size: int) -> Images:
-        """Read every image of `dataset`, its central square scaled to `size` pixels a side.
+    def of(cls, dataset: Dataset, *, size: int, most: Mapping[str, int] | None = None, seed: int = 0) -> Images:
+        """Read the images of `dataset`, the central square of each scaled to `size` pixels a side.
+
+        Parameters
+        ----------
+        dataset : Dataset
+        size : int
+            At least 8.
+        most : mapping of str to int, optional
+            How many images of a split to read at most, drawn by `seed` with the classes in their shares; all of a split
+            that it does not name.
+        seed : int
 
         Raises
         ------
         InputError
-            If `size` is below 8, or an image cannot be decoded.
+            If `size` is below 8, fewer images than classes are asked for, or an image cannot be decoded.
         """
         if size < 8:
             raise InputError(f"expected size of at least 8 pixels a side, got {size}; 24 and 32 are usual")
-        pixels = torch.stack([to_pixels(dataset.image(i), size) for i in range(dataset.n_samples)])
-        return cls(dataset.name, dataset.classes, pixels, dataset.y, dataset.splits)
+        splits = dict(dataset.splits)
+        for name, n in (most or {}).items():
+            splits[name] = _some(dataset, name, n, seed=seed)
+        rows = torch.cat(list(splits.values())).sort().values if most else torch.arange(dataset.n_samples)
+        pixels = torch.stack([to_pixels(dataset.image(i), size) for i in rows.tolist()])
+        places = {name: torch.searchsorted(rows, indices) for name, indices in splits.items()}
+        return cls(dataset.name, dataset.classes, pixels, dataset.y[rows], places)
 
     @property
     def size(self) -> int:
@@ -130,7 +145,15 @@ class Images:
 
 
 def read_tasks(
-    task: str, ood_tasks: Sequence[str], *, id_classes: int | None = None, image_size: int = 24, split_seed: int = 0
+    task: str,
+    ood_tasks: Sequence[str],
+    *,
+    task_name: str | None = None,
+    id_classes: int | None = None,
+    image_size: int = 24,
+    split_seed: int = 0,
+    n_train: int | None = None,
+    n_test: int | None = None,
 ) -> tuple[Images, list[Images]]:
     """Return the task that networks are trained on and, in a list, those that they are probed on besides.
 
@@ -138,17 +161,27 @@ def read_tasks(
     ----------
     task, ood_tasks : str, sequence of str
         As in `datasets.load`.
+    task_name : str, optional
+        What `task` is called in tables.
     id_classes : int, optional
         Train on the first so many classes; the others are the first OOD task (`Images.hold_out`).
     image_size, split_seed : int
-        Pixels a side; seed of the splits that are not official.
+        Pixels a side; seed of the splits that are not official, and of the choice of images.
+    n_train, n_test : int, optional
+        Training images, and validation and test images each, of every task at most, with classes in their shares.
 
     Raises
     ------
     InputError
         As `datasets.load`, `Images.of` and `Images.hold_out`.
     """
-    images, *others = (Images.of(datasets.load(name, seed=split_seed), size=image_size) for name in (task, *ood_tasks))
+    limits = {"train": n_train, "validation": n_test, "test": n_test}
+    most = {split: n for split, n in limits.items() if n is not None}
+    images, *others = (
+        Images.of(datasets.load(name, seed=split_seed), size=image_size, most=most, seed=split_seed)
+        for name in (task, *ood_tasks)
+    )
+    images = images if task_name is None else replace(images, task=task_name)
     trained, held_out = images.hold_out(id_classes)
     return trained, held_out + others
 
@@ -157,6 +190,25 @@ def to_pixels(image: Image.Image, size: int) -> Tensor:
     """Return the central square of an RGB image as uint8 (3, size, size)."""
     fitted = image if image.size == (size, size) else ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)
+
+
+def _some(dataset: Dataset, split: str, n: int, *, seed: int) -> Tensor:
+    """Return at most `n` sample indices of a split, every class by its share, in the order of the split."""
+    indices = dataset.splits[split]
+    if n >= len(indices):
+        return indices
+    if n < dataset.n_classes:
+        raise InputError(
+            f"expected at least {dataset.n_classes} images of the {split} split of {dataset.name!r}, one a class, got "
+            f"{n}; ask for more"
+        )
+    shuffled = indices[torch.randperm(len(indices), generator=torch.Generator().manual_seed(seed))]
+    y = dataset.y[shuffled]
+    rank = torch.empty(len(y), dtype=torch.float64)  # of an image among those of its class, as a share of them
+    for label in y.unique():
+        rows = (y == label).nonzero().flatten()
+        rank[rows] = (torch.arange(len(rows), dtype=torch.float64) + 0.5) / len(rows)
+    return shuffled[rank.argsort(stable=True)[:n]].sort().values
 
 
 def _range(classes: list[int]) -> str:

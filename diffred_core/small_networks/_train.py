@@ -1,19 +1,27 @@
-"""How a network is trained: a plain loop, the same weights to the last bit whatever else the process does."""
+"""How a network is trained: a plain loop, the same weights to the last bit whatever else the process does.
+
+An interruption is nothing else either: what a run has reached is kept after every epoch.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from diffred_core.backbones import normalised
 from diffred_core.errors import InputError
+from diffred_core.small_networks._checkpoint import Checkpoint
 from diffred_core.small_networks._images import Images
-from diffred_core.small_networks._vgg import VGG, Architecture
+from diffred_core.small_networks._network import Architecture, SmallNetwork
+from diffred_core.small_networks._objective import Objective
+
+LABEL_SMOOTHED = Objective("label_smoothing")
+NOISE = 2**32  # what a regulariser draws is of no seed that orders images
 
 
 @dataclass(frozen=True)
@@ -32,12 +40,14 @@ class TrainingRecipe:
         out; every epoch reads the images in a new order.
     learning_rate, weight_decay : float
         Greatest learning rate, and the decoupled decay of all parameters.
-    label_smoothing, warmup : float
-        Share of the target spread over all classes; share of the steps before the learning rate is at its greatest.
+    warmup : float
+        Share of the steps before the learning rate is at its greatest.
     shift : int
         Pixels by which an image is moved at most in training, each way, its edge repeated; 0 for no augmentation.
     flip : bool
         Whether every other image, at random, is mirrored in training.
+    objective : Objective
+        Loss and regularisers.
 
     Raises
     ------
@@ -49,18 +59,17 @@ class TrainingRecipe:
     batch_size: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
-    label_smoothing: float = 0.1
     warmup: float = 0.1
     shift: int = 0
     flip: bool = False
+    objective: Objective = LABEL_SMOOTHED
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "learning_rate"):
             self._check(name, getattr(self, name) > 0, "above 0")
         for name in ("epochs", "weight_decay", "shift"):
             self._check(name, getattr(self, name) >= 0, "of at least 0")
-        for name in ("label_smoothing", "warmup"):
-            self._check(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
+        self._check("warmup", 0 <= self.warmup < 1, "in [0, 1)")
 
     def _check(self, name: str, fits: bool, what: str) -> None:
         if not fits:
@@ -84,7 +93,7 @@ class TrainingResult:
 
     Attributes
     ----------
-    module : VGG
+    module : SmallNetwork
         In eval mode, its parameters frozen.
     mean, std : tuple of 3 floats
         Of the channels of the training pixels in units of 0..1, by which images are normalised.
@@ -92,20 +101,28 @@ class TrainingResult:
         Mean training loss of every epoch.
     """
 
-    module: VGG
+    module: SmallNetwork
     mean: tuple[float, ...]
     std: tuple[float, ...]
     losses: tuple[float, ...]
 
 
 def train(
-    images: Images, architecture: Architecture, *, recipe: TrainingRecipe = SHORT, seed: int, device: str = "cpu"
+    images: Images,
+    architecture: Architecture,
+    *,
+    recipe: TrainingRecipe = SHORT,
+    seed: int,
+    device: str = "cpu",
+    checkpoint: Path | str | None = None,
+    key: str | None = None,
 ) -> TrainingResult:
     """Train a network on the training split of `images`.
 
     Every draw comes from generators on the CPU seeded by `seed`, so that neither the state of the process nor other
     runs beside this one matter. On a CPU it computes on the threads that torch is set to; two runs are equal to the
-    last bit if that number is the same, and `networks` makes it one.
+    last bit if that number is the same, and `networks` makes it one. Networks of one seed see the same images in the
+    same order whatever their objective: what a regulariser draws comes from a generator of its own.
 
     Parameters
     ----------
@@ -113,8 +130,13 @@ def train(
         Only the split ``train`` is read.
     architecture, recipe
     seed : int
-        Of the first weights, of the order of the images and of the augmentation.
+        Of the first weights, of the order of the images, of the augmentation and of what a regulariser draws.
     device : str
+    checkpoint : path, optional
+        Where the state is kept after every epoch. A run that was interrupted goes on from there and ends with the same
+        bits as one that was not.
+    key : str, optional
+        What the state is kept under, with a checkpoint: another key is another setting.
 
     Returns
     -------
@@ -123,7 +145,8 @@ def train(
     Raises
     ------
     InputError
-        If there are fewer training images than one batch, or the loss is not finite any more.
+        If there are fewer training images than one batch, the loss is not finite any more, or the checkpoint is of
+        another setting.
     """
     pixels, y = (tensor.to(device) for tensor in images.split("train"))
     if len(y) < recipe.batch_size:
@@ -132,27 +155,48 @@ def train(
             f"{len(y)}; take smaller batches"
         )
     mean, std = channel_statistics(pixels)
-    module = VGG(architecture, images.n_classes, seed=seed).to(device, memory_format=torch.channels_last)
-    rates = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
-    optimiser = torch.optim.AdamW(module.parameters(), **rates, fused=True)
-    generator = torch.Generator().manual_seed(seed)
-    losses: list[float] = []
+    module = SmallNetwork(architecture, images.n_classes, seed=seed, head=recipe.objective.head)
+    run = _Run.begin(module.to(device).to(memory_format=torch.channels_last), recipe, seed=seed)
+
+    def network_input(some: Tensor) -> Tensor:
+        return normalised(some, mean=mean, std=std).contiguous(memory_format=torch.channels_last)
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor, float]]:
-        for rows, rate in _schedule(len(y), recipe, epoch, generator):
-            x = normalised(augmented(pixels[rows], recipe, generator), mean=mean, std=std)
-            yield x.contiguous(memory_format=torch.channels_last), y[rows], rate
+        for rows, rate in _schedule(len(y), recipe, epoch, run.order):
+            yield augmented(pixels[rows], recipe, run.order), y[rows], rate
 
     if not recipe.epochs:
-        _settle_norms(module, (x for x, _, _ in batches(0)))
-    for epoch in range(recipe.epochs):
-        losses.append(_epoch(module, optimiser, batches(epoch), label_smoothing=recipe.label_smoothing))
-        if not math.isfinite(losses[-1]):
-            raise InputError(
-                f"expected a finite training loss, got {losses[-1]} in epoch {epoch + 1}, seed {seed}; lower "
-                "recipe.learning_rate"
-            )
-    return TrainingResult(module.eval().requires_grad_(False), mean, std, tuple(losses))
+        _settle_norms(module, (network_input(some) for some, _, _ in batches(0)))
+    kept = None if checkpoint is None else Checkpoint(Path(checkpoint), key or "")
+    if kept is not None:
+        kept.load(run)
+    for epoch in range(len(run.losses), recipe.epochs):
+        losses = _epoch(run, batches(epoch), objective=recipe.objective, network_input=network_input)
+        _refuse_divergence(losses, f"{recipe.objective.name} of {architecture.name}, seed {seed}", epoch=epoch)
+        run.losses.append(float(losses.mean()))
+        if kept is not None:
+            kept.save(run)
+    return TrainingResult(module.eval().requires_grad_(False), mean, std, tuple(run.losses))
+
+
+@dataclass(eq=False)
+class _Run:
+    """All that changes while a network is trained: what a `Checkpoint` keeps."""
+
+    module: SmallNetwork
+    optimiser: torch.optim.Optimizer
+    order: torch.Generator
+    noise: torch.Generator
+    losses: list[float] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, module: SmallNetwork, recipe: TrainingRecipe, *, seed: int) -> _Run:
+        """Return the state before the first step."""
+        optimiser = torch.optim.AdamW(
+            module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        )
+        order, noise = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed + NOISE)
+        return cls(module, optimiser, order, noise)
 
 
 def _schedule(n: int, recipe: TrainingRecipe, epoch: int, generator: torch.Generator) -> Iterator[tuple[Tensor, float]]:
@@ -164,7 +208,7 @@ def _schedule(n: int, recipe: TrainingRecipe, epoch: int, generator: torch.Gener
 
 
 @torch.no_grad()
-def _settle_norms(module: VGG, batches: Iterable[Tensor]) -> None:
+def _settle_norms(module: SmallNetwork, batches: Iterable[Tensor]) -> None:
     """Give the batch norms the statistics of the images, as training would, and leave all weights as they are."""
     for part in module.modules():
         if isinstance(part, torch.nn.BatchNorm2d):
@@ -174,23 +218,34 @@ def _settle_norms(module: VGG, batches: Iterable[Tensor]) -> None:
 
 
 def _epoch(
-    module: VGG,
-    optimiser: torch.optim.Optimizer,
+    run: _Run,
     batches: Iterable[tuple[Tensor, Tensor, float]],
     *,
-    label_smoothing: float,
-) -> float:
-    """Take one step for every batch of images, labels and a learning rate, and return the mean loss."""
+    objective: Objective,
+    network_input: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """Take one step for every batch of pixels, labels and a learning rate, and return the loss of every step."""
     losses = []
-    for x, y, rate in batches:
-        for group in optimiser.param_groups:
+    for pixels, y, rate in batches:
+        for group in run.optimiser.param_groups:
             group["lr"] = rate
-        optimiser.zero_grad()
-        loss = F.cross_entropy(module(x), y, label_smoothing=label_smoothing)
+        run.optimiser.zero_grad()
+        loss = objective.of_batch(run.module, pixels, y, normalised=network_input, noise=run.noise)
         loss.backward()
-        optimiser.step()
+        run.optimiser.step()
         losses.append(loss.detach())
-    return float(torch.stack(losses).mean())
+    return torch.stack(losses)
+
+
+def _refuse_divergence(losses: Tensor, setting: str, *, epoch: int) -> None:
+    """Refuse an epoch in which a loss is not finite; losses (n_steps,)."""
+    bad = (~losses.isfinite()).nonzero().flatten()
+    if len(bad):
+        at = int(bad[0])
+        raise InputError(
+            f"expected a finite training loss, got {float(losses[at])} at step {epoch * len(losses) + at + 1} (epoch "
+            f"{epoch + 1}) of {setting}; lower recipe.learning_rate"
+        )
 
 
 def channel_statistics(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -5,6 +5,7 @@ from . import answers as answers
 from . import baselines as baselines
 from . import claims as claims
 from . import claims_precision as claims_precision
+from . import claims_prefix as claims_prefix
 from . import comparators as comparators
 from . import figures as figures
 from . import figures_classes as figures_classes
@@ -18,5 +19,6 @@ from .sizes import PUBLISHED_FRACTIONS as PUBLISHED_FRACTIONS
 from .sizes import REPORTED_DELTAS as REPORTED_DELTAS
 from .sizes import Sizes as Sizes
 from .sweep_precision import precision_errors as precision_errors
+from .sweep_prefix import prefix_test as prefix_test
 from .sweep_probes import probes as probes
 from .sweep_similarity import similarity as similarity

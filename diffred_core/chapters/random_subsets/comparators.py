@@ -165,7 +165,7 @@ COMPARATORS: dict[str, Comparator] = {
         Comparator(names.PCA, pca, "one", words="PCA", colour="#D55E00", marker="s"),
         Comparator("pca_last", pca_last, "one", words="PCA, last directions", colour="#882255", marker="X"),
         Comparator("top_variance", top_variance, "one", words="top variance", colour="#009E73", marker="^"),
-        Comparator("first", first, "one", words="first k", colour="#332288", marker="p"),
+        Comparator(names.FIRST_K, first, "one", words="first k", colour="#332288", marker="p"),
     )
 }
 

@@ -1,6 +1,11 @@
 """What the tables of the chapter call their methods, probes and metrics, spelled once."""
 
-RANDOM, FULL, PCA = "random", "full", "pca"  # methods of subset_probes; all of them: `comparators.COMPARATORS`
+RANDOM, FULL, PCA, FIRST_K = (
+    "random",
+    "full",
+    "pca",
+    "first",
+)  # methods of subset_probes; all of them: `comparators.COMPARATORS`
 RIDGE, LOGISTIC, SGD = "ridge", "logistic", "sgd"
 HEADLINE = LOGISTIC  # the probe of claims and verdicts, and of every figure and table that shows one
 
@@ -17,6 +22,7 @@ MEAN_ACCURACY, GAP, GAIN = "mean_accuracy", "accuracy_gap", "gain_over_random"
 GINI, VARIATION, GINI_NULL, GINI_RISE = "gini", "coefficient_of_variation", "gini_null", "gini_rise"
 # without features: always the commonest class, or a guess; and how many measured rows a class has
 BASELINE, MAJORITY, CHANCE, CLASS_ROWS = "accuracy_without_features", "majority", "chance", "class_rows"
+PREFIX_P = "prefix_p_value"  # of the first k features among random k, if the order of the layer means nothing
 STEPS = "steps"  # of a probe whose training has a length of its own
 FEATURE_ERROR, LARGEST_ERROR, CHANGE = "feature_error", "feature_error_max", "accuracy_change"  # of the precision
 FIRST, NEAREST = "diffused_redundancy_first", "diffused_redundancy_nearest"

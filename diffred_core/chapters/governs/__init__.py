@@ -1,0 +1,8 @@
+"""II. What governs redundancy: width, upstream data and architecture, and what a task adds (Nanda et al. 2023).
+
+Its public names are those of ``__init__.pyi``; each is imported when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

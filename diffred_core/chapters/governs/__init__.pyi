@@ -1,0 +1,15 @@
+from . import across as across
+from . import answers as answers
+from . import answers_training as answers_training
+from . import claims as claims
+from . import claims_paper as claims_paper
+from . import claims_training as claims_training
+from . import figures as figures
+from . import figures_training as figures_training
+from . import names as names
+from . import names_training as names_training
+from . import tables as tables
+from . import tables_training as tables_training
+from . import variance as variance
+from .factors import what_governs as what_governs
+from .training_sweep import trained as trained

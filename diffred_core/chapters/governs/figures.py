@@ -1,0 +1,113 @@
+"""One factor on one task: accuracy against share and number of features, every network, and every pair."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from diffred_core.chapters.governs import names
+from diffred_core.chapters.governs.tables import compared
+from diffred_core.drawing import Figure, Look, looks, style
+from diffred_core.drawing.style import COLOURS, GREY
+from diffred_core.results import where
+
+SHARE, NUMBER = "share of the features (%)", "number of features"
+SHOWN = (names.FIRST, names.SHARE, names.EXCESS, names.GINI)  # of the measures, those that are drawn
+DELTA = 0.9
+COLUMNS = ("axis", "model", "n_features", "x", "mean", "low", "high")
+
+
+def kept_by_size(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of its accuracy that every network keeps at every tested size, by share and by number.
+
+    Limits are those of the accuracy itself, divided by that of the whole layer.
+    """
+    rows = where(table, method=names.RANDOM, metric=names.MEAN_ACCURACY)
+    whole = where(rows, fraction=1.0).set_index("model")["value"].rename("whole")
+    sizes = rows[rows["fraction"].notna() & rows["n_selected"].notna()].join(whole, on="model")
+    kept = sizes[["value", "low", "high"]].div(sizes["whole"], axis=0).rename(columns={"value": "mean"})
+    kept = sizes[["model", "n_features"]].join(kept)
+    axes = {SHARE: sizes["fraction"], NUMBER: sizes["n_selected"].astype(float)}
+    return pd.concat([kept.assign(axis=axis, x=x) for axis, x in axes.items()], ignore_index=True)
+
+
+def plot_kept(kept: pd.DataFrame) -> Axes:
+    """Draw what is kept of the accuracy, on the left against the share of features, on the right their number."""
+    style.require(kept, COLUMNS, what="figures.kept")
+    grid = style.panels(kept, col="axis", col_order=[SHARE, NUMBER])
+    drawn = looks({}, kept["model"])
+    for axis, ax in grid.axes_dict.items():
+        for model, rows in where(kept, axis=axis).groupby("model", sort=False):
+            label = f"{model} ({int(rows['n_features'].iloc[0]):,})"
+            banded = len(drawn) <= style.MOST_BANDS
+            style.line(ax, rows.dropna(subset="mean"), x="x", look=drawn[str(model)], label=label, band=banded)
+        ax.axhline(DELTA, color=GREY, linewidth=1, zorder=0)
+        if axis == SHARE:
+            style.percent_axis(ax, where(kept, axis=axis)["x"].tolist(), fewer=True)
+        else:
+            style.number_axis(ax, [1, 4, 16, 64, 256, 1024], base=2)
+        style.percent_ticks(ax)
+        first = ax is grid.axes.flat[0]
+        style.finish(ax, title="", x=f"{axis}, log scale", y="accuracy kept (%)" if first else "", legend=False)
+    return style.name_panels(grid, "random features; grey: 90 % of each network's own accuracy")
+
+
+def describe_kept(kept: pd.DataFrame) -> str:
+    """Return `plot_kept` in words."""
+    parts = []
+    for model, rows in where(kept, axis=SHARE).groupby("model", sort=False):
+        near = rows.loc[(rows["x"] - names.FRACTION).abs().idxmin()]
+        size = round(near["x"] * int(near["n_features"]))
+        parts.append(f"{model} keeps {100 * near['mean']:.1f} % at {100 * near['x']:.3g} % ({size} features)")
+    return f"Line charts of the accuracy kept against the share and the number of random features: {'; '.join(parts)}."
+
+
+def levels(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the drawn measures of every network, at 90 % of the accuracy where they are of one, with their words."""
+    return _drawn(compared(table, names.RANDOM)).assign(row=lambda rows: rows["model"])
+
+
+def pair_differences(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the drawn measures of every pair of networks: what the first has more than the second."""
+    rows = _drawn(compared(table, names.DIFFERENCE))
+    return rows.assign(row=rows["model"] + " − " + rows["label"])
+
+
+def plot_rows(summary: pd.DataFrame) -> Axes:
+    """Draw one panel a measure, a row a network or pair, with intervals; of pairs zero is marked."""
+    style.require(summary, ("measure", "row", "mean", "low", "high"), what="figures.levels")
+    rows = list(dict.fromkeys(summary["row"]))[::-1]
+    pairs = bool(summary["label"].notna().all())
+    size = (4.4, max(2.2, 1.1 + 0.3 * len(rows)))
+    grid = style.panels(summary, size=size, col="measure", col_wrap=2)
+    style.row_names(grid.axes.flat[0], rows, size=9)
+    for number, (measure, ax) in enumerate(grid.axes_dict.items()):
+        ax.tick_params(axis="y", labelleft=number % 2 == 0, labelsize=9)
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        placed = where(summary, measure=measure).set_index(where(summary, measure=measure)["row"].map(rows.index))
+        style.points(ax, placed, look=Look("", COLOURS[0]), size=5)
+        if pairs:
+            ax.axvline(0, color=GREY, linewidth=1)
+        style.finish(ax, title=str(measure), x="", y="", legend=False)
+    title = "paired differences" if pairs else "networks"
+    return style.name_panels(grid, f"{title}; bars: interval over draws and test rows")
+
+
+def describe_rows(summary: pd.DataFrame) -> str:
+    """Return `plot_rows` in words."""
+    parts = []
+    for measure, rows in summary.groupby("measure", sort=False):
+        values = (f"{r.row} {r.mean:.2f} ({r.low:.2f} to {r.high:.2f})" for r in rows.itertuples())
+        parts.append(f"{measure}: {'; '.join(values)}")
+    return f"Dot charts with intervals. {'. '.join(parts)}."
+
+
+def _drawn(rows: pd.DataFrame) -> pd.DataFrame:
+    rows = rows[rows["metric"].isin(SHOWN) & (rows["delta"].isna() | (rows["delta"] == DELTA))]
+    return rows.rename(columns={"value": "mean"})
+
+
+kept = Figure(kept_by_size, plot_kept, describe_kept)
+networks = Figure(levels, plot_rows, describe_rows)
+pairs = Figure(pair_differences, plot_rows, describe_rows)
