@@ -19,8 +19,8 @@ results
 drawing
     The style of figures, and one way to show a figure with its words, a table, an answer or verdicts.
 chapters: one folder a chapter of the book
-    `random_subsets` `few_shots` `depth` `tunnel_paper`. Each has `names` (methods, metrics), sweeps (rows out),
-    `claims` (published claims held against a table), `answers` (the finding of a page in a sentence, with its
+    `random_subsets` `few_shots` `depth` `tunnel_paper` `spectra`. Each has `names` (methods, metrics), sweeps (rows
+    out), `claims` (published claims held against a table), `answers` (the finding of a page in a sentence, with its
     verdicts), `figures` (each beside its words), `tables`, and `across` where it reads all models and tasks. No
     chapter imports another, `random_subsets` aside.
 running, staging, cli

@@ -48,7 +48,8 @@ def gradmax_values(moments: FeatureMoments, weight: Tensor, *, features: Tensor 
             f"expected weight of shape (n_selected, n_classes) = {(len(columns), len(sums))}, got "
             f"{tuple(weight.shape)}; pass the features that the probe reads"
         )
-    covariance = (sums.T - moments.gram[:, columns] @ weight.to(moments.gram)) / moments.n
+    # rows of the symmetric matrix instead of columns: they lie together in memory
+    covariance = (sums - weight.to(moments.gram).T @ moments.gram[columns]) / moments.n
     # C x C instead of an SVD of C x d would halve the digits of small values
     values: Tensor = torch.linalg.svdvals(covariance)
     return values
