@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, NullLocator
 
 from diffred_core.chapters.spectra import names
 from diffred_core.chapters.spectra.reading import METHOD_WORDS, WORDS
@@ -22,6 +26,7 @@ METHODS = {
     names.UNTRAINED: Look(METHOD_WORDS[names.UNTRAINED], COLOURS[2], MARKERS[2]),
     names.SHUFFLED: Look(METHOD_WORDS[names.SHUFFLED], GREY, "", ":"),
 }
+OF_LABELS = METHODS | {names.RANDOM: replace(METHODS[names.RANDOM], words="true labels")}
 LOGARITHMIC = {
     *(names.CDNV, names.NC1, names.GRADIENT_LEFT, names.PROBE_COMPLEXITY, names.COMPLEXITY),
     *(names.RANK_OF_SPAN, names.NUMERICAL_RANK, names.STABLE_RANK, names.RANKME),
@@ -47,10 +52,20 @@ def _plot_panels(summary: pd.DataFrame, metrics: Sequence[str], *, ax: Axes | No
         rows = where(summary, metric=metric)
         _lines(panel, rows)
         if metric in LOGARITHMIC and (rows["mean"] > 0).all():
-            panel.set_yscale("log")
+            _logarithmic(panel.yaxis)
         style.percent_axis(panel, rows["fraction"], fewer=True)
         finish(panel, title=WORDS[metric], x="features kept (%)", y="", legend=False)
     return style.name_panels(grid, f"bands: {interval_name(where(summary, method=names.RANDOM))}")
+
+
+def _logarithmic(axis: Axis) -> None:
+    """Make an axis logarithmic, with plain numbers: at every power of ten, or finer where it spans few."""
+    decades = math.log10(axis.get_data_interval()[1] / axis.get_minpos())
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    subs = (1,) if decades > 3 else (1, 3) if decades > 1 else (1, 1.5, 2, 3, 5, 7)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
 
 
 def _lines(panel: Axes, rows: pd.DataFrame) -> None:
@@ -94,8 +109,8 @@ def _curve(table: pd.DataFrame) -> pd.DataFrame:
 def _plot_curve(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the share of the label energy in the leading directions of the whole layer."""
     ax = begin(ax, summary, ("method", "n_selected", "mean", "low", "high"), what="figures.alignment")
-    style.lines(ax, summary, METHODS, by="method", x="n_selected")
-    ax.set_xscale("log")
+    style.lines(ax, summary, OF_LABELS, by="method", x="n_selected")
+    _logarithmic(ax.xaxis)
     style.percent_ticks(ax)
     title = "the whole layer, training images"
     return finish(ax, title=title, x="leading directions (log scale)", y="label energy (%)")
@@ -104,13 +119,12 @@ def _plot_curve(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 def _curve_words(summary: pd.DataFrame) -> str:
     """Return `_plot_curve` in words."""
     parts = []
-    for method, look in looks(METHODS, summary["method"]).items():
+    for method, look in looks(OF_LABELS, summary["method"]).items():
         rows = where(summary, method=method).sort_values("n_selected")
         points = ", ".join(
             f"{100 * row.mean:.1f} % in {row.n_selected}" for row in rows.iloc[:: max(1, len(rows) // 4)].itertuples()
         )
-        words = "true labels" if method == names.RANDOM else look.words
-        parts.append(f"{words} {points}, {100 * rows['mean'].iloc[-1]:.1f} % in all")
+        parts.append(f"{look.words} {points}, {100 * rows['mean'].iloc[-1]:.1f} % in all")
     return f"Line chart of the label energy in the leading directions, rising: {'; '.join(parts)}."
 
 
