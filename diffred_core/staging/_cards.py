@@ -52,7 +52,7 @@ def _card(name: str, facts: dict[str, str]) -> str:
 
 
 def _task_facts(run: CellRun, dataset: Dataset | None, class_rows: pd.Series | None) -> dict[str, str]:
-    material = material_at(files.split_task(str(run.record.parameters.get("task", "")))[1] or "")
+    material = material_at(files.split_task(str(_parameters(run).get("task", "")))[1] or "")
     facts = _origin(dataset or material)
     if dataset is not None:
         parts = ", ".join(f"{len(rows):,} {split}" for split, rows in dataset.splits.items())
@@ -76,7 +76,7 @@ def _classes(class_rows: pd.Series) -> dict[str, str]:
 
 
 def _network_facts(run: CellRun, width: int | None) -> dict[str, str]:
-    model, checkpoint = str(run.record.parameters.get("model", "")), run.record.parameters.get("checkpoint")
+    model, checkpoint = str(_parameters(run).get("model", "")), _parameters(run).get("checkpoint")
     if model in embedded():
         package = f"{model.removeprefix('tf_').partition('.')[0].replace('_', '-')}-pytorch-model"
         facts = {**_PACKAGED, "Source": f"the package {code(package)}"}
@@ -85,6 +85,10 @@ def _network_facts(run: CellRun, width: int | None) -> dict[str, str]:
     dimensions = f"{width:,} dimensions before the classifier" if width else _NOT_RECORDED
     named = {} if model == run.cell.model else {"Architecture": code(model)}
     return {**named, **facts, "Width": dimensions}
+
+
+def _parameters(run: CellRun) -> dict[str, object]:
+    return run.record.parameters if run.record else {}
 
 
 def _origin(source: Dataset | Material | None) -> dict[str, str]:
