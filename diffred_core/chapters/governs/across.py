@@ -122,7 +122,7 @@ def plot_factors(rows: pd.DataFrame) -> Axes:
         of_task = where(rows, task=task)
         style.points(ax, of_task.set_index(of_task["factor"].map(factors.index)), look=Look("", COLOURS[0]), size=5)
         ax.axvline(names.MARGIN, color=GREY, linewidth=1)
-        ax.set_xlim(0, 1.05 * rows["high"].max())
+        ax.set_xlim(0, max(2 * names.MARGIN, 1.05 * rows["high"].max()))
         style.percent_ticks(ax, "x")
         style.finish(ax, title=str(task), x="share of the layer (points)", y="", legend=False)
     return style.name_panels(grid, "greatest difference in the share of features for 90 % of the accuracy")
