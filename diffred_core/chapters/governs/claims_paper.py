@@ -66,20 +66,18 @@ def claim_table(judged: Mapping[str, Claim]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns claim, section, published, class, measured here, page, verdict, at full scale.
+        Columns claim (with the part of the paper that makes it), published (with the class of the evidence), measured
+        here (with the page), verdict, at full scale.
     """
     rows = []
     for row in published.redundancy_claims().to_dict("records"):
         claim = judged.get(row["name"])
-        analysis = JUDGES[row["name"]][0] if row["name"] in JUDGES else ""
+        page = PAGES[JUDGES[row["name"]][0]] if claim else ""
         rows.append(
             {
-                "claim": row["statement"],
-                "section": row["section"],
-                "published": row["published"],
-                "class": row["evidence"],
-                "measured here": claim.evidence if claim else NOT_RUN,
-                "page": PAGES.get(analysis, "–") if claim else "–",
+                "claim": f"{row['statement']} ({row['part']})",
+                "published": f"{row['published']} [{row['evidence']}]",
+                "measured here": f"{claim.evidence} Page: {page}." if claim else NOT_RUN,
                 "verdict": claim.verdict if claim else NOT_RUN,
                 "at full scale": row["at_full_scale"],
             }
