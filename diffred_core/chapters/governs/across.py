@@ -20,8 +20,8 @@ NOTHING = "No two models have been run on the same two tasks: nothing is crossed
 NO_FACTOR = "No table of a factor is there."
 EVIDENCE = (
     "In round brackets the part of the paper that makes the claim; in square ones how surely the number is known, P: "
-    "the text of the paper, N: saved outputs of its first author's notebooks, F: read off a saved plot; the page of published "
-    "numbers says more. Not run here: the tables of this book hold nothing about it."
+    "the text of the paper, N: saved outputs of its first author's notebooks, F: read off a saved plot; the page of "
+    "published numbers says more. Not run here: the tables of this book hold nothing about it."
 )
 
 
