@@ -69,8 +69,9 @@ def redundancy_claims() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns name, section, statement, published (the number, in words), evidence (P: the text of the paper, N: saved
-        outputs of the first author's notebooks, F: read off a saved plot), at_full_scale (what would be needed).
+        Columns name, part (of the paper), statement, published (the number, in words), evidence (P: the text of the
+        paper, N: saved outputs of the first author's notebooks, F: read off a saved plot), at_full_scale (what would be
+        needed).
     """
     return _table("published_claims.csv")
 
