@@ -16,7 +16,7 @@ from diffred_core.linear_probe._logistic import fit_logistic
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import CERTIFICATE, class_labels, l2_values, training_labels
 from diffred_core.linear_probe._ridge import RidgeRows
-from diffred_core.linear_probe._select import choose_l2
+from diffred_core.linear_probe._select import select_l2
 from diffred_core.moments import FeatureMoments
 from diffred_core.precision import full_precision
 
@@ -49,6 +49,7 @@ class LayerProbes:
         Of the chosen probe, as `LinearProbe` has it; of ridge probes the largest over all targets of the layer.
     correct : Tensor (n_layers, n_targets, n_test) of bool
         Which test rows are predicted right, for `intervals.paired_bootstrap`.
+    validation_correct : Tensor (n_layers, n_targets, n_validation) of bool
     probes : dict of (layer, target) to LinearProbe
     """
 
@@ -61,6 +62,7 @@ class LayerProbes:
     converged: Tensor
     gradient_norm: Tensor
     correct: Tensor
+    validation_correct: Tensor
     probes: dict[tuple[str, str], LinearProbe]
 
     @classmethod
@@ -180,7 +182,9 @@ _PATHS: dict[str, Paths] = {"ridge": _ridge_paths, "logistic": _logistic_paths}
 
 def _scored(path: LinearProbe, data: LayerData, layer: int, target: int) -> dict[str, Any]:
     """Return what `LayerProbes` holds of one layer and one target, by its names, and the chosen probe."""
-    probe, selection = choose_l2(path, data.X["validation"][layer], data.y["validation"][:, target])
+    chosen_by = path.predict(data.X["validation"][layer]) == data.y["validation"][:, target]
+    selection = select_l2(chosen_by.double().mean(-1), path.l2)
+    probe = path[int(selection.index)]
     correct = probe.predict(data.X["test"][layer]) == data.y["test"][:, target]
     return {
         "accuracy": correct.double().mean(),
@@ -190,6 +194,7 @@ def _scored(path: LinearProbe, data: LayerData, layer: int, target: int) -> dict
         "converged": probe.converged,
         "gradient_norm": probe.gradient_norm,
         "correct": correct,
+        "validation_correct": chosen_by[selection.index],
         "probe": probe,
     }
 

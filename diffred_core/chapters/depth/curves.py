@@ -123,25 +123,24 @@ def own_curve(
     `layer_moments` are those of `training_moments`, or none where nothing else reads them.
     """
     task = task_of(layers)
-    probes, validation = own_probes(layers, layer_moments, split=split, probe=probe)
+    probes = own_probes(layers, layer_moments, split=split, probe=probe)
     fits = tuple(row | {"at_edge": float(edge)} for row, edge in zip(_fits(probes), probes.at_edge[:, 0], strict=True))
     options = {"method": method, "resampling": resampling, "fits": fits}
-    return _curve(task, probes.correct[:, 0], validation, **options), probes
+    return _curve(task, probes.correct[:, 0], probes.validation_correct[:, 0], **options), probes
 
 
 def own_probes(
     layers: TaskLayers, layer_moments: Mapping[str, FeatureMoments], *, split: str, probe: str
-) -> tuple[LayerProbes, Tensor]:
-    """Return the probe of every layer, and whether it is right on validation rows, (n_layers, n_validation)."""
-    task, parts, validation = task_of(layers), [], []
-    for name, of in layers.items():
-        X = rows_of(of, split)  # of one layer at a time: all of them in double precision would fill the memory
-        targets = {task.task: labels_of(task, split)}
-        part = linear_probe.probe_layers({name: X}, targets, method=probe, moments=layer_moments)
-        predicted = part.probes[name, task.task].predict(X["validation"])
-        validation.append(predicted == task.splits["validation"][1])
-        parts.append(part)
-    return LayerProbes.joined(parts), torch.stack(validation)
+) -> LayerProbes:
+    """Return the probe of every layer."""
+    task = task_of(layers)
+    targets = {task.task: labels_of(task, split)}
+    # a layer at a time: all of them in double precision would fill the memory
+    parts = (
+        linear_probe.probe_layers({name: rows_of(of, split)}, targets, method=probe, moments=layer_moments)
+        for name, of in layers.items()
+    )
+    return LayerProbes.joined(list(parts))
 
 
 def shifted_curve(

@@ -75,9 +75,11 @@ def _of_layer(
     """Return, by size, whether the probe on so many random units is right, (n_draws, n_measured)."""
     X, y = rows_of(of, split, parts=MEASURED), labels_of(of, split)
     fitting = [size for size in sizes if size <= of.n_features]
+    if not fitting:
+        return {}
     orders = [subsets.random_order(of.n_features, seed=seed) for seed in seeds]
-    correct = [_correct(moments, order, fitting, X, y) for order in orders]
-    return dict(zip(fitting, torch.stack(correct, 1), strict=True)) if fitting else {}
+    correct = _correct(moments, [order[:size] for size in fitting for order in orders], X, y)
+    return dict(zip(fitting, correct.unflatten(0, (len(fitting), -1)), strict=True))
 
 
 def _of_all(layers: TaskLayers, sizes: Sequence[int], *, seeds: Sequence[int], split: str) -> dict[int, Tensor]:
@@ -90,7 +92,7 @@ def _of_all(layers: TaskLayers, sizes: Sequence[int], *, seeds: Sequence[int], s
         chosen = subsets.random_order(len(owners), seed=seed)[: max(sizes)]
         X = _gathered(layers, owners[chosen], unit[chosen], split)
         kept = moments.from_features(X["train"], y["train"], n_classes=last.n_classes, quartic=False)
-        correct.append(_correct(kept, torch.arange(len(chosen)), sizes, X, y))
+        correct.append(_correct(kept, [torch.arange(size) for size in sizes], X, y))
     return dict(zip(sizes, torch.stack(correct, 1), strict=True))
 
 
@@ -106,14 +108,12 @@ def _gathered(layers: TaskLayers, owners: Tensor, units: Tensor, split: str) -> 
 
 
 def _correct(
-    moments: FeatureMoments, order: Tensor, sizes: Sequence[int], X: Mapping[str, Tensor], y: Mapping[str, Tensor]
+    moments: FeatureMoments, chosen: Sequence[Tensor], X: Mapping[str, Tensor], y: Mapping[str, Tensor]
 ) -> Tensor:
-    """Return whether the probes on the first features of an order are right, (n_sizes, n_measured)."""
-    if not sizes:
-        return y["test"].new_empty(0, len(y["test"]), dtype=torch.bool)
-    chosen = [order[:size].to(moments.mean.device) for size in sizes]
+    """Return whether the probes on the `chosen` features are right, (n_subsets, n_measured)."""
     # units of an early layer may never fire: the regulariser must stay above 0 all the same
-    scale = torch.stack([moments.variance[subset].mean().clamp_min(1e-12) for subset in chosen]).cpu()
+    variance = moments.variance.cpu()
+    scale = torch.stack([variance[subset].mean().clamp_min(1e-12) for subset in chosen])
     l2 = torch.tensor(LAYER_L2, dtype=torch.float64)[:, None] * scale
     probe, _ = linear_probe.choose_l2(
         linear_probe.fit_ridge(moments, subsets=chosen, l2=l2), X["validation"], y["validation"]

@@ -114,7 +114,7 @@ def layers(
     rows += similarity_rows(reference, split=split)
     if n_subsets:
         seeds = range(seed, seed + n_subsets)
-        ridge = probes if probe == "ridge" else curves.own_probes(reference, moments, split=split, probe="ridge")[0]
+        ridge = probes if probe == "ridge" else curves.own_probes(reference, moments, split=split, probe="ridge")
         rows += redundancy_rows(reference, moments, ridge, fraction=fraction, delta=delta, seeds=seeds, split=split)
         rows += equal_number_rows(reference, moments, seeds=seeds, split=split, resampling=resampling)
     if published:
