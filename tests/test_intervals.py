@@ -111,6 +111,8 @@ def test_same_seed_same_interval_and_chunks_do_not_matter(monkeypatch):
     first = paired_bootstrap(correct, reference, n_boot=500, seed=1)
     assert first == paired_bootstrap(correct, reference, n_boot=500, seed=1)
     assert first != paired_bootstrap(correct, reference, n_boot=500, seed=2)
+    monkeypatch.setattr("diffred_core.intervals._KEPT_CELLS", 0)
+    assert first == paired_bootstrap(correct, reference, n_boot=500, seed=1)  # drawn anew instead of kept
     monkeypatch.setattr("diffred_core.intervals._CELLS", 60 * 70)
     chunked = paired_bootstrap(correct, reference, n_boot=500, seed=1)
     assert chunked.estimate == first.estimate

@@ -154,8 +154,9 @@ def eigenvalues(layer: Layer, *, centred: bool = True) -> Tensor:
     if not isinstance(layer, FeatureMoments):
         # in float64, so that small singular values survive
         layer = moments.from_features(as_features(layer, name="layer").double(), quartic=False)
-    gram = layer.gram if centred else layer.gram + layer.n * torch.outer(layer.mean, layer.mean)
-    return _possible(torch.linalg.eigvalsh(gram), layer.n - centred)
+    if centred:
+        return _possible(layer.eigenvalues, layer.n - 1)
+    return _possible(torch.linalg.eigvalsh(layer.gram + layer.n * torch.outer(layer.mean, layer.mean)), layer.n)
 
 
 def _possible(ascending: Tensor, most: int) -> Tensor:

@@ -56,6 +56,12 @@ class FeatureMoments:
         return self.gram.diagonal() / self.n
 
     @cached_property
+    def eigenvalues(self) -> Tensor:
+        """Eigenvalues of the Gram matrix, rising, ``(n_features,)``; rounding may leave some below 0."""
+        values: Tensor = torch.linalg.eigvalsh(self.gram)
+        return values
+
+    @cached_property
     def principal_directions(self) -> Tensor:
         """Eigenvectors of the Gram matrix as columns by falling variance, ``(n_features, n_features)``."""
         directions: Tensor = torch.linalg.eigh(self.gram).eigenvectors.flip(1)
