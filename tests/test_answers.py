@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 
 from diffred_core import drawing, results
-from diffred_core.chapters import depth, few_shots, random_subsets, tunnel_paper
+from diffred_core.chapters import depth, few_shots, governs, random_subsets, tunnel_paper
 from diffred_core.errors import InputError
 from diffred_core.results.claims import judge
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 CHAPTERS = {"random_subsets": random_subsets, "few_shots": few_shots, "depth": depth, "tunnel_paper": tunnel_paper}
+CHAPTERS |= {"governs": governs}
 SHARED = {"experiment": "subset_probes", "task": "t", "model": "m", "layer": "l", "n_features": 1000, "split": "test"}
 
 
