@@ -66,6 +66,31 @@ def _of_published(table: pd.DataFrame, objectives: list[str], level: float) -> I
 _LABELS = (names.OWN, names.OTHER)
 
 
+def paper_claims(table: pd.DataFrame, *, level: float = 0.95) -> list[Claim]:
+    """Return the claims of the paper about objectives, each over own and other tasks and all strengths together.
+
+    Names are those by which `claims_paper` looks for them; parameters and errors are those of `all_claims`.
+    """
+    objectives = reading.objectives_of(table)
+    about = {
+        "adversarial training adds redundancy": (ADVERSARIAL, 1, 0.0),
+        "dropout keeps redundancy": (DROPOUT, 1, -names.MARGIN),
+        "DeCov keeps redundancy": (DECOV, 1, -names.MARGIN),
+        "Matryoshka is less redundant at random": (MATRYOSHKA, -1, 0.0),
+    }
+    claims = []
+    for name, (kind, sign, limit) in about.items():
+        of_kind = [o for o in objectives if o.startswith(kind) and "+" not in o]
+        pairs = [_pairs(table, objective, f"DR, {label}") for objective in of_kind for label in _LABELS]
+        if pairs:
+            value, low, high = intervals.mean_interval(sign * pd.concat(pairs, axis=1).mean(axis=1), level=level)
+            evidence = f"DR({names.DELTA:g}) changes by {sign * value:+.3f} on own and other tasks."
+            claims.append(
+                judge(name=name, statement=name, evidence=evidence, value=value, low=low, high=high, limit=limit)
+            )
+    return claims
+
+
 def changes_redundancy(
     table: pd.DataFrame, objective: str, label: str, *, margin: float = names.MARGIN, level: float = 0.95
 ) -> Claim:
@@ -221,7 +246,7 @@ def heads_are_found(table: pd.DataFrame, objective: str, *, alpha: float = ALPHA
 
 def heads_are_absent_elsewhere(table: pd.DataFrame, *, alpha: float = ALPHA) -> Claim:
     """Return the claim that the same test is silent for networks whose features have no order."""
-    found = _corrected_p(table[~table["recipe"].str.startswith(MATRYOSHKA)]) <= alpha
+    found = _corrected_p(table[~table["recipe"].fillna("").str.startswith(MATRYOSHKA)]) <= alpha
     return judge_exact(
         name="no prefixes elsewhere",
         statement=f"it speaks for at most {percent(FALSE_ALARMS)} of the networks that were not.",

@@ -34,7 +34,7 @@ def by_network(table: pd.DataFrame, label: str) -> pd.DataFrame:
     rows = where(table, label=label)
     columns = COLUMNS | (SHAPE if label == names.OWN else {})
     wide = {name: where(rows, **what).groupby(["model", "recipe"])["value"].mean() for name, what in columns.items()}
-    order = table[["model", "recipe"]].drop_duplicates()
+    order = table[["model", "recipe"]].dropna().drop_duplicates()
     found = order.merge(pd.DataFrame(wide).reset_index(), on=["model", "recipe"])
     return found.rename(columns={"model": "network", "recipe": "objective"})
 

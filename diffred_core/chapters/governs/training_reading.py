@@ -42,7 +42,7 @@ def objectives_of(table: pd.DataFrame) -> list[str]:
     InputError
         If the reference is not among them, or nothing else is.
     """
-    found = list(dict.fromkeys(where(table, model=architecture_of(table))["recipe"]))
+    found = list(dict.fromkeys(where(table, model=architecture_of(table))["recipe"].dropna()))
     if names.REFERENCE not in found or len(found) < 2:
         raise InputError(
             f"expected networks of {names.REFERENCE} and of another objective, got {', '.join(found) or 'none'}; "
