@@ -15,7 +15,7 @@ from diffred_core.chapters import governs
 from diffred_core.chapters.governs import training_measures as measures
 from diffred_core.errors import InputError
 from diffred_core.results import where
-from diffred_core.small_networks import Architecture, Images, Objective, TrainingRecipe
+from diffred_core.small_networks import Architecture, Images, TrainingObjective, TrainingRecipe
 
 RECIPE = TrainingRecipe(epochs=2, batch_size=32)
 MODEL = "vggm11-w2@digits[0-4]"
@@ -44,7 +44,7 @@ def table(tasks, root):
 
 
 def network_of(tasks, root, objective, seed=1):
-    recipe = replace(RECIPE, objective=Objective.named(objective))
+    recipe = replace(RECIPE, objective=TrainingObjective.named(objective))
     options = {"seeds": [seed], "recipe": recipe, "root": root, "progress": False}
     (found,) = small_networks.networks(tasks[0], [Architecture(11, 2)], **options)
     return found
@@ -60,7 +60,7 @@ def test_every_objective_is_in_the_first_architecture_and_the_first_in_all(table
     networks = table.dropna(subset="seed").drop_duplicates(["model", "recipe", "seed"])
     kinds = networks.groupby(["model", "recipe"]).size()
     assert kinds.to_dict() == {
-        **{(MODEL, Objective.named(name).name): 2 for name in OPTIONS["objectives"]},
+        **{(MODEL, TrainingObjective.named(name).name): 2 for name in OPTIONS["objectives"]},
         ("vit2-w2@digits[0-4]", "cross_entropy"): 2,
     }
     assert set(where(table, label="own task")["task"]) == {"digits[0-4]"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from diffred_core.chapters.governs import claims, claims_paper, names, variance
+from diffred_core.chapters.governs.answers_training import loss_and_regulariser as loss_and_regulariser
 from diffred_core.chapters.governs.claims_paper import PROBES, Tables
 from diffred_core.drawing import Answer, counted
 from diffred_core.results import published, where

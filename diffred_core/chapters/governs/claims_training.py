@@ -179,11 +179,11 @@ def dropout_lowers_what_is_kept(table: pd.DataFrame, *, level: float = 0.95) -> 
     slopes = kept.apply(lambda row: np.polyfit(kept.columns, row, 1)[0], axis=1)
     numbers = published_kept()
     numbers = numbers[numbers["rate"].notna()]
-    theirs = np.polyfit(numbers["rate"], numbers["kept"], 1)[0]
+    in_paper = np.polyfit(numbers["rate"], numbers["kept"], 1)[0]
     return above_zero(
         name="dropout lowers what is kept",
         statement="the more dropout, the smaller the share of the accuracy that a random fifth keeps on other tasks.",
-        measured=f"For a rate higher by 0.1 the share is lower by, in points (published: {-0.1 * theirs:+.2f})",
+        measured=f"For a rate higher by 0.1 the share is lower by, in points (published: {-0.1 * in_paper:+.2f})",
         differences=-0.1 * 100 * slopes,
         level=level,
         digits=2,
@@ -234,24 +234,24 @@ def random_is_less_redundant(table: pd.DataFrame, objective: str, *, level: floa
 
 def heads_are_found(table: pd.DataFrame, objective: str, *, alpha: float = ALPHA) -> Claim:
     """Return the claim that the test of prefixes finds most networks that were trained for them."""
-    found = _corrected_p(where(table, recipe=objective)) <= alpha
+    speaks = _corrected_p(where(table, recipe=objective)) <= alpha
     return judge_exact(
         name="prefixes are found",
         statement="the test of the first k among random k speaks for most networks that were trained for prefixes.",
-        evidence=f"It does for {found.sum()} of {len(found)} (corrected p of at most {alpha:g}).",
-        value=float(found.mean()),
+        evidence=f"It does for {speaks.sum()} of {len(speaks)} (corrected p of at most {alpha:g}).",
+        value=float(speaks.mean()),
         limit=0.5,
     )
 
 
 def heads_are_absent_elsewhere(table: pd.DataFrame, *, alpha: float = ALPHA) -> Claim:
     """Return the claim that the same test is silent for networks whose features have no order."""
-    found = _corrected_p(table[~table["recipe"].fillna("").str.startswith(MATRYOSHKA)]) <= alpha
+    speaks = _corrected_p(table[~table["recipe"].fillna("").str.startswith(MATRYOSHKA)]) <= alpha
     return judge_exact(
         name="no prefixes elsewhere",
         statement=f"it speaks for at most {percent(FALSE_ALARMS)} of the networks that were not.",
-        evidence=f"It does for {found.sum()} of {len(found)}.",
-        value=float(found.mean()),
+        evidence=f"It does for {speaks.sum()} of {len(speaks)}.",
+        value=float(speaks.mean()),
         limit=FALSE_ALARMS,
         side="below",
     )

@@ -20,13 +20,13 @@ from diffred_core.small_networks import (
     Architecture,
     Images,
     Network,
-    Objective,
+    TrainingObjective,
     TrainingRecipe,
     networks,
 )
 
 LAYER = "penultimate"
-SHORT = TrainingRecipe(objective=Objective())
+SHORT = TrainingRecipe(objective=TrainingObjective())
 
 
 def trained(
@@ -59,7 +59,7 @@ def trained(
     others : sequence of Images
         Tasks that they are not trained on, of the same image size.
     objectives : sequence of str
-        As `Objective.named` takes them. The first is what the others are held against; it is trained in every
+        As `TrainingObjective.named` takes them. The first is what the others are held against; it is trained in every
         architecture, the others in the first one.
     architectures : sequence of str
         As `Architecture.named` takes them.
@@ -117,9 +117,9 @@ def trained(
     return table
 
 
-def _kinds(objectives: Sequence[str], architectures: Sequence[str]) -> list[tuple[Architecture, Objective]]:
+def _kinds(objectives: Sequence[str], architectures: Sequence[str]) -> list[tuple[Architecture, TrainingObjective]]:
     """Return every architecture with the first objective, and the first architecture with every other one."""
-    goals = [Objective.named(name) for name in objectives]
+    goals = [TrainingObjective.named(name) for name in objectives]
     built = [Architecture.named(name) for name in architectures]
     if not goals or not built or len(set(goals)) < len(goals) or len(set(built)) < len(built):
         raise InputError(
