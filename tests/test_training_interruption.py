@@ -13,20 +13,20 @@ import torch
 
 from diffred_core import datasets, small_networks
 from diffred_core.errors import InputError
-from diffred_core.small_networks import Architecture, Images, Objective, TrainingRecipe
+from diffred_core.small_networks import Architecture, Images, TrainingObjective, TrainingRecipe
 
 TINY = Architecture(depth=11, width=2)
 # dropout, shift and flip draw from both generators; AdamW has moments
-RECIPE = TrainingRecipe(epochs=3, batch_size=32, shift=1, flip=True, objective=Objective.named("dropout+koleo"))
+RECIPE = TrainingRecipe(epochs=3, batch_size=32, shift=1, flip=True, objective=TrainingObjective.named("dropout+koleo"))
 STEPS = 10  # of an epoch of 323 images
 KILLED = """
 import os, signal, sys
 import torch
 torch.set_num_threads(1)
 from diffred_core import datasets, small_networks
-from diffred_core.small_networks import Architecture, Images, Objective, TrainingRecipe
+from diffred_core.small_networks import Architecture, Images, TrainingObjective, TrainingRecipe
 digits = Images.of(datasets.load("digits"), size=16).of_classes([0, 1, 2])
-recipe = TrainingRecipe(epochs=3, batch_size=32, shift=1, flip=True, objective=Objective.named("dropout+koleo"))
+recipe = TrainingRecipe(epochs=3, batch_size=32, shift=1, flip=True, objective=TrainingObjective.named("dropout+koleo"))
 augmented, calls = small_networks._train.augmented, []
 def dying(*arguments):
     calls.append(0)
@@ -113,7 +113,7 @@ def test_a_checkpoint_of_another_setting_is_refused(digits, tmp_path):
 
 def test_networks_of_different_settings_have_different_keys(digits, tmp_path):
     first = kept(digits, tmp_path)
-    for recipe in (replace(RECIPE, epochs=2), replace(RECIPE, objective=Objective.named("dropout:0.4+koleo"))):
+    for recipe in (replace(RECIPE, epochs=2), replace(RECIPE, objective=TrainingObjective.named("dropout:0.4+koleo"))):
         (other,) = small_networks.networks(digits, [TINY], seeds=[5], recipe=recipe, root=tmp_path, progress=False)
         assert other.key != first.key
 
@@ -126,7 +126,7 @@ def test_a_checkpoint_cut_short_is_as_none(digits, tmp_path):
 
 
 def test_a_loss_that_explodes_stops_with_its_step_and_setting(digits):
-    recipe = TrainingRecipe(epochs=2, batch_size=32, learning_rate=1e38, warmup=0, objective=Objective())
+    recipe = TrainingRecipe(epochs=2, batch_size=32, learning_rate=1e38, warmup=0, objective=TrainingObjective())
     with pytest.raises(
         InputError,
         match=r"finite training loss, got nan at step \d+ \(epoch 1\) of cross_entropy of vggm11-w2, seed 0; lower",

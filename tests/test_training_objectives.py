@@ -10,7 +10,7 @@ import torch
 
 from diffred_core import datasets, small_networks
 from diffred_core.errors import InputError
-from diffred_core.small_networks import Architecture, Images, Objective, TrainingRecipe
+from diffred_core.small_networks import Architecture, Images, TrainingObjective, TrainingRecipe
 from diffred_core.small_networks._attack import attacked
 from diffred_core.small_networks._heads import CosineHead, MatryoshkaHead, prefix_sizes
 from diffred_core.small_networks._losses import LOSSES, PENALTIES, dropped
@@ -18,7 +18,7 @@ from diffred_core.small_networks._network import SmallNetwork
 from diffred_core.small_networks._objective import STRENGTHS
 
 TINY = Architecture(depth=11, width=2)
-QUICK = TrainingRecipe(epochs=2, batch_size=32, objective=Objective())
+QUICK = TrainingRecipe(epochs=2, batch_size=32, objective=TrainingObjective())
 
 
 @pytest.fixture(scope="module")
@@ -126,23 +126,26 @@ def test_an_attack_is_its_slow_twin_and_stays_in_its_ball():
 @pytest.mark.parametrize(
     ("name", "objective"),
     [
-        ("cross_entropy", Objective()),
-        ("dropout:0.2", Objective(regularisers=(("dropout", 0.2),))),
-        ("squared_error+decov:0.01", Objective("squared_error", (("decov", 0.01),))),
-        ("label_smoothing+dropout:0.5+koleo:1", Objective("label_smoothing", (("dropout", 0.5), ("koleo", 1.0)))),
+        ("cross_entropy", TrainingObjective()),
+        ("dropout:0.2", TrainingObjective(regularisers=(("dropout", 0.2),))),
+        ("squared_error+decov:0.01", TrainingObjective("squared_error", (("decov", 0.01),))),
+        (
+            "label_smoothing+dropout:0.5+koleo:1",
+            TrainingObjective("label_smoothing", (("dropout", 0.5), ("koleo", 1.0))),
+        ),
     ],
 )
 def test_an_objective_has_one_name(name, objective):
-    assert Objective.named(name) == objective
+    assert TrainingObjective.named(name) == objective
     assert objective.name == name
 
 
 def test_a_regulariser_without_a_number_has_its_own_strength():
     for name, strength in STRENGTHS.items():
-        assert Objective.named(name).strength(name) == strength
-        assert Objective.named(name).name == f"{name}:{strength:g}"
-    assert Objective.named("cross_entropy+dropout") == Objective.named("dropout")
-    assert [Objective.named(name).head for name in ("dropout", "cosine_softmax", "matryoshka")] == [
+        assert TrainingObjective.named(name).strength(name) == strength
+        assert TrainingObjective.named(name).name == f"{name}:{strength:g}"
+    assert TrainingObjective.named("cross_entropy+dropout") == TrainingObjective.named("dropout")
+    assert [TrainingObjective.named(name).head for name in ("dropout", "cosine_softmax", "matryoshka")] == [
         *("linear", "cosine", "matryoshka")
     ]
 
@@ -150,16 +153,37 @@ def test_a_regulariser_without_a_number_has_its_own_strength():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Objective.named("hinge"), r"expected loss or regulariser to be one of cross_entropy, .*, got 'hinge'"),
-        (lambda: Objective("hinge"), r"expected loss to be one of cross_entropy, label_smoothing, .*, got 'hinge'"),
-        (lambda: Objective.named("drop_out"), r"got 'drop_out'; did you mean 'dropout'"),
-        (lambda: Objective(regularisers=(("l3", 1),)), r"expected regulariser to be one of dropout, .*, got 'l3'"),
-        (lambda: Objective.named("dropout:much"), r"expected a number behind the colon of 'dropout:much', got 'much'"),
-        (lambda: Objective.named("dropout:1"), r"expected strength of dropout in \(0, 1\), got 1.0"),
-        (lambda: Objective.named("decov:-1"), r"expected strength of decov above 0, got -1.0"),
-        (lambda: Objective.named("decov+decov"), r"expected each regulariser once, .* got 'decov:0.1\+decov:0.1'"),
-        (lambda: Objective.named("cosine_softmax+matryoshka"), r"one kind of classifier, got 'cosine_softmax\+mat"),
-        (lambda: Objective.named("squared_error+cross_entropy"), r"at most one loss in 'squared_error\+cross_ent"),
+        (
+            lambda: TrainingObjective.named("hinge"),
+            r"expected loss or regulariser to be one of cross_entropy, .*, got 'hinge'",
+        ),
+        (
+            lambda: TrainingObjective("hinge"),
+            r"expected loss to be one of cross_entropy, label_smoothing, .*, got 'hinge'",
+        ),
+        (lambda: TrainingObjective.named("drop_out"), r"got 'drop_out'; did you mean 'dropout'"),
+        (
+            lambda: TrainingObjective(regularisers=(("l3", 1),)),
+            r"expected regulariser to be one of dropout, .*, got 'l3'",
+        ),
+        (
+            lambda: TrainingObjective.named("dropout:much"),
+            r"expected a number behind the colon of 'dropout:much', got 'much'",
+        ),
+        (lambda: TrainingObjective.named("dropout:1"), r"expected strength of dropout in \(0, 1\), got 1.0"),
+        (lambda: TrainingObjective.named("decov:-1"), r"expected strength of decov above 0, got -1.0"),
+        (
+            lambda: TrainingObjective.named("decov+decov"),
+            r"expected each regulariser once, .* got 'decov:0.1\+decov:0.1'",
+        ),
+        (
+            lambda: TrainingObjective.named("cosine_softmax+matryoshka"),
+            r"one kind of classifier, got 'cosine_softmax\+mat",
+        ),
+        (
+            lambda: TrainingObjective.named("squared_error+cross_entropy"),
+            r"at most one loss in 'squared_error\+cross_ent",
+        ),
         (lambda: Architecture.named("vgg"), r"expected architecture as FAMILY, .*, got 'vgg'; families are vggm, res"),
         (lambda: Architecture.named("mlp2-w8"), r"expected architecture.family to be one of vggm, resnet, vit, got"),
         (lambda: Architecture.named("vit3-w8"), r"expected depth of a vit to be one of 2, 4, 6, 12, got 3"),
@@ -214,10 +238,10 @@ class _Unplaced(torch.nn.Module):
 
 @pytest.mark.parametrize("name", ["squared_error", "cosine_softmax", *STRENGTHS])
 def test_every_objective_learns_and_leaves_another_network(digits, name):
-    recipe = replace(QUICK, epochs=4, objective=Objective.named(name))
+    recipe = replace(QUICK, epochs=4, objective=TrainingObjective.named(name))
     (plain, found) = (
         small_networks.train(digits, replace(TINY, width=4), recipe=one, seed=0)
-        for one in (replace(recipe, objective=Objective()), recipe)
+        for one in (replace(recipe, objective=TrainingObjective()), recipe)
     )
     pixels, y = digits.split("test")
     x = small_networks._cache.as_backbone(found, TINY, seed=0, size=16).normalised(pixels)
@@ -235,7 +259,7 @@ def test_networks_of_one_seed_start_alike_and_see_the_same_images(digits, monkey
         monkeypatch.setattr(
             small_networks._train, "augmented", lambda pixels, *a, to=calls: to.append(pixels) or augmented(pixels, *a)
         )
-        small_networks.train(digits, TINY, recipe=replace(QUICK, objective=Objective.named(name)), seed=3)
+        small_networks.train(digits, TINY, recipe=replace(QUICK, objective=TrainingObjective.named(name)), seed=3)
     assert all(torch.equal(a, b) for a, b in zip(*seen.values(), strict=True))
     first = [SmallNetwork(TINY, 3, seed=3, head=head).state_dict() for head in ("linear", "matryoshka", "cosine")]
     trunk = [name for name in first[0] if name.startswith("blocks")]
@@ -245,7 +269,7 @@ def test_networks_of_one_seed_start_alike_and_see_the_same_images(digits, monkey
 def test_adversarial_training_makes_networks_that_are_harder_to_fool(digits):
     accuracy = {}
     for name in ("cross_entropy", "adversarial:1"):
-        recipe = replace(QUICK, epochs=6, objective=Objective.named(name))
+        recipe = replace(QUICK, epochs=6, objective=TrainingObjective.named(name))
         trained = small_networks.train(digits, replace(TINY, width=4), recipe=recipe, seed=0)
         backbone = small_networks._cache.as_backbone(trained, TINY, seed=0, size=16)
         pixels, y = digits.split("test")

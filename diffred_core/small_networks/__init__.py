@@ -1,7 +1,7 @@
 """Small networks trained here, in seconds to minutes on one core each, and kept like every other result.
 
 Names of tasks --read_tasks--> `Images` in memory: pixels, labels, splits; `of_classes` makes tasks of some classes
-Architecture (VGG, ResNet or ViT), TrainingRecipe and its Objective (loss and regularisers), by name or by parts
+Architecture (VGG, ResNet or ViT), TrainingRecipe and its TrainingObjective (loss and regularisers), by name or by parts
 Images, Architecture, TrainingRecipe, seed --train--> weights; the same ones to the last bit on however many cores, and
 after an interruption at any epoch
 Images, architectures, seeds --networks--> trained side by side or read back, each a `Backbone` like any other
@@ -24,7 +24,7 @@ with needs("images"):
     from diffred_core.small_networks._network import Architecture as Architecture
     from diffred_core.small_networks._network import SmallNetwork as SmallNetwork
     from diffred_core.small_networks._objective import STRENGTHS as STRENGTHS
-    from diffred_core.small_networks._objective import Objective as Objective
+    from diffred_core.small_networks._objective import TrainingObjective as TrainingObjective
     from diffred_core.small_networks._objective import adversarial_pixels as adversarial_pixels
     from diffred_core.small_networks._train import SHORT as SHORT
     from diffred_core.small_networks._train import TrainingRecipe as TrainingRecipe

@@ -117,8 +117,8 @@ def networks(
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             torch.set_num_threads(threads)  # what threads started from now on inherit
-    found = [slot.read() for slot in slots]
-    return [network for network in found if network is not None]
+    kept = [slot.read() for slot in slots]
+    return [network for network in kept if network is not None]
 
 
 @dataclass(eq=False)

@@ -66,13 +66,13 @@ class Architecture:
         InputError
             If it is no such name.
         """
-        found = _NAME.fullmatch(name)
-        if found is None:
+        match = _NAME.fullmatch(name)
+        if match is None:
             raise InputError(
                 f"expected architecture as FAMILY, depth, -w and width, such as vggm11-w16, resnet10-w16 or vit4-w16, "
                 f"got {name!r}; families are {', '.join(FAMILIES)}"
             )
-        return cls(int(found["depth"]), int(found["width"]), found["late"] is None, found["family"])
+        return cls(int(match["depth"]), int(match["width"]), match["late"] is None, match["family"])
 
     @property
     def name(self) -> str:

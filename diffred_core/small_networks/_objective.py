@@ -35,7 +35,7 @@ COSINE = "cosine_softmax"
 
 
 @dataclass(frozen=True)
-class Objective:
+class TrainingObjective:
     """A loss, and regularisers with their strengths.
 
     Attributes
@@ -68,7 +68,7 @@ class Objective:
             )
 
     @classmethod
-    def named(cls, name: str) -> Objective:
+    def named(cls, name: str) -> TrainingObjective:
         """Return the objective of a name such as ``squared_error+dropout:0.2``.
 
         Parts are joined by ``+``: at most one loss, cross-entropy where none is named, and regularisers, each with its
@@ -146,7 +146,7 @@ class Objective:
 
 
 def adversarial_pixels(
-    module: SmallNetwork,
+    module: torch.nn.Module,
     pixels: Tensor,
     y: Tensor,
     *,
@@ -162,10 +162,10 @@ def adversarial_pixels(
     module.eval()
     try:
         unit = pixels.float() / 255
-        found = attacked(lambda x: module(normalised(255 * x)), unit, y, eps=eps, steps=steps)
+        changed = attacked(lambda x: module(normalised(255 * x)), unit, y, eps=eps, steps=steps)
     finally:
         module.train(training)
-    return 255 * found
+    return 255 * changed
 
 
 def _number(text: str, part: str) -> float:

@@ -18,9 +18,9 @@ from diffred_core.errors import InputError
 from diffred_core.small_networks._checkpoint import Checkpoint
 from diffred_core.small_networks._images import Images
 from diffred_core.small_networks._network import Architecture, SmallNetwork
-from diffred_core.small_networks._objective import Objective
+from diffred_core.small_networks._objective import TrainingObjective
 
-LABEL_SMOOTHED = Objective("label_smoothing")
+LABEL_SMOOTHED = TrainingObjective("label_smoothing")
 NOISE = 2**32  # what a regulariser draws is of no seed that orders images
 
 
@@ -46,7 +46,7 @@ class TrainingRecipe:
         Pixels by which an image is moved at most in training, each way, its edge repeated; 0 for no augmentation.
     flip : bool
         Whether every other image, at random, is mirrored in training.
-    objective : Objective
+    objective : TrainingObjective
         Loss and regularisers.
 
     Raises
@@ -62,7 +62,7 @@ class TrainingRecipe:
     warmup: float = 0.1
     shift: int = 0
     flip: bool = False
-    objective: Objective = LABEL_SMOOTHED
+    objective: TrainingObjective = LABEL_SMOOTHED
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "learning_rate"):
@@ -221,7 +221,7 @@ def _epoch(
     run: _Run,
     batches: Iterable[tuple[Tensor, Tensor, float]],
     *,
-    objective: Objective,
+    objective: TrainingObjective,
     network_input: Callable[[Tensor], Tensor],
 ) -> Tensor:
     """Take one step for every batch of pixels, labels and a learning rate, and return the loss of every step."""

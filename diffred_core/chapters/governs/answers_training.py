@@ -26,14 +26,14 @@ def loss_and_regulariser(table: pd.DataFrame, *, level: float = 0.95) -> Answer:
         If the table lacks what the claims are about.
     """
     plain = reading.measure_by_seed(table, names.REFERENCE, reading.DR_OWN).mean()
-    found = reading.reasons(table, level=level).sort_values(reading.DR_OWN)
-    least, most = found.iloc[0], found.iloc[-1]
+    kinds = reading.reasons(table, level=level).sort_values(reading.DR_OWN)
+    least, most = kinds.iloc[0], kinds.iloc[-1]
     sentence = (
         f"Trained on {_own_task(table)} with plain cross-entropy, a network can drop {100 * plain:.0f} % of its "
-        f"features at random and keep {100 * names.DELTA:g} % of its accuracy there. Of {len(found)} other objectives "
-        f"{_change(most)}; {_change(least)}. {_kinds(found)}"
+        f"features at random and keep {100 * names.DELTA:g} % of its accuracy there. Of {len(kinds)} other objectives "
+        f"{_change(most)}; {_change(least)}. {_kinds(kinds)}"
     )
-    numbers = {"plain cross-entropy drops": f"{100 * plain:.0f} %", "objectives": str(1 + len(found))}
+    numbers = {"plain cross-entropy drops": f"{100 * plain:.0f} %", "objectives": str(1 + len(kinds))}
     numbers |= {str(row["objective"]): f"{100 * row[reading.DR_OWN]:+.0f} points" for row in (least, most)}
     return Answer(sentence, claims_training.all_claims(table, level=level), numbers)
 
@@ -47,10 +47,10 @@ def _change(row: pd.Series) -> str:
     return f"{row['objective']} changes that by {100 * row[reading.DR_OWN]:+.0f} points ({other})"
 
 
-def _kinds(found: pd.DataFrame) -> str:
+def _kinds(kinds: pd.DataFrame) -> str:
     """Return which objectives collapse a layer, and which spread it."""
     named = {
-        reason: ", ".join(found.loc[found["reason"] == reason, "objective"])
+        reason: ", ".join(kinds.loc[kinds["reason"] == reason, "objective"])
         for reason in (reading.COLLAPSED, reading.SPREAD, reading.BOTH)
     }
     parts = [

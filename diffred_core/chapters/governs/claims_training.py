@@ -66,6 +66,31 @@ def _of_published(table: pd.DataFrame, objectives: list[str], level: float) -> I
 _LABELS = (names.OWN, names.OTHER)
 
 
+def paper_claims(table: pd.DataFrame, *, level: float = 0.95) -> list[Claim]:
+    """Return the claims of the paper about objectives, each over own and other tasks and all strengths together.
+
+    Names are those by which `claims_paper` looks for them; parameters and errors are those of `all_claims`.
+    """
+    objectives = reading.objectives_of(table)
+    about = {
+        "adversarial training adds redundancy": (ADVERSARIAL, 1, 0.0),
+        "dropout keeps redundancy": (DROPOUT, 1, -names.MARGIN),
+        "DeCov keeps redundancy": (DECOV, 1, -names.MARGIN),
+        "Matryoshka is less redundant at random": (MATRYOSHKA, -1, 0.0),
+    }
+    claims = []
+    for name, (kind, sign, limit) in about.items():
+        of_kind = [o for o in objectives if o.startswith(kind) and "+" not in o]
+        pairs = [_pairs(table, objective, f"DR, {label}") for objective in of_kind for label in _LABELS]
+        if pairs:
+            value, low, high = intervals.mean_interval(sign * pd.concat(pairs, axis=1).mean(axis=1), level=level)
+            evidence = f"DR({names.DELTA:g}) changes by {sign * value:+.3f} on own and other tasks."
+            claims.append(
+                judge(name=name, statement=name, evidence=evidence, value=value, low=low, high=high, limit=limit)
+            )
+    return claims
+
+
 def changes_redundancy(
     table: pd.DataFrame, objective: str, label: str, *, margin: float = names.MARGIN, level: float = 0.95
 ) -> Claim:
@@ -154,11 +179,11 @@ def dropout_lowers_what_is_kept(table: pd.DataFrame, *, level: float = 0.95) -> 
     slopes = kept.apply(lambda row: np.polyfit(kept.columns, row, 1)[0], axis=1)
     numbers = published_kept()
     numbers = numbers[numbers["rate"].notna()]
-    theirs = np.polyfit(numbers["rate"], numbers["kept"], 1)[0]
+    in_paper = np.polyfit(numbers["rate"], numbers["kept"], 1)[0]
     return above_zero(
         name="dropout lowers what is kept",
         statement="the more dropout, the smaller the share of the accuracy that a random fifth keeps on other tasks.",
-        measured=f"For a rate higher by 0.1 the share is lower by, in points (published: {-0.1 * theirs:+.2f})",
+        measured=f"For a rate higher by 0.1 the share is lower by, in points (published: {-0.1 * in_paper:+.2f})",
         differences=-0.1 * 100 * slopes,
         level=level,
         digits=2,
@@ -209,24 +234,24 @@ def random_is_less_redundant(table: pd.DataFrame, objective: str, *, level: floa
 
 def heads_are_found(table: pd.DataFrame, objective: str, *, alpha: float = ALPHA) -> Claim:
     """Return the claim that the test of prefixes finds most networks that were trained for them."""
-    found = _corrected_p(where(table, recipe=objective)) <= alpha
+    speaks = _corrected_p(where(table, recipe=objective)) <= alpha
     return judge_exact(
         name="prefixes are found",
         statement="the test of the first k among random k speaks for most networks that were trained for prefixes.",
-        evidence=f"It does for {found.sum()} of {len(found)} (corrected p of at most {alpha:g}).",
-        value=float(found.mean()),
+        evidence=f"It does for {speaks.sum()} of {len(speaks)} (corrected p of at most {alpha:g}).",
+        value=float(speaks.mean()),
         limit=0.5,
     )
 
 
 def heads_are_absent_elsewhere(table: pd.DataFrame, *, alpha: float = ALPHA) -> Claim:
     """Return the claim that the same test is silent for networks whose features have no order."""
-    found = _corrected_p(table[~table["recipe"].str.startswith(MATRYOSHKA)]) <= alpha
+    speaks = _corrected_p(table[~table["recipe"].fillna("").str.startswith(MATRYOSHKA)]) <= alpha
     return judge_exact(
         name="no prefixes elsewhere",
         statement=f"it speaks for at most {percent(FALSE_ALARMS)} of the networks that were not.",
-        evidence=f"It does for {found.sum()} of {len(found)}.",
-        value=float(found.mean()),
+        evidence=f"It does for {speaks.sum()} of {len(speaks)}.",
+        value=float(speaks.mean()),
         limit=FALSE_ALARMS,
         side="below",
     )

@@ -24,9 +24,9 @@ ORDERS = {
 
 def changes(table: pd.DataFrame) -> pd.DataFrame:
     """Return the differences of every objective to plain cross-entropy in diffused redundancy, with the reason."""
-    found = reading.differences(table)
-    found = found[found["measure"].isin(SIDES)]
-    return found.merge(reading.reasons(table)[["objective", "reason"]], on="objective")
+    rows = reading.differences(table)
+    rows = rows[rows["measure"].isin(SIDES)]
+    return rows.merge(reading.reasons(table)[["objective", "reason"]], on="objective")
 
 
 def plot_changes(summary: pd.DataFrame) -> Axes:

@@ -34,9 +34,9 @@ def by_network(table: pd.DataFrame, label: str) -> pd.DataFrame:
     rows = where(table, label=label)
     columns = COLUMNS | (SHAPE if label == names.OWN else {})
     wide = {name: where(rows, **what).groupby(["model", "recipe"])["value"].mean() for name, what in columns.items()}
-    order = table[["model", "recipe"]].drop_duplicates()
-    found = order.merge(pd.DataFrame(wide).reset_index(), on=["model", "recipe"])
-    return found.rename(columns={"model": "network", "recipe": "objective"})
+    order = table[["model", "recipe"]].dropna().drop_duplicates()
+    rows_of_kinds = order.merge(pd.DataFrame(wide).reset_index(), on=["model", "recipe"])
+    return rows_of_kinds.rename(columns={"model": "network", "recipe": "objective"})
 
 
 def robustness(table: pd.DataFrame) -> pd.DataFrame:
@@ -59,7 +59,9 @@ def robustness(table: pd.DataFrame) -> pd.DataFrame:
 def regularisers(table: pd.DataFrame) -> pd.DataFrame:
     """Return what a random fifth keeps of the accuracy with dropout and DeCov, published and here, in percent."""
     numbers = claims_training.published_kept().set_index("network")["kept"]
-    theirs = {f"dropout:{name.split()[1]}" if name.startswith("dropout") else "decov": name for name in numbers.index}
+    published_names = {
+        f"dropout:{name.split()[1]}" if name.startswith("dropout") else "decov": name for name in numbers.index
+    }
     rows = []
     for objective in (names.REFERENCE, *training_reading.objectives_of(table)):
         kind = "decov" if objective.startswith("decov") else objective
@@ -72,7 +74,7 @@ def regularisers(table: pd.DataFrame) -> pd.DataFrame:
             ).mean()
             for label in (names.OWN, names.OTHER)
         ]
-        published = numbers[theirs[kind]] if kind in theirs else float("nan")
+        published = numbers[published_names[kind]] if kind in published_names else float("nan")
         rows.append([objective, published, *kept])
     return pd.DataFrame(rows, columns=["objective", "published (%)", "own task (%)", "other tasks (%)"])
 

@@ -42,13 +42,13 @@ def objectives_of(table: pd.DataFrame) -> list[str]:
     InputError
         If the reference is not among them, or nothing else is.
     """
-    found = list(dict.fromkeys(where(table, model=architecture_of(table))["recipe"]))
-    if names.REFERENCE not in found or len(found) < 2:
+    goals = list(dict.fromkeys(where(table, model=architecture_of(table))["recipe"].dropna()))
+    if names.REFERENCE not in goals or len(goals) < 2:
         raise InputError(
-            f"expected networks of {names.REFERENCE} and of another objective, got {', '.join(found) or 'none'}; "
+            f"expected networks of {names.REFERENCE} and of another objective, got {', '.join(goals) or 'none'}; "
             "differences need both"
         )
-    return [name for name in found if name != names.REFERENCE]
+    return [name for name in goals if name != names.REFERENCE]
 
 
 def by_seed(table: pd.DataFrame, objective: str, what: Mapping[str, object], *, model: str | None = None) -> pd.Series:
@@ -91,9 +91,9 @@ def differences(table: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     for objective in objectives_of(table):
         for measure in MEASURES:
             pairs = measure_by_seed(table, objective, measure) - measure_by_seed(table, names.REFERENCE, measure)
-            found = intervals.mean_interval(pairs.to_numpy(), level=level)
+            interval = intervals.mean_interval(pairs.to_numpy(), level=level)
             about = {"objective": objective, "measure": measure, "n": len(pairs), "level": level}
-            rows.append(about | dict(zip(("mean", "low", "high"), found, strict=True)))
+            rows.append(about | dict(zip(("mean", "low", "high"), interval, strict=True)))
     return pd.DataFrame(rows)
 
 
@@ -108,9 +108,9 @@ def reasons(table: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     DataFrame
         Columns objective, reason, and one a measure with the mean difference.
     """
-    found = differences(table, level=level)
-    means = found.pivot(index="objective", columns="measure", values="mean").loc[objectives_of(table), list(MEASURES)]
-    surely = found.assign(surely=found["low"] > 0).pivot(index="objective", columns="measure", values="surely")
+    rows = differences(table, level=level)
+    means = rows.pivot(index="objective", columns="measure", values="mean").loc[objectives_of(table), list(MEASURES)]
+    surely = rows.assign(surely=rows["low"] > 0).pivot(index="objective", columns="measure", values="surely")
     words = {(True, True): BOTH, (True, False): COLLAPSED, (False, True): SPREAD, (False, False): NEITHER}
     reason = [words[bool(surely.loc[name, SEPARATION]), bool(surely.loc[name, RANKME])] for name in means.index]
     return means.rename_axis(columns=None).reset_index().assign(reason=reason)

@@ -9,21 +9,24 @@ from pathlib import Path
 import pandas as pd
 
 from diffred_core import results
+from diffred_core.chapters.governs import claims_training
 from diffred_core.chapters.governs import names_training as names
 from diffred_core.chapters.governs import training_measures as measures
 from diffred_core.chapters.governs.training_measures import Measured
 from diffred_core.errors import InputError
+from diffred_core.results.claims import claim_rows
 from diffred_core.results.rows import Row
 from diffred_core.small_networks import (
     Architecture,
     Images,
     Network,
-    Objective,
+    TrainingObjective,
     TrainingRecipe,
     networks,
 )
 
-SHORT = TrainingRecipe(objective=Objective())
+LAYER = "penultimate"
+SHORT = TrainingRecipe(objective=TrainingObjective())
 
 
 def trained(
@@ -56,7 +59,7 @@ def trained(
     others : sequence of Images
         Tasks that they are not trained on, of the same image size.
     objectives : sequence of str
-        As `Objective.named` takes them. The first is what the others are held against; it is trained in every
+        As `TrainingObjective.named` takes them. The first is what the others are held against; it is trained in every
         architecture, the others in the first one.
     architectures : sequence of str
         As `Architecture.named` takes them.
@@ -75,12 +78,14 @@ def trained(
     Returns
     -------
     DataFrame
-        A results table. Column ``model`` is the architecture, ``recipe`` the objective, ``seed`` the network, ``label``
+        A results table. Column ``model`` is the architecture and, behind an @, the task of the training; ``recipe`` the
+        objective, ``seed`` the network, ``label``
         whether the task is the ``own task`` or one of the ``other tasks``. Of every task: accuracy by size (methods
         ``random``, mean over draws, ``first`` and ``full``), accuracy_kept, diffused_redundancy_first and _nearest,
         gini, gini_rise and cka_above_null at a fifth of the features, class_separation, nc1, numerical_rank and rankme
         of the training rows; of the own task also prefix_p_value and gain_over_random of the first k, and of the
-        network classifier_accuracy, robust_accuracy and training_loss.
+        network classifier_accuracy, robust_accuracy and training_loss. And the claims of the paper as
+        `results.claims.claim_rows`, for the chapter's summary, where the first objective is plain cross-entropy.
 
     Raises
     ------
@@ -104,12 +109,17 @@ def trained(
         ):
             shared: Row = {"recipe": objective.name, "seed": network.seed, "repeat": network.seed - seed}
             rows += [shared | row for row in _of_network(network, images, others, of, device=device)]
-    return results.as_table(rows)
+    table = results.as_table(rows)
+    if len(objectives) > 1 and table["recipe"].iloc[0] == names.REFERENCE:
+        of_paper = claims_training.paper_claims(table)
+        shared = {"experiment": names.EXPERIMENT, "task": images.task, "model": rows[0]["model"], "layer": LAYER}
+        table = results.as_table(pd.concat([table, pd.DataFrame(list(claim_rows(of_paper, shared)))]))
+    return table
 
 
-def _kinds(objectives: Sequence[str], architectures: Sequence[str]) -> list[tuple[Architecture, Objective]]:
+def _kinds(objectives: Sequence[str], architectures: Sequence[str]) -> list[tuple[Architecture, TrainingObjective]]:
     """Return every architecture with the first objective, and the first architecture with every other one."""
-    goals = [Objective.named(name) for name in objectives]
+    goals = [TrainingObjective.named(name) for name in objectives]
     built = [Architecture.named(name) for name in architectures]
     if not goals or not built or len(set(goals)) < len(goals) or len(set(built)) < len(built):
         raise InputError(
@@ -136,8 +146,8 @@ def _of_network(
     network.backbone.module.to(device)
     shared: Row = {
         "experiment": names.EXPERIMENT,
-        "model": network.architecture.name,
-        "layer": "penultimate",
+        "model": f"{network.architecture.name}@{images.task}",
+        "layer": LAYER,
         "n_features": network.backbone.n_features,
         "split": "test",
     }
