@@ -182,12 +182,17 @@ def test_claims_follow_the_table_and_those_without_rows_are_left_out(task, table
     assert set(claims) == {
         *("labels lead at 20 %", "training aligns at 20 %", "classes stay as tight at 20 %"),
         *("axes do not matter at 20 %", "little gradient is left at 20 %", "tail noise turns little at 20 %"),
-        *("rougher at 20 %", "domains stay apart at 20 %"),  # a warm start at 20 % of 40 has no risk
-    } | ({"warm start helps at 50 %"} if "warm start helps at 50 %" in claims else set())
+        # 10 rows span 20 % of 40 features, where no start has a risk
+        *("rougher at 20 %", "domains stay apart at 20 %", "warm start helps at 50 %"),
+    }
     energies = reading.draws_at(table, names.TOP_ENERGY, fraction=0.2)
     floors = reading.draws_at(table, names.TOP_ENERGY, method=names.SHUFFLED, fraction=0.2)
     assert claims["labels lead at 20 %"].value == pytest.approx((energies - floors).mean())
     assert claims["labels lead at 20 %"].verdict == "holds"
+    twin = replace(task, task="twin")
+    same = spectra.spectra(task, shifted=[twin], fractions=(0.5,), n_seeds=3, n_warm=10)
+    assert spectra.claims.warm_start_helps(same, other="twin").verdict == "holds"
+    assert spectra.claims.domains_stay_apart(same, other="twin").verdict != "holds"
     plain = spectra.spectra(task, fractions=FRACTIONS, n_seeds=2)
     assert len(spectra.claims.all_claims(plain)) == 5
     random = spectra.spectra(make_task(shuffled=True), fractions=FRACTIONS, n_seeds=4)

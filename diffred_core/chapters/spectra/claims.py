@@ -16,6 +16,7 @@ from diffred_core.results.claims import Claim, Side, above_zero, judge, percent
 
 TIGHT = 0.1  # of CDNV: "as tight" is within a tenth
 AS_ACCURATE = 0.01  # in accuracy, between axes
+NO_RISK = 1e-12  # of a start at the target itself: rounding
 LITTLE = 0.1  # of the squared gradient; of predictions a tenth of that
 
 
@@ -193,12 +194,13 @@ def warm_start_helps(
     As `domains_stay_apart`.
     """
     rows = where(table, label=other)
-    share, ratio = _share(rows, names.WARM_START, fraction), draws_at(rows, names.WARM_START, fraction=fraction)
+    share = _share(rows, names.WARM_START, fraction)
+    log = np.log(draws_at(rows, names.WARM_START, fraction=fraction).clip(lower=NO_RISK))
     return above_zero(
         name=f"warm start helps at {share}",
         statement=f"on a random {share} fine-tuning from the probe of {other} has less risk than from 0.",
-        measured=f"The ratio of the risks is {ratio.mean():.3f}; 1 less that",
-        differences=1 - ratio,
+        measured=f"The ratio of the risks is {np.exp(log.mean()):.3g} (geometric mean); the logarithm of its inverse",
+        differences=-log,
         level=level,
     )
 
