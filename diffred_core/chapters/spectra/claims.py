@@ -48,6 +48,7 @@ def all_claims(table: pd.DataFrame, *, fraction: float = names.FRACTION, level: 
         judged.append(domains_stay_apart(table, other=other, **options))
         if len(where(table, metric=names.WARM_START, label=other)):
             judged.append(warm_start_helps(table, other=other, **options))
+        judged.append(alignment_helps(table, other=other, **options))
     return judged
 
 
@@ -201,6 +202,24 @@ def warm_start_helps(
         statement=f"on a random {share} fine-tuning from the probe of {other} has less risk than from 0.",
         measured=f"The ratio of the risks is {np.exp(log.mean()):.3g} (geometric mean); the logarithm of its inverse",
         differences=-log,
+        level=level,
+    )
+
+
+def alignment_helps(table: pd.DataFrame, *, other: str, fraction: float = names.FRACTION, level: float = 0.95) -> Claim:
+    """Return the claim that label alignment regularisation is more accurate there than least squares.
+
+    Imani et al. 2024, without labels of the other domain; as `domains_stay_apart`.
+    """
+    rows = where(table, label=other)
+    aligned, plain = (where(rows, probe=probe) for probe in (names.LABEL_ALIGNED, names.LEAST_SQUARES))
+    share = _share(aligned, names.TARGET_ACCURACY, fraction)
+    after, before = (draws_at(part, names.TARGET_ACCURACY, fraction=fraction) for part in (aligned, plain))
+    return above_zero(
+        name=f"label alignment helps at {share}",
+        statement=f"on a random {share} the regulariser makes a least-squares probe more accurate on {other}.",
+        measured=f"Accuracy there is {100 * after.mean():.1f} % against {100 * before.mean():.1f} %; the difference",
+        differences=after - before,
         level=level,
     )
 

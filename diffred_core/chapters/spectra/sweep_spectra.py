@@ -171,8 +171,17 @@ class _Sweep:
         few = torch.randperm(plain.moments.n, generator=torch.Generator().manual_seed(draw.seed))[: self.n_warm]
         probes = _probes(other, draw.order.to(X.device), sizes)
         for (k, part), probe in zip(parts.items(), probes, strict=True):
+            at = self._of_domain(k, draw, names.RANDOM, name)
             for metric, value in measures.warm_start(part, probe, few):
-                yield self._of_domain(k, draw, names.RANDOM, name) | {"metric": metric, "value": value}
+                yield at | {"metric": metric, "value": value}
+            if k in self._of_targets:
+                for fitted, value in measures.on_target(part, other, probe, split=self.split):
+                    yield at | {"probe": fitted, "metric": names.TARGET_ACCURACY, "value": value}
+
+    @property
+    def _of_targets(self) -> tuple[int, int]:
+        """Sizes at which probes are moved to another domain: that of the claims, and the whole layer."""
+        return min(self.sizes, key=lambda k: abs(self.sizes[k] - names.FRACTION)), max(self.sizes)
 
     def _at(self, k: int, draw: _Order) -> Row:
         return draw.columns | {"fraction": self.sizes[k], "n_selected": k}
