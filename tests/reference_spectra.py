@@ -149,3 +149,15 @@ def domain_distance(X: np.ndarray, domains: np.ndarray, first: np.ndarray, secon
     model = Ridge(alpha=alpha).fit(X[first], np.eye(2)[domains[first]])
     wrong = (model.predict(X[second]).argmax(1) != domains[second]).mean()
     return float(2 * (1 - 2 * wrong))
+
+
+def label_aligned_by_rows(
+    X: np.ndarray, Y: np.ndarray, target: np.ndarray, *, strength: float, rank: int
+) -> np.ndarray:
+    """Weights of label alignment regularisation, bias last, from the SVDs of both domains' rows."""
+    Phi, Psi = (np.column_stack([Z, np.ones(len(Z))]) for Z in (X, target))
+    _, s, V = np.linalg.svd(Phi)
+    _, t, U = np.linalg.svd(Psi)
+    kept = sum(s[i] ** 2 * np.outer(V[i], V[i]) for i in range(rank)) / len(X)
+    penalty = sum(t[i] ** 2 * np.outer(U[i], U[i]) for i in range(rank, len(t))) / len(target)
+    return np.linalg.pinv(kept + strength * penalty, hermitian=True) @ Phi.T @ Y / len(X)

@@ -122,6 +122,26 @@ def test_domains_stand_apart_and_random_ones_do_not(table):
     assert warm["value"].between(0, 2).all()
 
 
+def test_probes_are_moved_to_the_other_domain_at_two_sizes(task, table):
+    rows = where(table, metric=names.TARGET_ACCURACY)
+    assert set(rows["probe"]) == set(names.PROBES)
+    assert set(rows["fraction"]) == {0.2, 1.0}
+    _, _, layer, columns = part(task)
+    other = moved(task)
+    X, y = other.splits["test"]
+    target = moments.from_features(other.splits["train"][0][:, columns].double(), quartic=False)
+    rank = geometry.alignment_rank(geometry.label_alignment(layer, extended=True))
+    probe = linear_probe.fit_label_aligned(layer, target, strength=1.0, rank=rank)
+    reached = where(rows, probe=names.LABEL_ALIGNED, fraction=0.2, repeat=0)["value"].item()
+    assert reached == pytest.approx(float(probe.accuracy(X[:, columns], y)))
+    means = where(rows, fraction=0.2).groupby("probe")["value"].mean()
+    assert means[names.ORACLE] > means[names.LEAST_SQUARES]
+    shown = spectra.tables.accuracy_on_targets(table)
+    assert list(shown["probe"].unique()) == ["least squares", "ridge", "label alignment", "ridge on its own labels"]
+    ridge = shown[(shown["probe"] == "ridge") & (shown["features"] == "20 %")]
+    assert ridge["accuracy"].item() == pytest.approx(100 * means[names.RIDGE])
+
+
 def test_a_warm_start_from_the_same_domain_has_no_risk(task):
     same = spectra.spectra(task, shifted=[replace(task, task="twin")], fractions=(0.5,), n_seeds=1, n_warm=10)
     assert where(same, metric=names.WARM_START)["value"].max() < 1e-12
@@ -138,7 +158,7 @@ def test_the_curve_is_that_of_the_whole_layer(task, table):
 
 def test_one_row_a_measure_size_and_draw_and_the_whole_layer_once(table):
     rows = table[table["metric"] != names.CURVE]
-    key = ["metric", "method", "label", "fraction", "repeat"]
+    key = ["metric", "method", "label", "probe", "fraction", "repeat"]
     assert not rows.duplicated(key).any()
     counts = where(rows, metric=names.CDNV).groupby(["method", "fraction"])["repeat"].nunique().unstack()
     assert (counts[[0.05, 0.2, 0.5]] == 4).all().all()
@@ -182,12 +202,18 @@ def test_claims_follow_the_table_and_those_without_rows_are_left_out(task, table
     assert set(claims) == {
         *("labels lead at 20 %", "training aligns at 20 %", "classes stay as tight at 20 %"),
         *("axes do not matter at 20 %", "little gradient is left at 20 %", "tail noise turns little at 20 %"),
-        *("rougher at 20 %", "domains stay apart at 20 %"),  # a warm start at 20 % of 40 has no risk
-    } | ({"warm start helps at 50 %"} if "warm start helps at 50 %" in claims else set())
+        # 10 rows span 20 % of 40 features, where no start has a risk
+        *("rougher at 20 %", "domains stay apart at 20 %", "warm start helps at 50 %"),
+        "label alignment helps at 20 %",
+    }
     energies = reading.draws_at(table, names.TOP_ENERGY, fraction=0.2)
     floors = reading.draws_at(table, names.TOP_ENERGY, method=names.SHUFFLED, fraction=0.2)
     assert claims["labels lead at 20 %"].value == pytest.approx((energies - floors).mean())
     assert claims["labels lead at 20 %"].verdict == "holds"
+    twin = replace(task, task="twin")
+    same = spectra.spectra(task, shifted=[twin], fractions=(0.5,), n_seeds=3, n_warm=10)
+    assert spectra.claims.warm_start_helps(same, other="twin").verdict == "holds"
+    assert spectra.claims.domains_stay_apart(same, other="twin").verdict != "holds"
     plain = spectra.spectra(task, fractions=FRACTIONS, n_seeds=2)
     assert len(spectra.claims.all_claims(plain)) == 5
     random = spectra.spectra(make_task(shuffled=True), fractions=FRACTIONS, n_seeds=4)
@@ -222,6 +248,7 @@ def test_figures_draw_what_their_words_say(table, name):
 def test_without_a_second_domain_the_page_says_so(task):
     plain = spectra.spectra(task, fractions=(0.2,), n_seeds=2)
     assert drawing.show(spectra.figures.domains, plain).data.startswith("<p>No second domain was named")
+    assert "No second domain was named." in drawing.show(spectra.tables.targets, plain).data
 
 
 def test_the_table_of_measures_has_each_with_its_floors(table):

@@ -183,8 +183,8 @@ class Source:
         """
         self._refuse_embeddings("expected a task of images, got {!r}: embeddings have no network to reset")
         network = backbones.untrained(self._request.backbone, seed=seed)
-        reset = replace(self, model=network, model_name=f"{self.label} untrained", checkpoint=None, model_args=None)
-        return replace(reset, preprocessing=None, classifier=None)
+        plain = replace(self, checkpoint=None, model_args=None, preprocessing=None, classifier=None)
+        return replace(plain, model=network, model_name=f"{self.label} untrained")
 
     def load(self, layer: str = PENULTIMATE) -> TaskFeatures:
         """Return the features of one layer, extracting what is not kept yet.

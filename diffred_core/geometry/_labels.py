@@ -59,7 +59,8 @@ def label_alignment(
         raise InputError("expected no spectrum beside extended=True, got one of centred features; leave it out")
     counts, deviations = moments.class_totals[1], class_deviations(moments)
     if extended:
-        (values, vectors), sums = _extended(moments, deviations)
+        values, vectors = leading(moments.extended_gram(), moments.n)
+        sums = moments.extended_label_sums()
         total = torch.as_tensor(moments.n * len(counts))
     else:
         values, vectors = of or spectrum(moments)
@@ -67,15 +68,6 @@ def label_alignment(
         total = moments.n * (1 - (counts / moments.n).square().sum())
     energy = (sums @ vectors).square().sum(0) / values
     return torch.where(values > eps * values[0], energy, 0.0).cumsum(0) / total
-
-
-def _extended(moments: FeatureMoments, deviations: Tensor) -> tuple[Spectrum, Tensor]:
-    """Return the spectrum of ``[X 1]``, not centred, and ``[X 1]'y`` of every class, +1 against -1 of the rest."""
-    n, mean, counts = moments.n, torch.cat([moments.mean, moments.mean.new_ones(1)]), moments.class_totals[1]
-    gram = n * torch.outer(mean, mean)
-    gram[:-1, :-1] += moments.gram
-    of_class = torch.cat([moments.mean + deviations, mean.new_ones(len(counts), 1)], 1) * counts[:, None]
-    return leading(gram, n), 2 * of_class - n * mean
 
 
 def alignment_rank(alignment: Tensor | ArrayLike, *, share: float = 0.9, of: str = OF_SPAN) -> int:

@@ -80,6 +80,25 @@ class FeatureMoments:
             raise InputError("expected moments with class sums, got none; build them with moments.from_features(X, y)")
         return self.class_sums, self.class_counts
 
+    def extended_gram(self) -> Tensor:
+        """Return ``[X 1]'[X 1]`` of the features as they are, a constant column appended, ``(d + 1, d + 1)``."""
+        mean = torch.cat([self.mean, self.mean.new_ones(1)])
+        gram: Tensor = self.n * torch.outer(mean, mean)
+        gram[:-1, :-1] += self.gram
+        return gram
+
+    def extended_label_sums(self) -> Tensor:
+        """Return ``[X 1]'y`` of the features as they are, one row a class, y +1 in it and -1 in the rest.
+
+        Raises
+        ------
+        InputError
+            If the moments were made without labels.
+        """
+        sums, counts = self.class_totals
+        of_class = torch.cat([sums + counts[:, None] * self.mean, counts[:, None]], 1)
+        return 2 * of_class - self.n * torch.cat([self.mean, self.mean.new_ones(1)])
+
     def to(self, device: torch.device | str) -> FeatureMoments:
         """Return the same moments on another device."""
         return self._map(lambda tensor: tensor.to(device))

@@ -10,7 +10,6 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.ticker import LogLocator, NullLocator
 
 from diffred_core.chapters.spectra import names
@@ -52,16 +51,17 @@ def _plot_panels(summary: pd.DataFrame, metrics: Sequence[str], *, ax: Axes | No
         rows = where(summary, metric=metric)
         _lines(panel, rows)
         if metric in LOGARITHMIC and (rows["mean"] > 0).all():
-            _logarithmic(panel.yaxis)
+            _logarithmic(panel, "y")
         style.percent_axis(panel, rows["fraction"], fewer=True)
         finish(panel, title=WORDS[metric], x="features kept (%)", y="", legend=False)
     return style.name_panels(grid, f"bands: {interval_name(where(summary, method=names.RANDOM))}")
 
 
-def _logarithmic(axis: Axis) -> None:
+def _logarithmic(ax: Axes, which: str) -> None:
     """Make an axis logarithmic, with plain numbers: at every power of ten, or finer where it spans few."""
+    axis = getattr(ax, f"{which}axis")
     decades = math.log10(axis.get_data_interval()[1] / axis.get_minpos())
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    ax.set(**{f"{which}scale": "log"})
     subs = (1,) if decades > 3 else (1, 3) if decades > 1 else (1, 1.5, 2, 3, 5, 7)
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter("{x:g}")
@@ -110,7 +110,7 @@ def _plot_curve(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the share of the label energy in the leading directions of the whole layer."""
     ax = begin(ax, summary, ("method", "n_selected", "mean", "low", "high"), what="figures.alignment")
     style.lines(ax, summary, OF_LABELS, by="method", x="n_selected")
-    _logarithmic(ax.xaxis)
+    _logarithmic(ax, "x")
     style.percent_ticks(ax)
     title = "the whole layer, training images"
     return finish(ax, title=title, x="leading directions (log scale)", y="label energy (%)")

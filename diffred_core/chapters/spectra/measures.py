@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from diffred_core import cka, geometry
+from diffred_core import cka, geometry, linear_probe
 from diffred_core.chapters.spectra import names
 from diffred_core.chapters.spectra.layer import Layer
 from diffred_core.errors import InputError
@@ -19,6 +19,7 @@ from diffred_core.moments import FeatureMoments
 
 Measured = Iterator[tuple[str, float]]  # metric, value
 MOST_TASKS = 10  # of task diversity: every class against the next
+STRENGTH = 1.0  # of label alignment regularisation: the target's images weigh as much as the task's
 NOISE = 0.1  # of transverse noise, in units of the root mean square standard deviation of a feature
 
 
@@ -156,6 +157,22 @@ def warm_start(part: Part, other: LinearProbe, rows: Tensor) -> Measured:
         ]
         if risks[1] > 0:
             yield names.WARM_START, risks[0] / risks[1]
+
+
+def on_target(part: Part, other: Layer, own: LinearProbe, *, split: str) -> Iterator[tuple[str, float]]:
+    """Yield the accuracy in another domain of probes of this one, by name; and of its `own`, which knows its labels.
+
+    k of label alignment is that of the task, for its images and, their labels unknown, those of the other domain.
+    """
+    X, y, target = other.X[split], other.y[split], other.moments.select(part.columns)
+    alignment = geometry.label_alignment(part.moments, extended=True)
+    rank = geometry.alignment_rank(alignment, share=names.SPAN_SHARE)
+    whole = len(part.columns) + 1
+    for name, k, strength in ((names.LEAST_SQUARES, whole, 0.0), (names.LABEL_ALIGNED, rank, STRENGTH)):
+        probe = linear_probe.fit_label_aligned(part.moments, target, strength=strength, rank=k)
+        yield name, float(probe.accuracy(X[:, part.columns], y))
+    yield names.RIDGE, float(part.probe.accuracy(X, y))
+    yield names.ORACLE, float(own.accuracy(X, y))
 
 
 def measures(part: Part, *, split: str, tangents: Tensor | None, seed: int) -> Measured:

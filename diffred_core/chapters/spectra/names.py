@@ -26,6 +26,11 @@ PROBE_COMPLEXITY, COMPLEXITY = "probe_complexity", "geometric_complexity"
 TRANSVERSE, FLIPS = "transverse_share", "flip_rate"
 # of two domains (column label: the other one): how far apart, and the risk of a start there over that of a start at 0
 DISTANCE, WARM_START = "proxy_a_distance", "warm_start_risk"
+# accuracy there by what was fitted (column probe): least squares and ridge on the task, the first regularised by the
+# label alignment of the other domain's images, and ridge on its labels
+TARGET_ACCURACY = "target_accuracy"
+LEAST_SQUARES, RIDGE, LABEL_ALIGNED, ORACLE = "least_squares", "ridge", "label_aligned", "oracle"
+PROBES = (LEAST_SQUARES, RIDGE, LABEL_ALIGNED, ORACLE)
 
 CONVENTION = "papyan"  # of nc1 to nc4 (column recipe)
 FRACTION = 0.2  # at which claims are judged, as the finding of diffused redundancy is stated

@@ -89,7 +89,7 @@ def spectra(
     sweep = _Sweep(sizes, split=split, tangents=tangents, n_warm=n_warm)
     rows: list[Row] = []
     for repeat, s in enumerate(seeds):
-        draw = _Draw(repeat, s, subsets.random_order(features.n_features, seed=s))
+        draw = _Order(repeat, s, subsets.random_order(features.n_features, seed=s))
         parts = sweep.parts(plain, draw)
         rows += sweep.rows(parts, draw)
         rows += sweep.rows(sweep.relabelled(plain.shuffled(s), parts, draw), draw)
@@ -105,8 +105,8 @@ def spectra(
 
 
 @dataclass(frozen=True, eq=False)
-class _Draw:
-    """One random order of the features."""
+class _Order:
+    """One random order of the features, and the number of the draw."""
 
     repeat: int
     seed: int
@@ -131,7 +131,7 @@ class _Sweep:
         self.sizes, self.split, self.tangents, self.n_warm = sizes, split, tangents, n_warm
         self.whole: Spectrum  # of the layer as it is, its features in their own order
 
-    def parts(self, layer: Layer, draw: _Draw) -> dict[int, Part]:
+    def parts(self, layer: Layer, draw: _Order) -> dict[int, Part]:
         """Return the parts of every size whose features vary; the whole layer in the first draw alone."""
         order, moments = draw.order.to(layer.moments.mean.device), layer.moments
         varying = int((moments.variance[order] > 0).int().argmax()) + 1
@@ -142,13 +142,13 @@ class _Sweep:
             self.whole = Spectrum(whole.values, whole.vectors[order.argsort()])
         return _parts(layer, order, spectra)
 
-    def relabelled(self, layer: Layer, parts: Mapping[int, Part], draw: _Draw) -> dict[int, Part]:
+    def relabelled(self, layer: Layer, parts: Mapping[int, Part], draw: _Order) -> dict[int, Part]:
         """Return the same parts, and the whole layer, with other labels: their spectra stand."""
         order = draw.order.to(layer.moments.mean.device)
         whole = Spectrum(self.whole.values, self.whole.vectors[order])
         return _parts(layer, order, {k: part.spectrum for k, part in parts.items()} | {len(order): whole})
 
-    def rows(self, parts: Mapping[int, Part], draw: _Draw) -> Iterator[Row]:
+    def rows(self, parts: Mapping[int, Part], draw: _Order) -> Iterator[Row]:
         """Yield the measures of parts, row by row."""
         for k, part in parts.items():
             shared = self._at(k, draw) | {"method": part.layer.method}
@@ -157,7 +157,7 @@ class _Sweep:
                 recipe = {"recipe": names.CONVENTION} if metric.startswith("nc") else {}
                 yield shared | recipe | {"metric": metric, "value": value}
 
-    def domain_rows(self, parts: Mapping[int, Part], other: Layer, draw: _Draw, *, name: str) -> Iterator[Row]:
+    def domain_rows(self, parts: Mapping[int, Part], other: Layer, draw: _Order, *, name: str) -> Iterator[Row]:
         """Yield how far another domain is, the same for domains at random, and what a start there is worth."""
         plain = next(iter(parts.values())).layer
         sizes = list(parts)
@@ -165,20 +165,28 @@ class _Sweep:
         domains = torch.arange(len(X), device=X.device) >= len(plain.X["train"])
         permuted = domains[torch.randperm(len(X), generator=torch.Generator().manual_seed(draw.seed))]
         for method, labels in ((names.RANDOM, domains), (names.SHUFFLED, permuted)):
-            options = {"order": draw.order, "sizes": sizes, "seed": draw.seed}
-            distances = linear_probe.proxy_a_distance(X, labels.long(), **options)
+            distances = linear_probe.proxy_a_distance(X, labels.long(), order=draw.order, sizes=sizes, seed=draw.seed)
             for k, value in zip(sizes, distances.tolist(), strict=True):
                 yield self._of_domain(k, draw, method, name) | {"metric": names.DISTANCE, "value": value}
         few = torch.randperm(plain.moments.n, generator=torch.Generator().manual_seed(draw.seed))[: self.n_warm]
         probes = _probes(other, draw.order.to(X.device), sizes)
         for (k, part), probe in zip(parts.items(), probes, strict=True):
+            at = self._of_domain(k, draw, names.RANDOM, name)
             for metric, value in measures.warm_start(part, probe, few):
-                yield self._of_domain(k, draw, names.RANDOM, name) | {"metric": metric, "value": value}
+                yield at | {"metric": metric, "value": value}
+            if k in self._of_targets:
+                for fitted, value in measures.on_target(part, other, probe, split=self.split):
+                    yield at | {"probe": fitted, "metric": names.TARGET_ACCURACY, "value": value}
 
-    def _at(self, k: int, draw: _Draw) -> Row:
+    @property
+    def _of_targets(self) -> tuple[int, int]:
+        """Sizes at which probes are moved to another domain: that of the claims, and the whole layer."""
+        return min(self.sizes, key=lambda k: abs(self.sizes[k] - names.FRACTION)), max(self.sizes)
+
+    def _at(self, k: int, draw: _Order) -> Row:
         return draw.columns | {"fraction": self.sizes[k], "n_selected": k}
 
-    def _of_domain(self, k: int, draw: _Draw, method: str, name: str) -> Row:
+    def _of_domain(self, k: int, draw: _Order, method: str, name: str) -> Row:
         return self._at(k, draw) | {"method": method, "label": name}
 
 
@@ -202,7 +210,7 @@ def _probes(layer: Layer, order: Tensor, sizes: Sequence[int]) -> Iterator[Linea
         yield chosen[j]
 
 
-def _curve_rows(plain: Layer, floors: Sequence[Layer], whole: Spectrum, draw: _Draw) -> Iterator[Row]:
+def _curve_rows(plain: Layer, floors: Sequence[Layer], whole: Spectrum, draw: _Order) -> Iterator[Row]:
     """Yield the label alignment of the whole layer at some numbers of directions, and of its floors."""
     curves = {
         names.RANDOM: geometry.label_alignment(plain.moments, of=whole),
