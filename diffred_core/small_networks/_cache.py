@@ -24,7 +24,8 @@ from diffred_core.small_networks._images import Images, to_pixels
 from diffred_core.small_networks._network import Architecture, SmallNetwork
 from diffred_core.small_networks._train import SHORT, TrainingRecipe, TrainingResult, train
 
-Item, Value = TypeVar("Item"), TypeVar("Value")
+Item = TypeVar("Item")
+Value = TypeVar("Value")
 CODE = tuple(
     Path(__file__).with_name(f"_{name}.py")
     for name in ("attack", "heads", "losses", "network", "objective", "train", "trunks")
