@@ -106,3 +106,22 @@ def importance_by_pairs(groups: list[np.ndarray], kind: str, shrinkage: float = 
     if kind == "rank_mean":
         return np.mean([[(1 + sum(r < value for r in row)) / d for value in row] for row in ratios], 0)
     return {"mean_pair": np.mean, "max_pair": np.max, "min_pair": np.min}[kind](ratios, 0)
+
+
+def shares_by_pairs(X: np.ndarray, y: np.ndarray, active: list[int], n_shot: int) -> dict[tuple[int, int], np.ndarray]:
+    """Share of the dimensions of every ninth (third by spread, third of it by distance) that do not help, by pair."""
+    shares: dict[tuple[int, int], list[float]] = {}
+    for a, b in combinations(np.unique(y), 2):
+        gap = abs(X[y == a].mean(0) - X[y == b].mean(0))
+        power = (X[y == a].var(0, ddof=1) + X[y == b].var(0, ddof=1)) / 2
+        signal, noise = gap**2 / 2, power * gap**2 * (1 + 1 / n_shot) + power**2 * (2 + 1 / n_shot) / n_shot
+        thirds = np.array_split(sorted(active, key=lambda j, power=power: power[j]), 3)
+        for i, third in enumerate(thirds):
+            for k, ninth in enumerate(np.array_split(sorted(third, key=lambda j, gap=gap: gap[j]), 3)):
+                idle = []
+                for j in ninth:
+                    rest = np.arange(len(gap)) != j
+                    without = signal[rest].sum() / np.sqrt(noise[rest].sum())
+                    idle.append(signal.sum() / np.sqrt(noise.sum()) <= without)
+                shares.setdefault((i, k), []).append(np.mean(idle))
+    return {ninth: np.array(values) for ninth, values in shares.items()}

@@ -114,6 +114,8 @@ def test_what_is_said_across_models_states_its_level(tables, level):
     probes, similarity = tables
     across = random_subsets.across
     assert f"{100 * level:g} %" in across.kept_table(level=level).caption
+    shown = across.kept_table(level=level).summary(probes)
+    assert shown["errors, times"].tolist() == pytest.approx(((100 - shown["mean"]) / (100 - shown["full"])).tolist())
     assert f"{100 * level:g} % interval" in across.alike(level=level).caption
     narrow, wide = (across.similarity_at(similarity, level=x) for x in (0.5, level))
     assert (narrow["high"] - narrow["low"] < wide["high"] - wide["low"]).all()

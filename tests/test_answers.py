@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from test_layers import CHAPTERS as CHAPTER_ROOMS
 
 from diffred_core import drawing, results
 from diffred_core.chapters import depth, few_shots, random_subsets, tunnel_paper
@@ -15,7 +17,9 @@ from diffred_core.errors import InputError
 from diffred_core.results.claims import judge
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-CHAPTERS = {"random_subsets": random_subsets, "few_shots": few_shots, "depth": depth, "tunnel_paper": tunnel_paper}
+CHAPTERS = {
+    name.removeprefix("chapters."): importlib.import_module(f"diffred_core.{name}") for name in sorted(CHAPTER_ROOMS)
+}
 SHARED = {"experiment": "subset_probes", "task": "t", "model": "m", "layer": "l", "n_features": 1000, "split": "test"}
 
 
@@ -214,6 +218,21 @@ def test_a_summary_gives_ranges_over_models_and_tasks():
     matrix = random_subsets.answers.verdicts(*tables)
     assert [cell for cell in matrix.claims if cell.startswith("m on")] == ["m on t", "m on u"]
     assert sum(map(len, matrix.claims.values())) == len(answer.claims)
+    overall = random_subsets.across.kept_overall(pair)
+    assert (
+        f"in the middle half {100 * overall.estimate:.1f} % (95 % interval {100 * overall.low:.1f} to"
+        in answer.sentence
+    )
+
+
+def test_a_matrix_says_how_many_verdicts_are_due_to_chance():
+    claim = judge(name="a", statement="x.", evidence="y.", value=1.0, low=0.5, high=1.5)
+    few, many = (
+        drawing._answer.verdicts_html(drawing.Verdicts({"m on t": [claim] * n}, "Verdicts.", 0.9)) for n in (3, 200)
+    )
+    assert "3 claims are held against intervals of 90&nbsp;%" in few
+    assert "fewer than one would hold and as many fail by chance" in few
+    assert "some 10 would hold and as many fail by chance" in many
 
 
 @pytest.mark.parametrize(

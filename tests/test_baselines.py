@@ -50,6 +50,7 @@ def test_balanced_accuracy_is_the_mean_over_classes_and_what_is_kept_is_also_sai
     assert full["balanced"] == pytest.approx(100 * results.where(rows, metric="class_accuracy")["value"].mean())
     assert (full["kept"], full[random_subsets.tables.KEPT_ABOVE]) == (pytest.approx(100), pytest.approx(100))
     part = shown[(shown["method"] == "random") & (shown["features"] == 20)].iloc[0]
+    assert part["error"] == pytest.approx(100 - part["mean"])
     assert part["kept"] == pytest.approx(100 * part["mean"] / full["mean"])
     assert part[random_subsets.tables.KEPT_ABOVE] == pytest.approx(100 * (part["mean"] - 25) / (full["mean"] - 25))
     assert abs(full["balanced"] - full["mean"]) > 0.1  # the control: classes are of unequal size

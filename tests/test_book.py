@@ -60,7 +60,7 @@ def build(project):
 
 def test_run_page_has_title_provenance_and_working_downloads(html):
     text = (html / PAGE).read_text()
-    assert re.search(r"<h1>Tiny probes: a/model on digits", text)
+    assert re.search(r"<h1>Tiny probes: a/model on UCI digits", text)
     assert "What produced this page" in text
     assert "$ diffred run tiny --model a/model" in re.sub(r"<[^>]+>", "", text)
     links = [attrs["href"] for tag, attrs in Elements.of(html / PAGE) if tag == "a" and "download" in attrs]

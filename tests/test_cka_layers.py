@@ -112,6 +112,8 @@ def test_all_pairs_equal_single_pairs(n):
         for j, B in enumerate(layers):
             assert float(table[i, j]) == pytest.approx(linear_cka(A, B), abs=1e-12)
     torch.testing.assert_close(layer_cka(layers[:1], layers[1:]), table[:1, 1:])
+    # a layer of both lists is read once: as if it were two
+    torch.testing.assert_close(layer_cka(layers, [Y]), layer_cka(layers, [Y.clone()]))
 
 
 def test_what_has_no_value_is_refused():

@@ -87,6 +87,8 @@ def test_lines_are_the_means_and_the_dashed_line_is_all_dimensions(summaries):
     (line,) = (line for line in ax.lines if line.get_label() == "oracle")
     np.testing.assert_allclose(line.get_ydata(), oracle["mean"])
     (whole,) = (line for line in ax.lines if line.get_label() == "all dimensions")
+    (guess,) = (line for line in ax.lines if line.get_label() == "a guess, 1 of 3")
+    assert set(guess.get_ydata()) == {1 / 3}
     assert set(whole.get_ydata()) == {oracle["mean"].iloc[-1]}
     assert "20 episodes" in ax.get_title(loc="left")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from reference_few_shot import shares_by_pairs
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from synthetic_task import make_task
@@ -550,6 +551,26 @@ def test_a_planted_confounder_is_found_by_theory_and_by_leaving_it_out(task):
     unhelpful = rows(table, method="theory")
     unhelpful = unhelpful[unhelpful["metric"].str.endswith("_share")].groupby("label")["value"].sum()
     assert unhelpful[names.CONFOUNDERS] > 0.5 > unhelpful["spread high, distance high"]
+
+
+@pytest.mark.parametrize("pair_values", [1, 2**18])
+def test_shares_of_pairs_equal_those_of_one_pair_at_a_time(pool, monkeypatch, pair_values):
+    monkeypatch.setattr(reasons, "_PAIR_VALUES", pair_values)
+    X, y = pool.data
+    numbers = {"n_way": 3, "n_query": 5, "n_episodes": 4}
+    draw = {
+        n: draw_setting(EpisodeData(X, y, pool.rest, "pool"), n_shot=n, **numbers, seed=1, fractions=(1.0,))
+        for n in (1, 5)
+    }
+    found = {n: pd.DataFrame(reasons.harm_rows(setting)) for n, setting in draw.items()}
+    expected = shares_by_pairs(X.double().numpy(), y.numpy(), reasons._active(X).tolist(), n_shot=1)
+    by_ninth = dict(zip(names.NINTHS, expected.values(), strict=True))
+    shares = found[1][found[1]["method"] == "theory"].groupby("label")["value"].sum()
+    assert dict(shares) == pytest.approx({ninth: values.mean() for ninth, values in by_ninth.items()})
+    few = rows(found[1], metric="few_shot_share")
+    assert set(few["n"]) == {len(expected[0, 0])} == {math.comb(len(y.unique()), 2)}
+    # the control: with more shots other dimensions help
+    assert not np.allclose(shares, found[5][found[5]["method"] == "theory"].groupby("label")["value"].sum())
 
 
 def test_dimensions_that_hardly_vary_are_in_no_ninth():

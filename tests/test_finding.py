@@ -46,7 +46,7 @@ def test_sentence_names_the_largest_loss_with_its_interval(tables):
     text = sentence(pairs_of(tables))
     assert "A random 20 % of the dimensions keeps 90.0 %" in text
     assert "mean over 2 pairs of model and task; lowest 90.0 %, highest 90.0 %" in text
-    assert "The largest loss, a on digits, is 9.0 points (95 % interval 5.0 to 12.0" in text
+    assert "The largest loss, a on UCI digits, is 9.0 points (95 % interval 5.0 to 12.0" in text
 
 
 def with_needed(table, *redundancy):
@@ -71,7 +71,7 @@ def test_the_answer_has_the_range_of_what_is_needed_and_the_verdicts(tables):
 
 def test_sentence_about_one_pair_has_no_spread(tables):
     text = sentence(pairs_of(tables[:1]))
-    assert "accuracy**. The loss, a on digits, is 9.0 points" in text
+    assert "accuracy**. The loss, a on UCI digits, is 9.0 points" in text
 
 
 def test_sentence_follows_the_tables(tables):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
+import reference_spectra
 import reference_tunnel
 import torch
 from reference_probes import classes_in_mixture
@@ -110,6 +113,55 @@ def test_the_alignment_rank_is_of_norms_within_the_span():
     assert geometry.alignment_rank(curve, share=0.99) == 5
 
 
+def test_extended_alignment_is_the_published_one_and_its_rank_on_digits_is_2(rows):
+    X, y = rows
+    twin = reference_spectra.extended_alignment(X.numpy(), reference_spectra.signs(y.numpy()))
+    torch.testing.assert_close(aligned(X, y, extended=True), torch.as_tensor(twin), rtol=0, atol=1e-10)
+    assert (aligned(X, y, extended=True)[:10] - aligned(X, y)).abs().max() > 0.1
+    X, y = load_digits(return_X_y=True)
+    X, y = X[y < 2], y[y < 2]
+    curve = aligned(torch.as_tensor(X), torch.as_tensor(y), extended=True)
+    assert geometry.alignment_rank(curve) == reference_spectra.lar_rank(X, 2 * y - 1, 0.9) == 2
+    energies = reference_spectra.extended_alignment(X, reference_spectra.signs(y))
+    for share in (0.5, 0.9, 0.97):
+        of_labels = geometry.alignment_rank(curve, share=share, of="labels")
+        assert of_labels == reference_spectra.energy_rank(energies, share)
+    assert of_labels > geometry.alignment_rank(curve, share=0.97)  # energies ask for more than norms
+
+
+def test_more_features_than_rows_explain_everything_and_extended_rows_one_direction_more():
+    X, y = classes_in_mixture(20, 30, 3)
+    assert aligned(X, y).shape == (19,)
+    assert aligned(X, y)[-1] == pytest.approx(1, abs=1e-10)
+    assert aligned(X, y, extended=True).shape == (20,)
+    twin = reference_spectra.extended_alignment(X.numpy(), reference_spectra.signs(y.numpy()))
+    torch.testing.assert_close(aligned(X, y, extended=True), torch.as_tensor(twin), rtol=0, atol=1e-8)
+
+
+def test_over_all_orders_of_the_labels_the_mean_alignment_is_k_over_n_less_1():
+    X, y = classes_in_mixture(6, 3, 2)
+    orders = [aligned(X, y[list(order)]) for order in itertools.permutations(range(6))]
+    floor = torch.arange(1, 4, dtype=torch.float64) / 5
+    torch.testing.assert_close(torch.stack(orders).mean(0), floor, rtol=1e-10, atol=0)
+    assert (aligned(X, y) - floor).abs().max() > 0.1
+
+
+def test_a_spectrum_is_made_once_for_any_labels(rows):
+    X, y = rows
+    parts = geometry.spectrum(moments.from_features(X, quartic=False))
+    for labels in (y, shuffled(y)):
+        torch.testing.assert_close(aligned(X, labels, of=parts), aligned(X, labels), rtol=1e-10, atol=1e-12)
+    assert geometry.rankme(parts) == pytest.approx(geometry.rankme(moments.from_features(X, quartic=False)), rel=1e-10)
+
+
+def test_a_class_with_one_row_and_unbalanced_classes_have_the_energy_of_their_indicators():
+    X, _ = classes_in_mixture(30, 5, 2)
+    y = torch.tensor([0] * 20 + [1] * 9 + [2])
+    torch.testing.assert_close(
+        aligned(X, y), torch.as_tensor(reference_tunnel.alignment_curve(X.numpy(), y.numpy())), rtol=0, atol=1e-10
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -121,6 +173,12 @@ def test_the_alignment_rank_is_of_norms_within_the_span():
         (lambda X, y: aligned(torch.ones(70, 2), y), "features that vary"),
         (lambda X, y: aligned(X, y, eps=1.5), "eps in \\[0, 1\\), got 1.5"),
         (lambda X, y: geometry.alignment_rank([0.5, 0.4]), "growing to above 0"),
+        (lambda X, y: geometry.alignment_rank([0.5, 0.8], of="labels"), "more than 0.9 of the labels, got 0.8 in all"),
+        (lambda X, y: geometry.alignment_rank([0.5, 0.8], of="label"), "expected of 'span' or 'labels', got 'label'"),
+        (
+            lambda X, y: aligned(X, y, extended=True, of=geometry.spectrum(moments.from_features(X))),
+            "no spectrum beside extended=True",
+        ),
         (lambda X, y: geometry.alignment_rank([0.5, 0.6], share=90), "share in \\(0, 1\\), got 90"),
     ],
 )

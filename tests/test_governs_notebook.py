@@ -67,6 +67,7 @@ def test_the_answer_on_the_page_is_the_one_of_the_table(executed: dict[str, Path
 def test_a_summary_without_crossed_cells_says_so_and_still_lists_every_claim(executed: dict[str, Path]) -> None:
     page = html.unescape(" ".join(shown(executed["governs_summary"])))
     assert governs.across.NOTHING in page
-    listed = governs.claims_paper.claim_table(results.read_each(governs.claims_paper.ANALYSES, executed["tables"]))
+    tables = results.read_each(governs.claims_paper.ANALYSES, executed["tables"])
+    listed = governs.claims_paper.claim_table(governs.claims_paper.paper_claims(tables))
     assert set(listed["verdict"]) == {governs.claims_paper.NOT_RUN}
     assert all(claim in page for claim in listed["claim"])

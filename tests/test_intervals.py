@@ -11,6 +11,7 @@ from scipy import stats
 from diffred_core.errors import InputError
 from diffred_core.intervals import (
     cluster_bootstrap,
+    interquartile_mean,
     jackknife_error,
     mean_interval,
     paired_bootstrap,
@@ -110,6 +111,8 @@ def test_same_seed_same_interval_and_chunks_do_not_matter(monkeypatch):
     first = paired_bootstrap(correct, reference, n_boot=500, seed=1)
     assert first == paired_bootstrap(correct, reference, n_boot=500, seed=1)
     assert first != paired_bootstrap(correct, reference, n_boot=500, seed=2)
+    monkeypatch.setattr("diffred_core.intervals._KEPT_CELLS", 0)
+    assert first == paired_bootstrap(correct, reference, n_boot=500, seed=1)  # drawn anew instead of kept
     monkeypatch.setattr("diffred_core.intervals._CELLS", 60 * 70)
     chunked = paired_bootstrap(correct, reference, n_boot=500, seed=1)
     assert chunked.estimate == first.estimate
@@ -125,6 +128,22 @@ def test_cluster_bootstrap_resamples_clusters_whole():
     assert (low, high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])), abs=0.04)
     cells = cluster_bootstrap(clusters.ravel(), n_boot=4000)
     assert cells.high - cells.low < 0.6 * (high - low)  # the control: cells taken for clusters promise too much
+
+
+def test_interquartile_mean_resamples_within_strata_and_no_extreme_decides_it():
+    rng = np.random.default_rng(8)
+    strata = [place + 0.05 * rng.normal(size=5) for place in (0.2, 0.5, 0.9, 0.7)]
+    estimate, low, high = interquartile_mean(strata, n_boot=4000)
+    draws = [
+        stats.trim_mean(np.concatenate([rng.choice(values, len(values)) for values in strata]), 0.25)
+        for _ in range(4000)
+    ]
+    assert estimate == pytest.approx(stats.trim_mean(np.concatenate(strata), 0.25))
+    assert (low, high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])), abs=0.01)
+    far = interquartile_mean([strata[0] - 50, *strata[1:]])
+    assert abs(far.estimate - estimate) < 1e-12
+    mean_of_all = interquartile_mean([np.concatenate(strata)], n_boot=4000)
+    assert mean_of_all.high - mean_of_all.low > 3 * (high - low)  # the control: of one stratum it speaks of others
 
 
 def test_cluster_bootstrap_of_one_cluster_has_no_interval():
@@ -143,6 +162,8 @@ def test_bad_input_is_refused():
         (lambda: paired_bootstrap(good[0], good[0]), "correct to be 2-dimensional"),
         (lambda: paired_bootstrap(good, good, n_boot=0), "n_boot of at least 1, got 0"),
         (lambda: cluster_bootstrap([]), "values to be not empty and finite"),
+        (lambda: interquartile_mean([]), "expected strata of one or more finite repeats each"),
+        (lambda: interquartile_mean([[0.1], []]), "expected strata of one or more finite repeats each"),
         (lambda: cluster_bootstrap(good, n_boot=0), "n_boot of at least 1, got 0"),
         (lambda: cluster_bootstrap(good, level=1), r"level in \(0, 1\), got 1"),
         (lambda: t_interval(0.5, 0.1, degrees=3, level=0), r"level in \(0, 1\), got 0"),

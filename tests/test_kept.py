@@ -179,6 +179,7 @@ def test_a_grid_draws_what_another_has_kept_and_its_summary_reads_it(runs, check
     assert done.returncode == 0, done.stdout + done.stderr
     assert "drawn from kept/tiny" in outputs_of(files.notebook_path(*PLACE))
     assert outputs_of(files.notebook_path("summary", "summary", "total")).strip() == "['a/b', 'c']"
+    assert read_record(files.record_path("summary", "summary", "total")).grid == "drawing"
     files.kept_path("tiny", *PLACE).unlink()  # the control: without it, neither page nor row
     assert ("t", "a/b", "hello") not in {entry.place for entry in running.read_grid("drawing").entries()}
 

@@ -13,6 +13,7 @@ from synthetic_layers import NAMES, make_layers
 
 from diffred_core import drawing
 from diffred_core.chapters import depth
+from diffred_core.chapters.random_subsets.names import BASELINE, MAJORITY
 from diffred_core.errors import InputError
 
 PLOTS = {name: getattr(depth.figures, name) for name in ("accuracy", "rank", "collapse", "redundancy", "optimism")}
@@ -39,6 +40,19 @@ def test_a_plot_draws_on_the_axes_it_is_given_and_leaves_its_summary_alone(name,
     assert plt.get_fignums() == [figure.number]
     assert ax.lines or ax.collections
     pd.testing.assert_frame_equal(summaries[name], before)
+
+
+def test_accuracy_has_the_commonest_class_of_every_task_and_of_none_where_the_table_has_none(table):
+    figure = depth.figures.accuracy
+    constants = table[(table["metric"] == BASELINE) & (table["method"] == MAJORITY)].groupby("task")["value"].first()
+    drawn = figure.plot(figure.summary(table)).lines
+    level = {line.get_ydata()[0] for line in drawn if line.get_linestyle() == ":" and len(set(line.get_ydata())) == 1}
+    assert level == set(constants)
+    for value in constants:
+        assert f"its commonest class {100 * value:.1f} %" in figure.words(figure.summary(table))
+    without = figure.summary(table[table["metric"] != BASELINE])
+    assert "commonest" not in figure.words(without)
+    assert len(figure.plot(without).lines) < len(drawn)
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -90,15 +104,18 @@ def test_lines_are_the_means_in_the_order_of_the_layers(summaries):
     np.testing.assert_allclose(line.get_ydata(), rows["mean"])
     np.testing.assert_allclose(line.get_xdata(), [1, 2, 3, 4])
     assert [label.get_text() for label in ax.get_xticklabels()] == list(NAMES)
-    labels = [line.get_label() for line in ax.lines]
-    assert labels == ["home (reference)", "away, probe of its own", "away, probe of the reference"]
+    labels = [line.get_label() for line in ax.lines if not line.get_label().startswith("_")]
+    assert labels[:3] == ["home (reference)", "away, probe of its own", "away, probe of the reference"]
+    assert labels[3:] == ["commonest class of the task"]
 
 
 def test_normalised_lines_reach_one_and_keep_their_shape(table):
     normalised = depth.figures.normalised_accuracy
     summary = normalised.summary(table)
     ax = normalised.plot(summary)
-    for a, b in zip(depth.figures.accuracy.plot(depth.figures.accuracy.summary(table)).lines, ax.lines, strict=True):
+    plain = depth.figures.accuracy.plot(depth.figures.accuracy.summary(table))
+    curves = ([line for line in axes.lines if len(line.get_xdata()) > 2] for axes in (plain, ax))
+    for a, b in zip(*curves, strict=True):
         assert max(b.get_ydata()) == pytest.approx(1)
         np.testing.assert_allclose(a.get_ydata() / max(a.get_ydata()), b.get_ydata())
     assert "best layer" in ax.get_ylabel()

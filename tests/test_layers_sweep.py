@@ -174,7 +174,7 @@ def test_intervals_tell_when_other_validation_rows_would_choose_another_layer(cl
 
 def test_resampled_choices_are_those_of_resampled_validation_rows(close):
     resampling = Resampling(0.95, 300, 1)
-    curve, probes = own_curve(close, method="in_distribution", split="test", probe="ridge", resampling=resampling)
+    curve, probes = own_curve(close, {}, method="in_distribution", split="test", probe="ridge", resampling=resampling)
     right = torch.stack(
         [
             probes.probes[name, "home"].predict(of.splits["validation"][0].double()) == of.splits["validation"][1]

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
 from reference_probes import classes_in_mixture
 from reference_tunnel import adamw_by_torch, ridge_protocol
 
-from diffred_core import linear_probe
+from diffred_core import linear_probe, moments
 from diffred_core.errors import InputError
 from diffred_core.linear_probe import PUBLISHED_TUNNEL, AdamWRecipe, SGDRecipe
 
 SPLITS = {"train": slice(0, 80), "validation": slice(80, 130), "test": slice(130, 180)}
 SHORT = AdamWRecipe(lr=0.02, epochs=4, batch_size=16)
 L2 = [1e-4, 1e-2, 1e0]
+
+
+def scaled(known):
+    return replace(known, gram=4 * known.gram)
 
 
 def cut(rows):
@@ -45,6 +50,40 @@ def test_every_cell_equals_a_refit_with_scikit_learn(data, probes):
             assert probes.accuracy[i, j].item() == pytest.approx(accuracy)
             assert probes.validation_accuracy[i, j].item() == pytest.approx(validation)
             assert probes.l2[i, j].item() == pytest.approx(l2, rel=1e-5)
+
+
+def test_moments_at_hand_and_one_layer_at_a_time_change_nothing(data, probes):
+    layers, targets = data
+    known = {name: moments.from_features(X["train"].double(), quartic=False) for name, X in layers.items()}
+    one_by_one = [linear_probe.probe_layers({n: X}, targets, l2=L2, moments=known) for n, X in layers.items()]
+    joined = linear_probe.LayerProbes.joined(one_by_one)
+    assert (joined.layers, joined.targets) == (probes.layers, probes.targets)
+    for name in ("accuracy", "validation_accuracy", "at_edge", "correct", "validation_correct"):
+        assert torch.equal(getattr(joined, name), getattr(probes, name)), name
+    torch.testing.assert_close(joined.l2, probes.l2)
+    # the control: moments of another layer are seen
+    wrong = linear_probe.probe_layers({"last": layers["last"]}, targets, l2=L2, moments={"last": scaled(known["last"])})
+    assert not torch.allclose(wrong.l2, probes.l2[3:])
+
+
+def test_validation_rows_that_are_right_are_those_of_the_chosen_probe(data, probes):
+    layers, targets = data
+    torch.testing.assert_close(probes.validation_correct.double().mean(-1), probes.validation_accuracy)
+    predicted = probes.probes["last", "task"].predict(layers["last"]["validation"])
+    assert torch.equal(probes.validation_correct[3, 0], predicted == targets["task"]["validation"])
+
+
+def test_predictions_do_not_depend_on_how_many_scores_are_held(data, monkeypatch):
+    X, y = data[0]["last"], data[1]["task"]
+    subsets = [[0, 3, 5], [1, 2], list(range(12))]
+    known = moments.from_features(X["train"].double(), y["train"], quartic=False)
+    path = linear_probe.fit_ridge(known, subsets=subsets, l2=L2)
+    together = path.predict(X["test"])
+    for i, j in product(range(len(L2)), range(len(subsets))):
+        assert torch.equal(together[i, j], path[i, j].predict(X["test"]))
+    monkeypatch.setattr("diffred_core.linear_probe._probe._SCORES_BYTES", 1)
+    assert torch.equal(path.predict(X["test"]), together)
+    assert not torch.equal(together[0, 0], together[0, 2])
 
 
 def test_more_features_than_rows_and_few_features_share_one_protocol(data, probes):

@@ -153,12 +153,14 @@ def test_one_task_is_one_of_many():
 
 
 def test_importance_of_many_does_not_depend_on_the_size_of_the_chunks(monkeypatch):
-    X, _, views, episodes = make_task(2)
+    X, y, views, episodes = make_task(2)
     found = soft_mask.episode_statistics(X, episodes, views=views)
+    known = soft_mask.oracle_statistics(X, y, episodes, without="episode")
     plain = {kind: soft_mask.importance(found, kind=kind) for kind in ("mean_pair", "fisher", "rank_mean")}
     monkeypatch.setattr("diffred_core.soft_mask._mask._CHUNK_VALUES", 1)
     monkeypatch.setattr("diffred_core.soft_mask._statistics._CHUNK_VALUES", 1)
     torch.testing.assert_close(soft_mask.episode_statistics(X, episodes, views=views).spread, found.spread)
+    torch.testing.assert_close(soft_mask.oracle_statistics(X, y, episodes, without="episode").spread, known.spread)
     for kind, expected in plain.items():
         torch.testing.assert_close(soft_mask.importance(found, kind=kind), expected)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from dataclasses import replace
 
@@ -111,7 +112,7 @@ def test_run_outside_the_grid_gets_a_page_too():
 def test_page_has_its_own_title_its_provenance_and_its_command():
     make_run()
     text = markdown_of(staged_text(PAGE))
-    assert text.startswith("# Tiny probes: a/model on digits\nHow small can it be?")
+    assert text.startswith("# Tiny probes: a/model on UCI digits\nHow small can it be?")
     for expected in ("0123456789ab", "with uncommitted changes", "`n_repeats = 3`", "torch 2.15.0", "cpu, 2 threads"):
         assert expected in text
     assert "7.2 s" in text
@@ -197,6 +198,12 @@ def test_a_summary_and_the_pages_of_its_part_link_each_other(project):
     assert "All models and tasks: [Tiny probes](../../results/whole.ipynb)" in of_run
     assert "All models and tasks: [Tiny probes](../results/tiny.md)" in of_summary
     assert "Overview" not in of_summary
+    assert "--grid" not in markdown_of((book / "results/whole.ipynb").read_text())
+    make_run(whole, template="whole.ipynb", parameters={}, grid="some")
+    book = stage_book([CELL, whole])
+    assert re.search(
+        r"\$ diffred run whole *--grid some$", markdown_of((book / "results/whole.ipynb").read_text()), re.M
+    )
     toc.write_text(toc.read_text().replace("[whole, tiny]", "[whole]\n  - caption: Other\n    analyses: [tiny]"))
     assert "All models" not in cells_of((stage_book([CELL, whole]) / PAGE).read_text())["links"]["source"]
 
@@ -216,8 +223,8 @@ def test_an_overview_shows_numbers_and_verdicts_each_with_its_page(project):
     claims = few_shots.claims.theory(results.read(files.table_path(*cells[0].place)))
     page = f"../results/{name}/digits--a.ipynb"
     words = " | ".join(f"[[{c.verdict}]({page})]{{.verdict .{c.verdict}}}" for c in claims)
-    assert rows[0] == f"| digits | [a]({page}) | {words} |"
-    assert rows[1] == f"| digits | [b](../results/{name}/digits--b.ipynb) | – | – | – | – |"
+    assert rows[0] == f"| UCI digits | [a]({page}) | {words} |"
+    assert rows[1] == f"| UCI digits | [b](../results/{name}/digits--b.ipynb) | – | – | – | – |"
 
 
 def test_page_links_table_and_notebook_that_are_staged():
@@ -268,10 +275,10 @@ def test_contents_list_the_pages_under_their_overview():
     other = Entry("tiny", "elpv", "b")
     toc = yaml.safe_load((stage_book([CELL, other]) / "_toc.yml").read_text())
     assert toc["parts"][1]["chapters"] == [
-        {"file": "results/tiny", "sections": [{"file": PAGE.removesuffix(".ipynb"), "title": "a/model on digits"}]}
+        {"file": "results/tiny", "sections": [{"file": PAGE.removesuffix(".ipynb"), "title": "a/model on UCI digits"}]}
     ]
     overview = (stage_book([CELL, other]) / "results" / "tiny.md").read_text()
-    assert "| digits | [a/model](../results/tiny/digits--a-model.ipynb) |" in overview
+    assert "| UCI digits | [a/model](../results/tiny/digits--a-model.ipynb) |" in overview
     assert "One more is listed, and not shown: the [grid status](../back/grid-status.md) says why." in overview
     assert "7.2" not in overview  # seconds stand on the status page
     assert "| `n_repeats` | `int` | `5` | draws |" in overview

@@ -19,3 +19,4 @@ with needs("images"):
     from diffred_core.backbones._transform import Transform as Transform
     from diffred_core.backbones._transform import check_preprocessing as check_preprocessing
     from diffred_core.backbones._transform import to_tensor as to_tensor
+    from diffred_core.backbones._untrained import untrained as untrained

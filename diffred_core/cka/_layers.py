@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -120,9 +121,12 @@ def layer_cka(
     check_rows(n, debiased=debiased)
     with full_precision(prepared[0].device):
         few = n <= max(X.shape[1] for X in prepared)
-        # one kind for all of them, so that each compares with each
-        sides: list[Any] = [_SampleSide(X, debiased=debiased) if few else _FeatureSide(X) for X in prepared]
-        diagonal = torch.tensor([side.similarity(side, debiased=debiased) for side in sides], dtype=torch.float64)
+        # one kind for all of them, so that each compares with each; of the same tensor only one
+        kind = partial(_SampleSide, debiased=debiased) if few else _FeatureSide
+        of_tensor: dict[int, Any] = {id(X): kind(X) for X in {id(X): X for X in prepared}.values()}
+        own = {id(side): side.similarity(side, debiased=debiased) for side in of_tensor.values()}
+        sides = [of_tensor[id(X)] for X in prepared]
+        diagonal = torch.tensor([own[id(side)] for side in sides], dtype=torch.float64)
         norms = checked_self(diagonal[:, 0], diagonal[:, 1], what="layer")
         values = _pairs(sides[:n_layers], sides[n_layers:], diagonal, debiased=debiased)
     columns = norms[n_layers:] if other_layers is not None else norms
@@ -132,7 +136,10 @@ def layer_cka(
 def _pairs(rows: Sequence[Any], columns: Sequence[Any], diagonal: Tensor, *, debiased: bool) -> Tensor:
     """Return the similarity of every row layer with every column layer; without any, of all row layers."""
     if columns:
-        pairs = [[a.similarity(b, debiased=debiased)[0] for b in columns] for a in rows]
+        pairs = [
+            [own if a is b else a.similarity(b, debiased=debiased)[0] for b in columns]
+            for a, own in zip(rows, diagonal[: len(rows), 0], strict=True)
+        ]
         return torch.tensor(pairs, dtype=torch.float64)
     values = torch.diag(diagonal[:, 0])
     for i, a in enumerate(rows):

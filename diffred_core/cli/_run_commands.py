@@ -181,6 +181,7 @@ def _run_to_its_place(
             variant=entry.variant,
             variables=variables,
             kept=entry.kept,
+            grid=grid,
             threads=threads,
             timeout=timeout,
             cell_timeout=cell_timeout,

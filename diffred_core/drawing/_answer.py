@@ -47,10 +47,13 @@ class Verdicts:
     claims : mapping of str to sequence of Claim
         By the model and task that they are about, in words. A claim has one name wherever it is made.
     caption : str
+    level : float
+        Coverage of the intervals behind the verdicts.
     """
 
     claims: Mapping[str, Sequence[Claim]]
     caption: str
+    level: float = 0.95
 
 
 def answer_html(answer: Answer) -> str:
@@ -84,9 +87,22 @@ def verdicts_html(verdicts: Verdicts) -> str:
         f'<tr><th scope="row">{html.escape(text)}</th>{"".join(map(_cell, cells))}</tr>' for text, cells in rows.items()
     )
     caption = html.escape(verdicts.caption)
+    n_claims = sum(len(claims) for claims in verdicts.claims.values())
     return (
         f'<div class="verdict-matrix" tabindex="0" role="region" aria-label="{caption}">\n<table>\n'
-        f"<caption>{caption}</caption>\n<thead><tr>{columns}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+        f"<caption>{caption}</caption>\n<thead><tr>{columns}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>\n"
+        f'<p class="many-claims">{_chance_note(n_claims, verdicts.level)}</p>'
+    )
+
+
+def _chance_note(n_claims: int, level: float) -> str:
+    """Return how many verdicts chance alone would make in the worst case: every value exactly at its limit."""
+    by_chance = n_claims * (1 - level) / 2
+    expected = f"some {by_chance:.0f}" if by_chance >= 1 else "fewer than one"
+    return (
+        f"{n_claims} claims are held against intervals of {100 * level:g}&nbsp;%, none is corrected for the others: if "
+        f"every value lay exactly at its limit, {expected} would hold and as many fail by chance. "
+        "Read the pattern, not a single verdict."
     )
 
 

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from diffred_core.errors import InputError
+from diffred_core.results.readable import readable
 
 SIZE = (5.8, 4.4)  # inches; 12 point text is then 11 pixels high on a page 390 pixels wide
 TEXT = {"font.size": 12, "axes.labelsize": 12, "legend.fontsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}
@@ -55,7 +56,7 @@ class Look:
 def looks(known: Mapping[Key, Look], names: Iterable[Key]) -> dict[Key, Look]:
     """Return the look of every one of `names`: the known ones in their own order, then the others.
 
-    A name that is not known has its own letters as words, and a look that no known name has, present or not: another
+    A name that is not known is said as `readable` says it, and a look that no known name has, present or not: another
     colour, then another marker, then another dash. So nothing that stands in a table is left out of a figure, and no
     two names are drawn alike until all looks are used up.
     """
@@ -67,7 +68,7 @@ def looks(known: Mapping[Key, Look], names: Iterable[Key]) -> dict[Key, Look]:
     free = fresh + [look for look in free if look not in fresh]
     chosen = {name: look for name, look in known.items() if name in present}
     for name, look in zip(sorted(present - set(chosen)), itertools.cycle(free), strict=False):
-        words = name if isinstance(name, str) else ", ".join(name)
+        words = ", ".join(map(readable, [name] if isinstance(name, str) else name))
         chosen[name] = Look(words.replace("_", " "), *look)
     return chosen
 
@@ -115,7 +116,7 @@ def model_panels(rows: pd.DataFrame, *, height: float = 0.3) -> tuple[sns.FacetG
     columns = min(3, rows["task"].nunique())
     size = (8.4 / columns if columns > 1 else 5.8, max(2.4, 1.2 + height * len(models)))
     grid = panels(rows, size=size, col="task", col_wrap=columns)
-    row_names(grid.axes.flat[0], models, size=9)  # which all panels share
+    row_names(grid.axes.flat[0], [readable(model) for model in models], size=9)  # which all panels share
     for number, ax in enumerate(grid.axes.flat):
         ax.tick_params(axis="y", labelleft=number % columns == 0, labelsize=9)
     return grid, rows.assign(place=rows["model"].map(models.index))
@@ -137,7 +138,7 @@ def name_panels(grid: sns.FacetGrid, title: str) -> Axes:
 
 def cell_names(cells: pd.DataFrame) -> list[str]:
     """Return the task over the model of every row."""
-    return [f"{task}\n{model}" for task, model in zip(cells["task"], cells["model"], strict=True)]
+    return [f"{readable(task)}\n{readable(model)}" for task, model in zip(cells["task"], cells["model"], strict=True)]
 
 
 def _legend_below(ax: Axes, columns: int) -> None:

@@ -26,6 +26,7 @@ from diffred_core.features._layers import PENULTIMATE
 from diffred_core.features._pooling import AVERAGE, check_pool
 from diffred_core.features._request import Request
 from diffred_core.features._store import FeatureStore
+from diffred_core.features._tangents import tangents
 from diffred_core.features._task import TaskFeatures
 from diffred_core.features._views import View, ViewRecipe, places_of
 from diffred_core.moments import FeatureMoments
@@ -172,6 +173,19 @@ class Source:
         """Return the source of the same features computed in another precision."""
         return replace(self, precision=precision)
 
+    def untrained(self, seed: int = 0) -> Source:
+        """Return the source of the same images under the network with random weights: see `backbones.untrained`.
+
+        Raises
+        ------
+        InputError
+            As `load`; if the task is a file of embeddings, which has no network.
+        """
+        self._refuse_embeddings("expected a task of images, got {!r}: embeddings have no network to reset")
+        network = backbones.untrained(self._request.backbone, seed=seed)
+        plain = replace(self, checkpoint=None, model_args=None, preprocessing=None, classifier=None)
+        return replace(plain, model=network, model_name=f"{self.label} untrained")
+
     def load(self, layer: str = PENULTIMATE) -> TaskFeatures:
         """Return the features of one layer, extracting what is not kept yet.
 
@@ -277,6 +291,41 @@ class Source:
         views = [View(self._dataset, samples, recipe, number, self._request.input_size) for number in numbers]
         stores = [self._of_view(extractor, view) for view in views]
         return torch.stack([store.read(layer).float() for store in stores], dim=1)[places].to(self.device)
+
+    def tangents(self, n: int, *, seed: int = 0, split: str = "test") -> Tensor:
+        """Return how the features of images move with them: ``J(x) z`` of the network's Jacobian J, z standard normal.
+
+        Their moments are those of the Jacobian: ``mean_x ||W'J(x)||_F^2`` of any linear probe W on any of the features
+        is the mean of ``||W't||^2`` (`geometry.geometric_complexity`), so that one pass serves all subsets.
+
+        Parameters
+        ----------
+        n : int
+            How many, each of an image of its own (drawn without repetition, then again), at the input as the network
+            takes it: normalised. 0 gives none, of embeddings too.
+        seed : int
+            Of images and directions.
+        split : {"train", "validation", "test"}
+
+        Returns
+        -------
+        Tensor of shape (n, n_features), float32
+
+        Raises
+        ------
+        InputError
+            If `n` is negative, the split is unknown, or the task is a file of embeddings, which has no network.
+        """
+        if n < 0:
+            raise InputError(f"expected n of at least 0, got {n}; 0 is for none")
+        if n == 0:
+            return torch.empty(0, 0)
+        self._refuse_embeddings("expected a task of images, got {!r}: embeddings have no network; take 0 tangents")
+        check_split(self._dataset, split)
+        draw, rows = torch.Generator().manual_seed(seed), self._dataset.splits[split]
+        orders = [rows[torch.randperm(len(rows), generator=draw)] for _ in range(-(-n // len(rows)))]
+        samples = torch.cat(orders)[:n].tolist()
+        return tangents(self._request.backbone, self._dataset, samples, seed=seed, device=device_of(self.device))
 
     def moments(
         self, split: str, *, layers: Layers = "blocks", pool: str = AVERAGE, quartic: bool = True

@@ -7,24 +7,28 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from diffred_core.checks import as_labels, finite_features
+from diffred_core.checks import as_labels, check_choice, finite_features
 from diffred_core.errors import InputError
 from diffred_core.geometry._collapse import class_deviations
-from diffred_core.geometry._rank import directions
+from diffred_core.geometry._rank import Spectrum, leading, spectrum
 from diffred_core.moments import FeatureMoments
 from diffred_core.moments.blocks import BLOCK_ROWS
 
+OF_SPAN, OF_LABELS = "span", "labels"
+
 
 @torch.no_grad()
-def label_alignment(moments: FeatureMoments, *, eps: float = 1e-7) -> Tensor:
+def label_alignment(
+    moments: FeatureMoments, *, eps: float = 1e-7, extended: bool = False, of: Spectrum | None = None
+) -> Tensor:
     """Return the share of the label energy in the leading k singular directions of a layer, for every k.
 
     ``A_k = sum_{i <= k} ||u_i' Yc||^2 / ||Yc||^2`` with the left singular vectors u of the centred features and the
     centred one-hot labels: the alignment of Imani et al. 2022, summed over classes. As ``u_i' Yc = v_i' Xc'Yc / s_i``,
     class sums are all it needs.
 
-    Differs from the paper: features are centred instead of extended by a constant column, rows are not scaled to unit
-    norm, and the curve is by rank k instead of by a threshold on s, which depends on n.
+    Differs from the paper: features are centred unless `extended`, rows are not scaled to unit norm, and the curve is
+    by rank k instead of by a threshold on s, which depends on n.
 
     Parameters
     ----------
@@ -32,34 +36,46 @@ def label_alignment(moments: FeatureMoments, *, eps: float = 1e-7) -> Tensor:
         With class sums.
     eps : float
         Directions whose eigenvalue of ``X'X`` is at most this share of the largest count as none: they are rounding.
+    extended : bool
+        As published instead: nothing is centred, a constant column is appended to the features, and labels are +1 and
+        -1, every class against the rest.
+    of : Spectrum, optional
+        That of the moments, where it is made already (`spectrum`); not for `extended` features, which have another.
 
     Returns
     -------
-    Tensor (min(n_features, n_samples - 1),) of float64
+    Tensor (min(n_features, n_samples - 1),) of float64, if extended (min(n_features + 1, n_samples),)
         Growing, at most 1; the last entry is the share that a linear fit explains. Labels without relation to the
-        features have about ``k / (n - 1)``.
+        features have ``k / (n - 1)``: exactly that on average over all orders of the labels, if they are centred.
 
     Raises
     ------
     InputError
-        As `neural_collapse`; an `eps` outside [0, 1); features that do not vary.
+        As `neural_collapse`; an `eps` outside [0, 1); features that do not vary; `of` beside `extended`.
     """
     if not 0 <= eps < 1:
         raise InputError(f"expected eps in [0, 1), got {eps}; leave it out for the default")
-    counts = moments.class_totals[1]
-    sums = class_deviations(moments) * counts[:, None]
-    values, vectors = directions(moments)
+    if extended and of is not None:
+        raise InputError("expected no spectrum beside extended=True, got one of centred features; leave it out")
+    counts, deviations = moments.class_totals[1], class_deviations(moments)
+    if extended:
+        values, vectors = leading(moments.extended_gram(), moments.n)
+        sums = moments.extended_label_sums()
+        total = torch.as_tensor(moments.n * len(counts))
+    else:
+        values, vectors = of or spectrum(moments)
+        sums = deviations * counts[:, None]
+        total = moments.n * (1 - (counts / moments.n).square().sum())
     energy = (sums @ vectors).square().sum(0) / values
-    share = counts / moments.n
-    total = moments.n * (1 - share.square().sum())
     return torch.where(values > eps * values[0], energy, 0.0).cumsum(0) / total
 
 
-def alignment_rank(alignment: Tensor | ArrayLike, *, share: float = 0.9) -> int:
-    """Return the smallest k whose directions hold more than `share` of the norm of the labels that the layer holds.
+def alignment_rank(alignment: Tensor | ArrayLike, *, share: float = 0.9, of: str = OF_SPAN) -> int:
+    """Return the smallest k whose directions hold more than `share` of the labels.
 
-    ``k(share) = min {k : ||U_k' Y|| > share ||U' Y||}`` (Imani et al. 2024): of norms, not of energies, and of the
-    part of the labels within the span.
+    ``k(share) = min {k : ||U_k' Y|| > share ||U' Y||}`` of the part of the labels within the span (Imani et al. 2024):
+    of norms, not of energies. Or ``min {k : ||U_k' Y||^2 > share ||Y||^2}`` of all that the labels are, the end point
+    of the curves of Imani et al. 2022.
 
     Parameters
     ----------
@@ -67,6 +83,8 @@ def alignment_rank(alignment: Tensor | ArrayLike, *, share: float = 0.9) -> int:
         From `label_alignment`.
     share : float
         In (0, 1); 0.9 is published.
+    of : {"span", "labels"}
+        Which of the two.
 
     Returns
     -------
@@ -76,9 +94,11 @@ def alignment_rank(alignment: Tensor | ArrayLike, *, share: float = 0.9) -> int:
     Raises
     ------
     InputError
-        A share out of range, or an alignment that is not growing or 0 throughout.
+        A share out of range, an unknown `of`, an alignment that is not growing or 0 throughout, or, of all labels, one
+        that never exceeds the share.
     """
     alignment = torch.as_tensor(alignment, dtype=torch.float64)
+    check_choice(of, (OF_SPAN, OF_LABELS), "expected of 'span' or 'labels'")
     if not 0 < share < 1:
         raise InputError(f"expected share in (0, 1), got {share}; 0.9 is the published share")
     if alignment.ndim != 1 or not len(alignment) or not alignment[-1] > 0 or (alignment.diff() < 0).any():
@@ -86,7 +106,13 @@ def alignment_rank(alignment: Tensor | ArrayLike, *, share: float = 0.9) -> int:
             f"expected alignment of shape (n_directions,), growing to above 0, got shape {tuple(alignment.shape)}; "
             "pass the result of geometry.label_alignment"
         )
-    return int(((alignment / alignment[-1]).sqrt() > share).nonzero()[0]) + 1
+    beyond = (alignment / alignment[-1]).sqrt() > share if of == OF_SPAN else alignment > share
+    if not beyond.any():
+        raise InputError(
+            f"expected directions that hold more than {share} of the labels, got {float(alignment[-1]):.4g} in all of "
+            "them; lower the share, or take of='span'"
+        )
+    return int(beyond.nonzero()[0]) + 1
 
 
 @torch.no_grad()

@@ -1,11 +1,13 @@
 """How many directions a layer uses, by three counts of its spectrum; and that spectrum.
 
-All take the moments of the layer, so that they stream, or its rows. Features are centred unless asked otherwise. From
-moments of float32 features a singular value below 3e-4 of the largest is rounding; rows given here are summed in
-float64.
+All take the moments of the layer, so that they stream, its spectrum where that is made already, or its rows. Features
+are centred unless asked otherwise. From moments of float32 features a singular value below 3e-4 of the largest is
+rounding; rows given here are summed in float64.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from numpy.typing import ArrayLike
@@ -16,7 +18,47 @@ from diffred_core.checks import as_features
 from diffred_core.errors import InputError
 from diffred_core.moments import FeatureMoments
 
-Layer = FeatureMoments | Tensor | ArrayLike
+
+class Spectrum(NamedTuple):
+    """The singular directions of centred features, made once for all that reads them.
+
+    Attributes
+    ----------
+    values : Tensor (n_directions,) of float64
+        Eigenvalues of ``X'X``, descending: the squared singular values.
+    vectors : Tensor (n_features, n_directions) of float64
+        Their eigenvectors, in columns; `n_directions` is ``min(n_features, n_samples - 1)``.
+    """
+
+    values: Tensor
+    vectors: Tensor
+
+
+Layer = FeatureMoments | Spectrum | Tensor | ArrayLike
+
+
+@torch.no_grad()
+def spectrum(moments: FeatureMoments) -> Spectrum:
+    """Return the singular directions of the centred features, from their Gram matrix in float64.
+
+    Parameters
+    ----------
+    moments : FeatureMoments
+        Of a layer, or of some of its features (`FeatureMoments.select`).
+
+    Raises
+    ------
+    InputError
+        Features that do not vary.
+    """
+    return leading(moments.gram, moments.n - 1)
+
+
+def leading(gram: Tensor, most: int) -> Spectrum:
+    """Return the directions that `most` independent rows with the Gram matrix `gram` can have."""
+    ascending, vectors = torch.linalg.eigh(gram)
+    values = _possible(ascending, most)
+    return Spectrum(values, vectors.flip(1)[:, : len(values)])
 
 
 def numerical_rank(layer: Layer, *, eps: float = 1e-3) -> int:
@@ -24,7 +66,7 @@ def numerical_rank(layer: Layer, *, eps: float = 1e-3) -> int:
 
     Parameters
     ----------
-    layer : FeatureMoments, or Tensor (n_samples, n_features)
+    layer : FeatureMoments, Spectrum, or Tensor (n_samples, n_features)
         Centred here, as a covariance is.
     eps : float
         In (0, 1). 1e-3 is published; ranks with another `eps` are not comparable. It applies to the covariance, whose
@@ -55,7 +97,7 @@ def stable_rank(layer: Layer, *, centred: bool = True) -> float:
 
     Parameters
     ----------
-    layer : FeatureMoments, or Tensor (n_samples, n_features)
+    layer : FeatureMoments, Spectrum, or Tensor (n_samples, n_features)
     centred : bool
         False measures the rows as they are; a common offset then is the largest direction.
 
@@ -80,7 +122,7 @@ def rankme(layer: Layer, *, eps: float = 1e-7, centred: bool = True) -> float:
 
     Parameters
     ----------
-    layer : FeatureMoments, or Tensor (n_samples, n_features)
+    layer : FeatureMoments, Spectrum, or Tensor (n_samples, n_features)
     eps : float
         As published; keeps the logarithm finite.
     centred : bool
@@ -105,18 +147,16 @@ def rankme(layer: Layer, *, eps: float = 1e-7, centred: bool = True) -> float:
 
 def eigenvalues(layer: Layer, *, centred: bool = True) -> Tensor:
     """Return the eigenvalues of ``X'X``, descending: the squared singular values of the features."""
+    if isinstance(layer, Spectrum):
+        if not centred:
+            raise InputError("expected rows or moments for values that are not centred, got a spectrum; it is centred")
+        return layer.values
     if not isinstance(layer, FeatureMoments):
         # in float64, so that small singular values survive
         layer = moments.from_features(as_features(layer, name="layer").double(), quartic=False)
-    gram = layer.gram if centred else layer.gram + layer.n * torch.outer(layer.mean, layer.mean)
-    return _possible(torch.linalg.eigvalsh(gram), layer.n - centred)
-
-
-def directions(m: FeatureMoments) -> tuple[Tensor, Tensor]:
-    """Return the eigenvalues of the centred ``X'X``, descending, and their vectors in columns."""
-    ascending, vectors = torch.linalg.eigh(m.gram)
-    values = _possible(ascending, m.n - 1)
-    return values, vectors.flip(1)[:, : len(values)]
+    if centred:
+        return _possible(layer.eigenvalues, layer.n - 1)
+    return _possible(torch.linalg.eigvalsh(layer.gram + layer.n * torch.outer(layer.mean, layer.mean)), layer.n)
 
 
 def _possible(ascending: Tensor, most: int) -> Tensor:

@@ -4,15 +4,19 @@ moments, subsets --fit_ridge, fit_ridge_prefixes, ridge_curve, ridge_loo--> no p
 X, y, subsets --fit_logistic, fit_sgd, fit_adamw, fit_ridge_rows--> LinearProbe --scores, predict, accuracy-->
 several l2, validation rows --choose_l2, select_l2, choose_logistic--> the chosen probe of every subset
 layers, targets, three splits --probe_layers, probe_layers_by_epoch--> test accuracy of every layer for every target
+X, domains --proxy_a_distance--> how well a probe tells two domains apart
+moments of source and target --fit_label_aligned--> a probe for a target without labels
 task, network --published_recipe, published_tunnel_recipe--> name --sgd_recipe, tunnel_recipe--> recipe
 """
 
+from diffred_core.linear_probe._aligned import fit_label_aligned as fit_label_aligned
 from diffred_core.linear_probe._chosen import choose_logistic as choose_logistic
 from diffred_core.linear_probe._curve import fit_ridge_prefixes as fit_ridge_prefixes
 from diffred_core.linear_probe._curve import ridge_curve as ridge_curve
 from diffred_core.linear_probe._curve import ridge_curve_predictions as ridge_curve_predictions
 from diffred_core.linear_probe._curve import ridge_curve_scores as ridge_curve_scores
 from diffred_core.linear_probe._curve import ridge_loo as ridge_loo
+from diffred_core.linear_probe._domains import proxy_a_distance as proxy_a_distance
 from diffred_core.linear_probe._epochs import EpochCurves as EpochCurves
 from diffred_core.linear_probe._epochs import probe_layers_by_epoch as probe_layers_by_epoch
 from diffred_core.linear_probe._layers import LAYER_L2 as LAYER_L2

@@ -136,7 +136,7 @@ class _Search:
             score = torch.where(alive, accuracy, torch.minimum(score, accuracy.amax(0) - 1 / len(self.y)))
         index = select_l2(score, l2).index
         chosen = torch.arange(len(features), device=index.device) * len(l2) + index
-        state = state.of(torch.isin(state.members, chosen))
+        (state,) = state.parts(torch.isin(state.members, chosen))
         state = resume(loss, state, tol=fit.early_tol(fit.tol), max_iter=fit.early_iterations)
         del loss
         solution = fit.certified(features, flat[chosen], state.theta, state.iterations)
@@ -150,14 +150,16 @@ class _Search:
         With each goes which they are and their accuracy, ``(n_l2, g)`` both, the second 0 for others.
         """
         tol, most = self.fit.early_tol(self.tol), self.fit.early_iterations
+        behind = torch.zeros_like(state.members, dtype=torch.bool)
         for max_iter in (min(_FIRST_LOOK, most), most):
+            (state,) = state.parts(~behind)
             state = resume(loss, state, tol=tol, max_iter=max_iter)
             owners, correct = loss.owners(state.members), self._correct(loss, state, held)
             alive, accuracy = torch.zeros(2, len(loss.l2), dtype=torch.float64, device=self.y.device)
             alive[state.members], accuracy[state.members] = 1.0, correct.double().mean(1)
+            behind = _behind(correct, torch.tensor(owners, device=self.y.device))
             shape = len(held.features), -1
             yield state, alive.view(shape).T > 0, accuracy.view(shape).T
-            state = state.of(~_behind(correct, torch.tensor(owners, device=self.y.device)))
 
     def _held(self, features: Tensor) -> Gathered:
         parts = [centred(self.columns[subset], self.fit.mean[subset], torch.float32) for subset in features]

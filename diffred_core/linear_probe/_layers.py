@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -16,7 +16,8 @@ from diffred_core.linear_probe._logistic import fit_logistic
 from diffred_core.linear_probe._probe import LinearProbe
 from diffred_core.linear_probe._problems import CERTIFICATE, class_labels, l2_values, training_labels
 from diffred_core.linear_probe._ridge import RidgeRows
-from diffred_core.linear_probe._select import choose_l2
+from diffred_core.linear_probe._select import select_l2
+from diffred_core.moments import FeatureMoments
 from diffred_core.precision import full_precision
 
 SPLITS = ("train", "validation", "test")
@@ -48,6 +49,7 @@ class LayerProbes:
         Of the chosen probe, as `LinearProbe` has it; of ridge probes the largest over all targets of the layer.
     correct : Tensor (n_layers, n_targets, n_test) of bool
         Which test rows are predicted right, for `intervals.paired_bootstrap`.
+    validation_correct : Tensor (n_layers, n_targets, n_validation) of bool
     probes : dict of (layer, target) to LinearProbe
     """
 
@@ -60,12 +62,29 @@ class LayerProbes:
     converged: Tensor
     gradient_norm: Tensor
     correct: Tensor
+    validation_correct: Tensor
     probes: dict[tuple[str, str], LinearProbe]
+
+    @classmethod
+    def joined(cls, parts: Sequence[LayerProbes]) -> LayerProbes:
+        """Return the layers of all `parts`, of the same targets, in their order."""
+        tables = (field.name for field in fields(cls) if field.name not in ("layers", "targets", "probes"))
+        return cls(
+            layers=tuple(name for part in parts for name in part.layers),
+            targets=parts[0].targets,
+            **{name: torch.cat([getattr(part, name) for part in parts]) for name in tables},
+            probes={key: probe for part in parts for key, probe in part.probes.items()},
+        )
 
 
 @torch.no_grad()
 def probe_layers(
-    layers: RowsByLayer, targets: Targets, *, method: str = "ridge", l2: float | Sequence[float] | Tensor = LAYER_L2
+    layers: RowsByLayer,
+    targets: Targets,
+    *,
+    method: str = "ridge",
+    l2: float | Sequence[float] | Tensor = LAYER_L2,
+    moments: Mapping[str, FeatureMoments] | None = None,
 ) -> LayerProbes:
     """Probe every layer for every target: fit on train rows, choose `l2` on validation rows, score test rows.
 
@@ -82,6 +101,8 @@ def probe_layers(
     l2 : float or (n_l2,)
         Regularisers in units of the mean variance of the layer's features, so that one grid serves layers of any
         scale. What they mean to the fit is said in `fit_ridge` and `fit_logistic`.
+    moments : {layer: FeatureMoments}, optional
+        Of the training rows in double precision, where they are at hand: ridge probes then need no Gram matrix anew.
 
     Raises
     ------
@@ -101,7 +122,7 @@ def probe_layers(
         cells = {
             (name, data.targets[target]): _scored(path, data, layer, target)
             for layer, name in enumerate(data.layers)
-            for target, path in enumerate(_paths(data, layer, l2, fit=_PATHS[method]))
+            for target, path in enumerate(_paths(data, layer, l2, (moments or {}).get(name), fit=_PATHS[method]))
         }
     probes = {key: cell.pop("probe") for key, cell in cells.items()}
     shape, columns = (len(data.layers), len(data.targets)), next(iter(cells.values()))
@@ -109,13 +130,21 @@ def probe_layers(
     return LayerProbes(data.layers, data.targets, **tables, probes=probes)
 
 
-Paths = Callable[[Tensor, Tensor, Sequence[int], Tensor], list[LinearProbe]]
+Paths = Callable[[Tensor, Tensor, Sequence[int], Tensor, FeatureMoments | None], list[LinearProbe]]
 
 
-def _paths(data: LayerData, layer: int, l2: float | Sequence[float] | Tensor, *, fit: Paths) -> list[LinearProbe]:
+def _paths(
+    data: LayerData,
+    layer: int,
+    l2: float | Sequence[float] | Tensor,
+    moments: FeatureMoments | None,
+    *,
+    fit: Paths,
+) -> list[LinearProbe]:
     """Return the probes of a layer along `l2`, one path a target."""
     X = data.X["train"][layer]
-    scale = X.var(0, correction=0).mean(dtype=torch.float64)
+    variance = X.var(0, correction=0) if moments is None else moments.variance
+    scale = variance.mean(dtype=torch.float64)
     if not scale > 0:
         raise InputError(
             f"expected features that vary in layers[{data.layers[layer]!r}], got the same row throughout; leave it out"
@@ -123,14 +152,16 @@ def _paths(data: LayerData, layer: int, l2: float | Sequence[float] | Tensor, *,
     values = l2_values(l2, device=X.device, positive=True)
     if values.ndim > 1:
         raise InputError(f"expected l2 as a number or (n_l2,), got shape {tuple(values.shape)}; all layers share it")
-    return fit(X, data.y["train"], data.n_classes, values.reshape(-1) * scale)
+    return fit(X, data.y["train"], data.n_classes, values.reshape(-1) * scale, moments)
 
 
-def _ridge_paths(X: Tensor, y: Tensor, n_classes: Sequence[int], l2: Tensor) -> list[LinearProbe]:
+def _ridge_paths(
+    X: Tensor, y: Tensor, n_classes: Sequence[int], l2: Tensor, moments: FeatureMoments | None
+) -> list[LinearProbe]:
     """Solve all targets as columns of one problem, then cut the solution into probes."""
     indicators = torch.cat([one_hot(labels, C) for labels, C in zip(y.T, n_classes, strict=True)], 1).double()
     features = torch.arange(X.shape[1], device=X.device)
-    solution = RidgeRows(X, indicators).solve(features[None], l2[:, None])
+    solution = RidgeRows(X, indicators, moments).solve(features[None], l2[:, None])
     parts = zip(solution.weight[:, 0].split(n_classes, 2), solution.bias[:, 0].split(n_classes, 1), strict=True)
     certificate = {name: getattr(solution, name)[:, 0] for name in CERTIFICATE}
     subsets = features.expand(len(l2), -1)
@@ -140,7 +171,9 @@ def _ridge_paths(X: Tensor, y: Tensor, n_classes: Sequence[int], l2: Tensor) -> 
     ]
 
 
-def _logistic_paths(X: Tensor, y: Tensor, n_classes: Sequence[int], l2: Tensor) -> list[LinearProbe]:
+def _logistic_paths(
+    X: Tensor, y: Tensor, n_classes: Sequence[int], l2: Tensor, _moments: FeatureMoments | None
+) -> list[LinearProbe]:
     return [fit_logistic(X, labels, l2=l2, n_classes=C) for labels, C in zip(y.T, n_classes, strict=True)]
 
 
@@ -149,7 +182,9 @@ _PATHS: dict[str, Paths] = {"ridge": _ridge_paths, "logistic": _logistic_paths}
 
 def _scored(path: LinearProbe, data: LayerData, layer: int, target: int) -> dict[str, Any]:
     """Return what `LayerProbes` holds of one layer and one target, by its names, and the chosen probe."""
-    probe, selection = choose_l2(path, data.X["validation"][layer], data.y["validation"][:, target])
+    chosen_by = path.predict(data.X["validation"][layer]) == data.y["validation"][:, target]
+    selection = select_l2(chosen_by.double().mean(-1), path.l2)
+    probe = path[int(selection.index)]
     correct = probe.predict(data.X["test"][layer]) == data.y["test"][:, target]
     return {
         "accuracy": correct.double().mean(),
@@ -159,6 +194,7 @@ def _scored(path: LinearProbe, data: LayerData, layer: int, target: int) -> dict
         "converged": probe.converged,
         "gradient_norm": probe.gradient_norm,
         "correct": correct,
+        "validation_correct": chosen_by[selection.index],
         "probe": probe,
     }
 

@@ -11,6 +11,8 @@ from torch import Tensor
 from diffred_core.checks import as_labels, finite_features
 from diffred_core.precision import full_precision
 
+_SCORES_BYTES = 2**23  # of scores of one subset that are made at once: one read of its features then serves many l2
+
 
 @dataclass(frozen=True, eq=False)
 class LinearProbe:
@@ -98,7 +100,7 @@ class LinearProbe:
     def predict(self, X: Tensor) -> Tensor:
         """Return the class of the largest score of every row, ``(*batch, n_samples)`` of int64.
 
-        Takes the same `X` as `scores`, but holds the scores of one problem at a time.
+        Takes the same `X` as `scores`, but holds the scores of a few problems at a time.
         """
         X = finite_features(X, n_features=self.n_features)
         predictions = torch.empty(self.l2.numel(), len(X), dtype=torch.int64, device=X.device)
@@ -112,20 +114,32 @@ class LinearProbe:
         return (self.predict(X) == as_labels(y, len(X)).to(self.bias.device)).double().mean(-1)
 
     def _scores_by_problem(self, X: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Yield the number of every problem and its scores ``(n_classes, n_samples)``, in one buffer used again."""
+        """Yield the number of every problem and its scores ``(n_classes, n_samples)``."""
         # Feature-major: a subset is then whole contiguous rows, copied into one reused buffer, and a narrow
         # (n_classes, k) matrix from the left runs several times faster than X[:, subset] @ weight.
         columns = X.T.contiguous()
         subsets = self.subsets.reshape(-1, self.subsets.shape[-1])
         weight = self.weight.to(X.dtype).reshape(len(subsets), *self.weight.shape[-2:])
         bias = self.bias.to(X.dtype).reshape(len(subsets), -1, 1)
-        picked, scores, held = columns.new_empty(subsets.shape[1], len(X)), X.new_empty(bias.shape[1], len(X)), None
-        numbers = torch.arange(len(subsets)).reshape(self.batch_shape)
-        # all l2 values of one subset together
-        for p in (numbers.T if numbers.ndim == 2 else numbers).flatten().tolist():
-            subset = subsets[p, : int((subsets[p] >= 0).sum())]
+        picked, held = columns.new_empty(subsets.shape[1], len(X)), None
+        for together in self._of_one_subset(subsets, most=_SCORES_BYTES // (X[:, 0].nbytes * bias.shape[1])):
+            subset = subsets[together[0], : int((subsets[together[0]] >= 0).sum())]
             gathered = picked[: len(subset)]
             if held is None or not torch.equal(subset, held):
                 torch.index_select(columns, 0, subset, out=gathered)
                 held = subset
-            yield p, torch.addmm(bias[p], weight[p, : len(subset)].T, gathered, out=scores)
+            left = weight[together, : len(subset)].mT.flatten(0, 1)
+            scores = torch.addmm(bias[together].flatten(0, 1), left, gathered).view(len(together), -1, len(X))
+            yield from zip(together, scores, strict=True)
+
+    def _of_one_subset(self, subsets: Tensor, *, most: int) -> Iterator[list[int]]:
+        """Yield the numbers of all problems, those of one subset together, but not more than `most` of them."""
+        numbers = torch.arange(len(subsets)).reshape(self.batch_shape)
+        # all l2 values of one subset are neighbours
+        order = (numbers.T if numbers.ndim == 2 else numbers).flatten().tolist()
+        start = 0
+        for at in range(1, len(order) + 1):
+            full = at - start >= most
+            if at == len(order) or full or not torch.equal(subsets[order[at]], subsets[order[start]]):
+                yield order[start:at]
+                start = at

@@ -127,16 +127,17 @@ class RidgeRows:
     """The rows in the two forms that a solve may need, each made at most once.
 
     The targets ``indicators (n_samples, n_columns)`` are 0 or 1, in float64: the one-hot labels of one task, or of
-    several side by side. Columns do not see one another.
+    several side by side. Columns do not see one another. ``plain`` are moments of the rows, where they are at hand.
     """
 
-    def __init__(self, X: Tensor, indicators: Tensor):
-        self.X, self.indicators = X, indicators
+    def __init__(self, X: Tensor, indicators: Tensor, plain: FeatureMoments | None = None):
+        self.X, self.indicators, self._plain = X, indicators, plain
 
     @cached_property
     def moments(self) -> FeatureMoments:
         # products in float64: those in float32 leave a low-rank Gram matrix without inverse up to l2 of 1e-5 variances
-        plain = accumulate((block.double() for block in self.X.split(BLOCK_ROWS)), quartic=False)
+        blocks = (block.double() for block in self.X.split(BLOCK_ROWS))
+        plain = accumulate(blocks, quartic=False) if self._plain is None else self._plain
         pairs = zip(self.X.split(BLOCK_ROWS), self.indicators.split(BLOCK_ROWS), strict=True)
         sums = sum(columns.T @ (block.double() - plain.mean) for block, columns in pairs)
         return replace(plain, class_sums=sums, class_counts=self.indicators.sum(0))

@@ -193,7 +193,7 @@ class ProbeRuns:
         """Return the classes of the rows of ``X (s, m, k + 1)``, ``(u, m, t)``."""
         runs = zip(self.owner.tolist(), self.theta, strict=True)
         scores = ((theta @ X[s].T).unflatten(0, (-1, self.n_classes)) for s, theta in runs)  # (t, n_classes, m)
-        return torch.stack([score.argmax(1).T for score in scores])
+        return torch.stack([score.max(1).indices.T for score in scores])  # measured: faster than argmax along columns
 
     def solution(self) -> Solution:
         """Return the probes of the runs for a single target, with the gradient of the loss over all rows."""

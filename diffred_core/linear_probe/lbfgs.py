@@ -49,20 +49,28 @@ class State:
     curvatures: Tensor  # (m, HISTORY) step . change, 0 where there is no pair
     stalled: Tensor  # (m,) of bool
 
-    def of(self, which: Tensor) -> State:
-        """Return the problems ``which (m,)`` of bool."""
-        if which.all():
-            return self
-        return State(**{field.name: getattr(self, field.name)[which] for field in fields(State)})
+    def parts(self, *which: Tensor) -> list[State]:
+        """Return the problems of every mask ``(m,)`` of bool.
+
+        The state is used up, field by field: a copy of all of it would be the largest thing there is.
+        """
+        taken: list[dict[str, Tensor]] = [{} for _ in which]
+        for name in _FIELDS:
+            value = self.__dict__.pop(name)
+            for part, mask in zip(taken, which, strict=True):
+                part[name] = value if mask.all() else value[mask]
+        return [State(**part) for part in taken]
 
     @classmethod
     def joined(cls, parts: list[State]) -> State:
-        """Return the problems of all `parts` in the order of their numbers."""
+        """Return the problems of all `parts`, which are used up, in the order of their numbers."""
         if len(parts) == 1:
             return parts[0]
         order = torch.cat([part.members for part in parts]).argsort()
-        names = [field.name for field in fields(State)]
-        return cls(**{name: torch.cat([getattr(part, name) for part in parts])[order] for name in names})
+        return cls(**{name: torch.cat([part.__dict__.pop(name) for part in parts])[order] for name in _FIELDS})
+
+
+_FIELDS = tuple(field.name for field in fields(State))
 
 
 def minimise(
@@ -137,8 +145,8 @@ def _finished(objective: Objective, state: State, *, tol: float, max_iter: int) 
             yield state
             return
         if not running.all():
-            yield state.of(~running)
-            state = state.of(running)
+            done, state = state.parts(~running, running)
+            yield done
         if iteration in _REFRESH and iteration >= first:
             state.inverse = objective.inverse_curvature(state.theta, state.members)
             state.curved.fill_(True)

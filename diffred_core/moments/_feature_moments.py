@@ -56,6 +56,12 @@ class FeatureMoments:
         return self.gram.diagonal() / self.n
 
     @cached_property
+    def eigenvalues(self) -> Tensor:
+        """Eigenvalues of the Gram matrix, rising, ``(n_features,)``; rounding may leave some below 0."""
+        values: Tensor = torch.linalg.eigvalsh(self.gram)
+        return values
+
+    @cached_property
     def principal_directions(self) -> Tensor:
         """Eigenvectors of the Gram matrix as columns by falling variance, ``(n_features, n_features)``."""
         directions: Tensor = torch.linalg.eigh(self.gram).eigenvectors.flip(1)
@@ -73,6 +79,25 @@ class FeatureMoments:
         if self.class_sums is None or self.class_counts is None:
             raise InputError("expected moments with class sums, got none; build them with moments.from_features(X, y)")
         return self.class_sums, self.class_counts
+
+    def extended_gram(self) -> Tensor:
+        """Return ``[X 1]'[X 1]`` of the features as they are, a constant column appended, ``(d + 1, d + 1)``."""
+        mean = torch.cat([self.mean, self.mean.new_ones(1)])
+        gram: Tensor = self.n * torch.outer(mean, mean)
+        gram[:-1, :-1] += self.gram
+        return gram
+
+    def extended_label_sums(self) -> Tensor:
+        """Return ``[X 1]'y`` of the features as they are, one row a class, y +1 in it and -1 in the rest.
+
+        Raises
+        ------
+        InputError
+            If the moments were made without labels.
+        """
+        sums, counts = self.class_totals
+        of_class = torch.cat([sums + counts[:, None] * self.mean, counts[:, None]], 1)
+        return 2 * of_class - self.n * torch.cat([self.mean, self.mean.new_ones(1)])
 
     def to(self, device: torch.device | str) -> FeatureMoments:
         """Return the same moments on another device."""

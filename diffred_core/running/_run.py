@@ -39,6 +39,7 @@ def run_notebook(
     variant: Mapping[str, object] | None = None,
     variables: Mapping[str, str] | None = None,
     kept: str | None = None,
+    grid: str | None = None,
     threads: int = 1,
     cell_timeout: float | None = None,
     timeout: float | None = None,
@@ -65,6 +66,8 @@ def run_notebook(
         Environment variables of the kernel.
     kept : str, optional
         A grid: its kept table is drawn, and nothing computed.
+    grid : str, optional
+        The grid whose tables `variables` name, for the record.
     threads : int, default=1
         Threads of the kernel's linear algebra.
     cell_timeout, timeout : float, optional
@@ -91,7 +94,7 @@ def run_notebook(
     limits = Limits(threads, cell_timeout, timeout, progress)
     values = {p.name: chosen.get(p.name, p.default) for p in schema.values()}
     attempt = _Attempt.at(output, record, parameters=values)
-    beginning = _begin(template, values, attempt, threads=threads, variant=variant, kept=kept)
+    beginning = _begin(template, values, attempt, threads=threads, variant=variant, kept=kept, grid=grid)
     notebook = nbformat.read(template, as_version=4)
     if kept is not None:
         notebook = drawing(notebook, grid=kept, place=(*files.labels(values), template.stem))
@@ -138,6 +141,7 @@ def _begin(
     threads: int,
     variant: Mapping[str, object] | None,
     kept: str | None,
+    grid: str | None,
 ) -> Record:
     # Digests are taken before the run: a file edited while it runs must make the result stale.
     commit, dirty = provenance.commit()
@@ -153,6 +157,7 @@ def _begin(
         threads=threads,
         variant=dict(variant or {}),
         kept=kept,
+        grid=grid,
     )
 
 

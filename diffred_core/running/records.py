@@ -43,6 +43,8 @@ class Record:
         The parameters in which the run differs from the one that has the plain place; empty for that one.
     kept : str or None
         The grid whose kept table was drawn, where the run computed none.
+    grid : str or None
+        The grid whose own and kept tables a summary read beside the plain ones, where one was named.
     """
 
     template: str
@@ -62,6 +64,7 @@ class Record:
     error: str | None = None
     variant: dict[str, object] | None = None
     kept: str | None = None
+    grid: str | None = None
 
     def write(self, path: Path | str) -> Path:
         """Write the record to `path` as JSON, whole or not at all."""

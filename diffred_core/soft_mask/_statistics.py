@@ -7,7 +7,6 @@ of an episode out is a change of sums, exact and cheap: nothing is computed agai
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal, get_args
 
 import torch
@@ -20,8 +19,7 @@ from diffred_core.few_shot import Episodes
 from diffred_core.few_shot.rows import features_of, row_means
 
 LeftOut = Literal["nothing", "queries", "episode"]
-_CHUNK = 256  # episodes whose rows are taken off at once
-_CHUNK_VALUES = 2**18  # held at once in float64: the passes over views then stay in the cache
+_CHUNK_VALUES = 2**18  # held at once in float64: the passes over rows, views and classes then stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +60,14 @@ def class_statistics(X: Tensor | ArrayLike, y: Tensor | ArrayLike) -> ClassStati
         Fewer than two classes, or a class with one row (its spread is undefined).
     """
     X = finite_features(X)
-    sums = _CentredRows.of(X, as_labels(y, len(X)).to(X.device))
+    sums = _ClassSums.of(X, as_labels(y, len(X)).to(X.device))
     if len(sums.count) < 2 or sums.count.min() < 2:
         raise InputError(
             f"y: expected at least two classes with two rows each, got class counts {sums.count.int().tolist()[:10]}; "
             "add rows, or augmented views of them, to the small classes"
         )
     spread = (sums.squares / (sums.count[:, None] - 1)).sqrt()
-    return ClassStatistics(sums.mean, spread, sums.count, sums.X.abs().mean(0))
+    return ClassStatistics(sums.mean, spread, sums.count, sums.sizes.sum(0) / len(X))
 
 
 @torch.no_grad()
@@ -146,12 +144,15 @@ def oracle_statistics(
     """
     check_choice(without, get_args(LeftOut), "without: expected one of {}")
     X = finite_features(X) if without == "nothing" else features_of(X, episodes)
-    sums = _CentredRows.of(X, as_labels(y, len(X)).to(X.device))
+    sums = _ClassSums.of(X, as_labels(y, len(X)).to(X.device))
     out = {"nothing": episodes.query[..., :0], "queries": episodes.query}.get(without)
     out = torch.cat([episodes.query, episodes.support], 2) if out is None else out
     at = sums.positions(episodes.classes.to(X.device), left_out=out.shape[2])
-    parts = [sums.left(*part) for part in zip(at.split(_CHUNK), out.to(X.device).split(_CHUNK), strict=True)]
-    return ClassStatistics(*(torch.cat(part).to(X) for part in zip(*parts, strict=True)))
+    step = max(1, _CHUNK_VALUES // (max(1, out.shape[2]) * episodes.n_way * X.shape[1]))
+    # each part in the dtype of X before the next is made: twice as much in float64 is what would fill the memory
+    parts = (sums.left(*part) for part in zip(at.split(step), out.to(X.device).split(step), strict=True))
+    kept = [tuple(value.to(X) for value in part) for part in parts]
+    return ClassStatistics(*map(torch.cat, zip(*kept, strict=True)))
 
 
 def _row_summaries(X: Tensor, views: Tensor | None, used: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
@@ -189,35 +190,29 @@ def _mean_square_about(values: Tensor, index: Tensor, centre: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class _CentredRows:
-    """Rows centred by the mean of their class, and the sums of the classes, all float64."""
+class _ClassSums:
+    """Rows and the sums of their classes, these in float64; squares are about the mean of the class."""
 
+    X: Tensor  # (n_samples, n_features)
     labels: Tensor  # (n_classes,)
     codes: Tensor  # (n_samples,) places of the labels of the rows
     count: Tensor  # (n_classes,)
     mean: Tensor  # (n_classes, n_features)
     squares: Tensor  # (n_classes, n_features) of centred rows
-    X: Tensor  # (n_samples, n_features)
-    centred: Tensor  # (n_samples, n_features)
+    sizes: Tensor  # (n_classes, n_features) sums of ``|z|``
 
     @classmethod
-    def of(cls, X: Tensor, y: Tensor) -> _CentredRows:
+    def of(cls, X: Tensor, y: Tensor) -> _ClassSums:
         labels, codes, count = torch.unique(y, return_inverse=True, return_counts=True)
-        X, zero = X.double(), X.new_zeros(len(labels), X.shape[1], dtype=torch.float64)
-        mean = zero.index_add(0, codes, X) / count[:, None]
-        centred = X - mean[codes]
-        squares, count = zero.index_add(0, codes, centred.square()), count.double()
-        return cls(labels=labels, codes=codes, count=count, mean=mean, squares=squares, X=X, centred=centred)
-
-    @cached_property
-    def sizes(self) -> Tensor:
-        """Sums of ``|z|``, (n_classes, n_features)."""
-        return torch.zeros_like(self.mean).index_add_(0, self.codes, self.X.abs())
-
-    @cached_property
-    def of_rows(self) -> tuple[Tensor, Tensor]:
-        """Squares of the centred rows and ``|z|`` of the rows, both (n_samples, n_features)."""
-        return self.centred.square(), self.X.abs()
+        mean, squares, sizes = X.new_zeros(3, len(labels), X.shape[1], dtype=torch.float64)
+        parts = list(zip(X.split(step := max(1, _CHUNK_VALUES // X.shape[1])), codes.split(step), strict=True))
+        for rows, code in parts:
+            mean.index_add_(0, code, rows.double())
+            sizes.index_add_(0, code, rows.double().abs())
+        mean /= count[:, None]
+        for rows, code in parts:
+            squares.index_add_(0, code, (rows.double() - mean[code]).square_())
+        return cls(X=X, labels=labels, codes=codes, count=count.double(), mean=mean, squares=squares, sizes=sizes)
 
     def positions(self, classes: Tensor, *, left_out: int) -> Tensor:
         """Return where `classes` stand among the labels; refuse those without two rows beyond `left_out`."""
@@ -238,10 +233,12 @@ class _CentredRows:
         count = self.count[at] - gone
         mean, squares, sizes = self.mean[at], self.squares[at], self.sizes[at]
         if gone:
-            moved = gone * row_means(self.centred, out)
-            mean = mean - moved / count[..., None]
-            squared, size = (gone * row_means(part, out) for part in self.of_rows)
-            squares, kept = squares - squared - moved.square() / count[..., None], sizes - size
+            rows = self.X[out].double()
+            size = rows.abs().sum(2)
+            rows -= mean[:, :, None]
+            moved = rows.sum(2)
+            squares = squares - rows.square_().sum(2) - moved.square() / count[..., None]
+            mean, kept = mean - moved / count[..., None], sizes - size
             # what stays is below the rounding of what was taken off: the rows left are 0 (a unit that ReLU silenced),
             # and a difference of two such means must not pass for signal
             silent = kept <= 1e-14 * self.count.max() * sizes

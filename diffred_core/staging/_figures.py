@@ -16,6 +16,7 @@ from diffred_core.drawing import Figure, png
 from diffred_core.drawing.speed import speed
 from diffred_core.results import where
 from diffred_core.results.claims import percent
+from diffred_core.results.readable import cell_name
 from diffred_core.results.rows import KEYS
 from diffred_core.staging._markdown import option, plain, table
 from diffred_core.staging._runs import CellRun
@@ -91,7 +92,7 @@ def sentence(pairs: pd.DataFrame) -> str:
     )
     return (
         f"**A random {share} of the dimensions keeps {kept.mean():.1f} % of the full layer's test accuracy**{spread}. "
-        f"The {'largest ' if spread else ''}loss, {plain(worst['model'])} on {plain(worst['task'])}, is "
+        f"The {'largest ' if spread else ''}loss, {plain(cell_name(worst['model'], worst['task']))}, is "
         f"{100 * worst['gap']:.1f} points ({100 * worst['level']:g} % interval {100 * worst['gap_low']:.1f} to "
         f"{100 * worst['gap_high']:.1f}, "
         "paired bootstrap over subsets and test images)."

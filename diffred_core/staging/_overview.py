@@ -9,6 +9,7 @@ import pandas as pd
 from diffred_core import files, results
 from diffred_core.chapters.random_subsets import across_published
 from diffred_core.drawing import Answer, counted
+from diffred_core.results.readable import readable
 from diffred_core.running.notebook_parameters import read_parameters
 from diffred_core.staging._answers import answer_of
 from diffred_core.staging._figures import draw
@@ -70,9 +71,9 @@ def _findings(answers: Answers) -> str:
     rows = []
     for run, answer in answers:
         of_numbers = [_unbroken(answer.numbers.get(name, NONE)) if answer else NONE for name in numbers]
-        link, model = f"../{run.cell.page}.ipynb", plain(run.cell.titled(run.cell.model))
+        link, model = f"../{run.cell.page}.ipynb", plain(run.cell.titled(readable(run.cell.model)))
         verdicts = (_verdict(answer, name, link) for name in claims)
-        rows.append([plain(run.cell.task), f"[{model}]({link})", *of_numbers, *verdicts])
+        rows.append([plain(readable(run.cell.task)), f"[{model}]({link})", *of_numbers, *verdicts])
     return table(("task", "model", *map(_unbroken, numbers), *map(_unbroken, claims)), rows)
 
 

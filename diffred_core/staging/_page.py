@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diffred_core import files, results
-from diffred_core.running import GRID, arguments
+from diffred_core.running import arguments
 from diffred_core.running.notebook_parameters import read_parameters
 from diffred_core.staging._heading import heading_of
 from diffred_core.staging._markdown import code, fenced, plain
@@ -148,7 +148,6 @@ def _command(run: CellRun, *, drawn: bool = False) -> str:
         for name, value in run.record.parameters.items()
         if name in ("model", "task") or name not in defaults or value != defaults[name]
     }
-    of_grid = (run.record.variant or {}).get(GRID) if run.cell.is_summary else None
-    options = [arguments(chosen), *([f"--grid {shlex.quote(str(of_grid))}"] if of_grid else [])]
+    options = [arguments(chosen), *([f"--grid {shlex.quote(run.record.grid)}"] if run.record.grid else [])]
     options += [f"--kept {shlex.quote(str(run.record.kept))}"] if drawn else []
     return " ".join(["diffred run", run.cell.analysis, *filter(None, options)])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from diffred_core import files
 from diffred_core.errors import InputError
+from diffred_core.results.readable import cell_name
 from diffred_core.running import sources
 from diffred_core.running.records import Record, failed_path, read_record, relative_name
 
@@ -56,8 +57,11 @@ class GridCell:
 
     @property
     def title(self) -> str:
-        """``model on task``, of a summary ``all models and tasks``; of a variant its parameters too."""
-        return self.titled("all models and tasks" if self.is_summary else f"{self.model} on {self.task}")
+        """What people read, ``EfficientNet-Lite0 on solar cells``; of a summary ``all models and tasks``.
+
+        Of a variant its parameters too.
+        """
+        return self.titled("all models and tasks" if self.is_summary else cell_name(self.model, self.task))
 
     @property
     def page(self) -> str:

@@ -7,12 +7,18 @@ from operator import attrgetter
 
 import yaml
 
+from diffred_core.results.readable import readable
 from diffred_core.staging._heading import heading_of
 from diffred_core.staging._markdown import plain
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun
 
-READ = {"start/how-to-read": "How to read", "back/methods": "Methods", "back/glossary": "Glossary"}
+READ = {
+    "start/how-to-read": "How to read",
+    "back/tasks-and-networks": "Tasks and networks",
+    "back/methods": "Methods",
+    "back/glossary": "Glossary",
+}
 
 
 def page_links(run: CellRun, runs: Sequence[CellRun], project: Project) -> str:
@@ -67,8 +73,8 @@ def _steps(run: CellRun, alike: Sequence[CellRun], changed: str, up: str) -> str
         return ""
     here = places.index(run.cell)
     before, after = alike[here - 1 : here] if here else [], alike[here + 1 : here + 2]
-    steps = [_link(other, f"← {getattr(other.cell, changed)}", up) for other in before]
-    steps += [_link(other, f"{getattr(other.cell, changed)} →", up) for other in after]
+    steps = [_link(other, f"← {readable(getattr(other.cell, changed))}", up) for other in before]
+    steps += [_link(other, f"{readable(getattr(other.cell, changed))} →", up) for other in after]
     return ", ".join(steps)
 
 

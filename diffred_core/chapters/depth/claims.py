@@ -19,6 +19,7 @@ from diffred_core.errors import InputError
 from diffred_core.redundancy import STRENGTHS
 from diffred_core.results import where
 from diffred_core.results.claims import Claim, above_zero, judge, percent, with_limits
+from diffred_core.results.readable import readable
 
 OVER = "bootstrap over validation and test rows"
 DESIGNS = {
@@ -62,7 +63,7 @@ def last_layer_is_not_best(table: pd.DataFrame, *, task: str, method: str, level
     gains = f"which gains {points['value']:+.1f} points over the last layer"
     return judge(
         name="last layer is not best",
-        statement=f"for {task}{DESIGNS[method]} a layer before the last is better.",
+        statement=f"for {readable(task)}{DESIGNS[method]} a layer before the last is better.",
         evidence=(
             f"Validation rows choose {best}, {'the last layer itself' if best == layers[-1] else gains}; "
             f"{percent(level)} interval of the gain {points['low']:+.1f} to {points['high']:+.1f} points ({OVER})."
@@ -84,7 +85,7 @@ def performance_is_retained(
     published = _row(table, names.RETAINED, task, method)["value"]
     return judge(
         name="performance is retained",
-        statement=f"for {task}{DESIGNS[method]} the last layer retains at least {limit:g} % of the best one.",
+        statement=f"for {readable(task)}{DESIGNS[method]} the last layer retains at least {limit:g} % of the best one.",
         evidence=(
             f"It retains {retained['value']:.1f} %, {percent(level)} interval {retained['low']:.1f} to "
             f"{retained['high']:.1f} ({OVER}); as published, with the best layer chosen on test rows, "
@@ -102,7 +103,7 @@ def loss_is_of_other_data(table: pd.DataFrame, *, task: str, method: str, level:
     """
     beyond = with_limits(_row(table, names.RETAINED_BEYOND, task, method))
     return judge(
-        **_loss_of(f"{task}{DESIGNS[method]}"),
+        **_loss_of(f"{readable(task)}{DESIGNS[method]}"),
         evidence=(
             f"The share retained is {beyond['value']:+.1f} points from that of the reference, {percent(level)} "
             f"interval {beyond['low']:+.1f} to {beyond['high']:+.1f} ({OVER})."
@@ -121,7 +122,9 @@ def other_data_follow(table: pd.DataFrame, *, task: str, method: str, level: flo
     correlation = with_limits(_row(table, names.CORRELATION, task, method))
     return judge(
         name="other data follow",
-        statement=f"over layers the accuracy on {task}{DESIGNS[method]} goes with that on the reference task.",
+        statement=(
+            f"over layers the accuracy on {readable(task)}{DESIGNS[method]} goes with that on the reference task."
+        ),
         evidence=(
             f"Their correlation is {correlation['value']:.2f}, {percent(level)} interval {correlation['low']:.2f} to "
             f"{correlation['high']:.2f} (bootstrap over test rows)."

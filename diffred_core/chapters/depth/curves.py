@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,17 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffred_core import intervals, linear_probe, tunnel
+from diffred_core import intervals, linear_probe, moments, tunnel
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.random_subsets.names import STEPS
 from diffred_core.checks import check_same_classes
 from diffred_core.errors import InputError
 from diffred_core.linear_probe import LayerProbes
+from diffred_core.moments import FeatureMoments
 from diffred_core.results.rows import Row
 
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
+PARTS = ("train", "validation", "test")
+MEASURED = ("validation", "test")  # parts of which a probe from moments reads the rows
 TaskLayers = Mapping[str, "TaskFeatures"]
 Measure = Callable[["Reading", "Reading"], np.ndarray]
 
@@ -100,20 +103,44 @@ class LayerCurve:
         return {"low": float(low), "high": float(high)}
 
 
+def training_moments(layers: TaskLayers) -> dict[str, FeatureMoments]:
+    """Return the moments of the training rows of every layer: made once, for all that is read of them."""
+    parts = ((name, *of.splits["train"], of.n_classes) for name, of in layers.items())
+    return {name: moments.from_features(X.double(), y, n_classes=C, quartic=False) for name, X, y, C in parts}
+
+
 def own_curve(
-    layers: TaskLayers, *, method: str, split: str, probe: str, resampling: Resampling
+    layers: TaskLayers,
+    layer_moments: Mapping[str, FeatureMoments],
+    *,
+    method: str,
+    split: str,
+    probe: str,
+    resampling: Resampling,
 ) -> tuple[LayerCurve, LayerProbes]:
-    """Return the curve of probes that are trained on the task itself, and the probes."""
+    """Return the curve of probes that are trained on the task itself, and the probes.
+
+    `layer_moments` are those of `training_moments`, or none where nothing else reads them.
+    """
     task = task_of(layers)
-    X = {name: rows_of(of, split) for name, of in layers.items()}
-    probes = linear_probe.probe_layers(X, {task.task: labels_of(task, split)}, method=probe)
+    probes = own_probes(layers, layer_moments, split=split, probe=probe)
     fits = tuple(row | {"at_edge": float(edge)} for row, edge in zip(_fits(probes), probes.at_edge[:, 0], strict=True))
-    validation = [
-        probes.probes[name, task.task].predict(rows["validation"]) == task.splits["validation"][1]
-        for name, rows in X.items()
-    ]
     options = {"method": method, "resampling": resampling, "fits": fits}
-    return _curve(task, probes.correct[:, 0], torch.stack(validation), **options), probes
+    return _curve(task, probes.correct[:, 0], probes.validation_correct[:, 0], **options), probes
+
+
+def own_probes(
+    layers: TaskLayers, layer_moments: Mapping[str, FeatureMoments], *, split: str, probe: str
+) -> LayerProbes:
+    """Return the probe of every layer."""
+    task = task_of(layers)
+    targets = {task.task: labels_of(task, split)}
+    # a layer at a time: all of them in double precision would fill the memory
+    parts = (
+        linear_probe.probe_layers({name: rows_of(of, split)}, targets, method=probe, moments=layer_moments)
+        for name, of in layers.items()
+    )
+    return LayerProbes.joined(list(parts))
 
 
 def shifted_curve(
@@ -144,9 +171,14 @@ def layer_columns(name: str, of: TaskFeatures) -> Row:
     return {"layer": name, "n_features": of.n_features, "task": of.task, "n_way": of.n_classes}
 
 
-def rows_of(of: TaskFeatures, split: str) -> dict[str, Tensor]:
-    """Return the rows of every part, in double precision, below whose rounding the smallest regularisers lie."""
-    return {part: of.splits[at][0].double() for part, at in _parts(split).items()}
+def rows_of(of: TaskFeatures, split: str, *, parts: Collection[str] = PARTS) -> dict[str, Tensor]:
+    """Return the rows of some parts, in double precision, below whose rounding the smallest regularisers lie."""
+    return {part: rows.double() for part, rows in splits_of(of, split).items() if part in parts}
+
+
+def splits_of(of: TaskFeatures, split: str) -> dict[str, Tensor]:
+    """Return the rows of every part as they are."""
+    return {part: of.splits[at][0] for part, at in _parts(split).items()}
 
 
 def labels_of(of: TaskFeatures, split: str) -> dict[str, Tensor]:
@@ -206,7 +238,7 @@ def published_rows(
     Harun et al. (2024), appendix A.8: 30 epochs of AdamW, the best test accuracy among them.
     """
     task = task_of(layers)
-    X = {name: {part: rows.float() for part, rows in rows_of(layers[name], split).items()} for name in chosen}
+    X = {name: {part: rows.float() for part, rows in splits_of(layers[name], split).items()} for name in chosen}
     targets = {task.task: labels_of(task, split)}
     curves = linear_probe.probe_layers_by_epoch(X, targets, recipe=linear_probe.tunnel_recipe(recipe), seeds=seeds)
     measured = (
@@ -223,7 +255,7 @@ def published_rows(
 
 
 def _parts(split: str) -> dict[str, str]:
-    return {"train": "train", "validation": "validation", "test": split}
+    return dict(zip(PARTS, ("train", "validation", split), strict=True))
 
 
 def _fits(probes: LayerProbes) -> tuple[Row, ...]:

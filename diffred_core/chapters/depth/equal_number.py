@@ -7,22 +7,42 @@ as the features were asked for: `pool="2x2"` gives a map four units a channel.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from diffred_core import intervals, linear_probe, moments, subsets
 from diffred_core.chapters.depth import names
-from diffred_core.chapters.depth.curves import Resampling, TaskLayers, labels_of, layer_columns, rows_of
+from diffred_core.chapters.depth.curves import (
+    MEASURED,
+    Resampling,
+    TaskLayers,
+    labels_of,
+    layer_columns,
+    rows_of,
+    splits_of,
+)
 from diffred_core.chapters.random_subsets.sizes import Sizes
 from diffred_core.linear_probe import LAYER_L2
+from diffred_core.moments import FeatureMoments
 from diffred_core.results.rows import Row
+
+if TYPE_CHECKING:
+    from diffred_core.features import TaskFeatures
 
 LAST_FRACTIONS: tuple[float, ...] = (0.01, 0.05, 0.2)  # of the last layer: how many features each side keeps
 LEAST_FRACTIONS: tuple[float, ...] = (*LAST_FRACTIONS, 0.5)  # a last layer that is too narrow for these keeps half
 
 
-def equal_number_rows(layers: TaskLayers, *, seeds: Sequence[int], split: str, resampling: Resampling) -> Iterator[Row]:
+def equal_number_rows(
+    layers: TaskLayers,
+    layer_moments: Mapping[str, FeatureMoments],
+    *,
+    seeds: Sequence[int],
+    split: str,
+    resampling: Resampling,
+) -> Iterator[Row]:
     """Yield the accuracy of k random features of every layer and of all together, and by how much the last one leads.
 
     k are a few shares of the last layer; a layer with fewer features has no row. Each draw is a random subset of its
@@ -30,43 +50,75 @@ def equal_number_rows(layers: TaskLayers, *, seeds: Sequence[int], split: str, r
     the method ``random_hidden``.
     """
     last_name, last = list(layers.items())[-1]
-    parts, y = {name: rows_of(of, split) for name, of in layers.items()}, labels_of(last, split)
-    for size in Sizes.of(last.n_features, LEAST_FRACTIONS).nearest(LAST_FRACTIONS).n_selected:
-        pools = {name: {name: part} for name, part in parts.items() if layers[name].n_features >= size}
-        leading = _correct(pools[last_name], y, size, seeds=seeds)
-        for name, pool in pools.items():
-            correct = leading if name == last_name else _correct(pool, y, size, seeds=seeds)
-            shared = layer_columns(name, layers[name]) | {"method": names.OF_LAYER, "probe": "ridge"}
-            yield from _accuracy_rows(shared, correct, size, seeds)
-            if name != last_name:
-                yield shared | {"n_selected": size, "metric": names.LAST_LEAD} | _lead(leading, correct, resampling)
+    sizes = Sizes.of(last.n_features, LEAST_FRACTIONS).nearest(LAST_FRACTIONS).n_selected
+    by_layer = {
+        name: _of_layer(of, layer_moments[name], sizes, seeds=seeds, split=split) for name, of in layers.items()
+    }
+    of_all, leading = _of_all(layers, sizes, seeds=seeds, split=split), by_layer[last_name]
+    for size in sizes:
+        for name, correct in by_layer.items():
+            if size in correct:
+                shared = layer_columns(name, layers[name]) | {"method": names.OF_LAYER, "probe": "ridge"}
+                yield from _accuracy_rows(shared, correct[size], size, seeds)
+                if name != last_name:
+                    lead = _lead(leading[size], correct[size], resampling)
+                    yield shared | {"n_selected": size, "metric": names.LAST_LEAD} | lead
         shared = layer_columns(last_name, last) | {"method": names.OF_ALL_HIDDEN, "probe": "ridge"}
-        correct = _correct(parts, y, size, seeds=seeds)
-        yield from _accuracy_rows(shared, correct, size, seeds)
-        yield shared | {"n_selected": size, "metric": names.LAST_LEAD} | _lead(leading, correct, resampling)
+        yield from _accuracy_rows(shared, of_all[size], size, seeds)
+        lead = _lead(leading[size], of_all[size], resampling)
+        yield shared | {"n_selected": size, "metric": names.LAST_LEAD} | lead
+
+
+def _of_layer(
+    of: TaskFeatures, moments: FeatureMoments, sizes: Sequence[int], *, seeds: Sequence[int], split: str
+) -> dict[int, Tensor]:
+    """Return, by size, whether the probe on so many random units is right, (n_draws, n_measured)."""
+    X, y = rows_of(of, split, parts=MEASURED), labels_of(of, split)
+    fitting = [size for size in sizes if size <= of.n_features]
+    if not fitting:
+        return {}
+    orders = [subsets.random_order(of.n_features, seed=seed) for seed in seeds]
+    correct = _correct(moments, [order[:size] for size in fitting for order in orders], X, y)
+    return dict(zip(fitting, correct.unflatten(0, (len(fitting), -1)), strict=True))
+
+
+def _of_all(layers: TaskLayers, sizes: Sequence[int], *, seeds: Sequence[int], split: str) -> dict[int, Tensor]:
+    """Return the same of units of all layers together; each draw gathers those of its largest size."""
+    last, correct = list(layers.values())[-1], []
+    owners = torch.arange(len(layers)).repeat_interleave(torch.tensor([of.n_features for of in layers.values()]))
+    unit = torch.cat([torch.arange(of.n_features) for of in layers.values()])
+    y = labels_of(last, split)
+    for seed in seeds:
+        chosen = subsets.random_order(len(owners), seed=seed)[: max(sizes)]
+        X = _gathered(layers, owners[chosen], unit[chosen], split)
+        kept = moments.from_features(X["train"], y["train"], n_classes=last.n_classes, quartic=False)
+        correct.append(_correct(kept, [torch.arange(size) for size in sizes], X, y))
+    return dict(zip(sizes, torch.stack(correct, 1), strict=True))
+
+
+def _gathered(layers: TaskLayers, owners: Tensor, units: Tensor, split: str) -> dict[str, Tensor]:
+    """Return the units of some layers side by side, in double precision, by part."""
+    parts: dict[str, list[Tensor]] = {}
+    at = [(owners == number).nonzero().flatten() for number in range(len(layers))]
+    for of, places in zip(layers.values(), at, strict=True):
+        for part, rows in splits_of(of, split).items():
+            parts.setdefault(part, []).append(rows[:, units[places].to(rows.device)])
+    back = torch.cat(at).argsort()
+    return {part: torch.cat(columns, 1)[:, back.to(columns[0].device)].double() for part, columns in parts.items()}
 
 
 def _correct(
-    parts: Mapping[str, Mapping[str, Tensor]], y: Mapping[str, Tensor], size: int, *, seeds: Sequence[int]
+    moments: FeatureMoments, chosen: Sequence[Tensor], X: Mapping[str, Tensor], y: Mapping[str, Tensor]
 ) -> Tensor:
-    """Return whether the probe on `size` random units of some layers is right, (n_draws, n_measured)."""
-    widths = [part["train"].shape[1] for part in parts.values()]
-    owners = [(name, i) for (name, _), width in zip(parts.items(), widths, strict=True) for i in range(width)]
-    correct = []
-    for seed in seeds:
-        chosen = [owners[i] for i in subsets.random_order(len(owners), seed=seed)[:size].tolist()]
-        X = {
-            rows: torch.cat(
-                [part[rows][:, [i for owner, i in chosen if owner == name]] for name, part in parts.items()], dim=1
-            )
-            for rows in y
-        }
-        kept = moments.from_features(X["train"], y["train"], n_classes=int(y["train"].max()) + 1, quartic=False)
-        # units of an early layer may never fire: the regulariser must stay above 0 all the same
-        l2 = torch.tensor(LAYER_L2, dtype=torch.float64) * float(kept.variance.mean().clamp_min(1e-12))
-        probe, _ = linear_probe.choose_l2(linear_probe.fit_ridge(kept, l2=l2), X["validation"], y["validation"])
-        correct.append(probe.predict(X["test"]) == y["test"])
-    return torch.stack(correct)
+    """Return whether the probes on the `chosen` features are right, (n_subsets, n_measured)."""
+    # units of an early layer may never fire: the regulariser must stay above 0 all the same
+    variance = moments.variance.cpu()
+    scale = torch.stack([variance[subset].mean().clamp_min(1e-12) for subset in chosen])
+    l2 = torch.tensor(LAYER_L2, dtype=torch.float64)[:, None] * scale
+    probe, _ = linear_probe.choose_l2(
+        linear_probe.fit_ridge(moments, subsets=chosen, l2=l2), X["validation"], y["validation"]
+    )
+    return probe.predict(X["test"]) == y["test"]
 
 
 def _accuracy_rows(shared: Row, correct: Tensor, size: int, seeds: Sequence[int]) -> Iterator[Row]:

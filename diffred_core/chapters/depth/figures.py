@@ -15,10 +15,12 @@ from matplotlib.ticker import MaxNLocator
 
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.reading import by_layer
+from diffred_core.chapters.random_subsets.names import BASELINE, MAJORITY
 from diffred_core.drawing import Figure, Look, looks, style
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name, line
 from diffred_core.redundancy import STRENGTHS, strength
 from diffred_core.results import summarize, where
+from diffred_core.results.readable import readable
 
 COLUMNS = ("place", "layer", "recipe", "method", "task", "metric", "mean", "low", "high", "n", "level")
 DESIGNS = {  # design: how it is named in a legend, dash
@@ -67,7 +69,8 @@ def _normalised(table: pd.DataFrame) -> pd.DataFrame:
 def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Axes | None = None) -> Axes:
     """Draw probe accuracy by layer, one line a task and design; bands are intervals over test rows.
 
-    From the layer on which the original rule names the tunnel is shaded; there is none if that is the last.
+    A dotted line of the same colour is what always giving the commonest class of the task reaches. From the layer on
+    which the original rule names the tunnel is shaded; there is none if that is the last.
     """
     ax, curves = begin(ax, summary, COLUMNS, what="plot_accuracy", size=SIZE), where(summary, metric=names.ACCURACY)
     if (start := _tunnel_start(summary)) is not None:
@@ -77,7 +80,11 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
     for (method, task), rows in _series(curves):
         label, dash = DESIGNS[method]
         colour = GREY if method == names.IN_DISTRIBUTION else next(colours)
-        line(ax, rows, x="place", look=Look(label.format(task=task), colour, next(markers), dash))
+        line(ax, rows, x="place", look=Look(label.format(task=readable(task)), colour, next(markers), dash))
+        for constant in _commonest(summary, task) if method != names.SHIFT else ():
+            ax.axhline(constant, color=colour, linewidth=1, linestyle=":", zorder=1)
+    if len(_commonest(summary)):
+        ax.plot([], [], color=GREY, linewidth=1, linestyle=":", label="commonest class of the task")
     style.percent_ticks(ax)
     layer_axis(ax, curves)
     level = f"{100 * float(curves['level'].iloc[0]):g} %"
@@ -85,15 +92,22 @@ def plot_accuracy(summary: pd.DataFrame, *, y: str = "test accuracy (%)", ax: Ax
     return finish(ax, title=title, x="", y=y, columns=1)
 
 
+def _commonest(summary: pd.DataFrame, *task: str) -> pd.Series:
+    """Return what the commonest class reaches, on every task or on `task`; nothing where the table does not say it."""
+    rows = where(summary, metric=BASELINE, method=MAJORITY)
+    return (where(rows, task=task) if task else rows)["mean"]
+
+
 def accuracy_words(summary: pd.DataFrame) -> str:
     """Return `plot_accuracy` in words."""
     curves, parts = where(summary, metric=names.ACCURACY), []
     for (method, task), rows in _series(curves):
         _, best, last = _ends(rows)
+        constant = [f", its commonest class {100 * value:.1f} %" for value in _commonest(summary, task)]
         parts.append(
-            f"{DESIGNS[method][0].format(task=task)} is best in {best['layer']} with "
+            f"{DESIGNS[method][0].format(task=readable(task))} is best in {best['layer']} with "
             f"{100 * best['mean']:.1f} % and has {100 * last['mean']:.1f} % in the last layer"
-            f"{'' if pd.isna(last['low']) else f', {style.interval_in_percent(last)}'}"
+            f"{'' if pd.isna(last['low']) else f', {style.interval_in_percent(last)}'}{''.join(constant)}"
         )
     layers, start = curves.drop_duplicates("place").set_index("place")["layer"], _tunnel_start(summary)
     shaded = "" if start is None else f" The tunnel is shaded from {layers[start]} on."
@@ -158,14 +172,14 @@ def plot_optimism(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     rows = summary.sort_values(["task", "place"], ascending=False, ignore_index=True)
     ax.axvline(0, color=GREY, linewidth=1)
     style.points(ax, 100 * rows[["mean", "low", "high"]].astype(float), look=Look("", COLOURS[0]))
-    style.row_names(ax, [f"{row.layer} on {row.task}" for row in rows.itertuples()])
+    style.row_names(ax, [f"{row.layer} on {readable(row.task)}" for row in rows.itertuples()])
     return finish(ax, title=f"bars: {interval_name(rows, over='runs')}", x="points of accuracy added", y="")
 
 
 def optimism_words(summary: pd.DataFrame) -> str:
     """Return `plot_optimism` in words."""
     rows = summary.sort_values(["task", "place"])
-    parts = [f"{row.layer} on {row.task} {100 * row.mean:.2f}" for row in rows.itertuples(index=False)]
+    parts = [f"{row.layer} on {readable(row.task)} {100 * row.mean:.2f}" for row in rows.itertuples(index=False)]
     return f"Dot chart of the points of accuracy that choosing the epoch on test images adds: {'; '.join(parts)}."
 
 
@@ -213,7 +227,7 @@ def layer_axis(ax: Axes, summary: pd.DataFrame) -> None:
     ax.set_xlim(summary["place"].min() - 0.5, summary["place"].max() + 0.5)
 
 
-accuracy = Figure(lambda table: by_layer(table, [names.ACCURACY, START]), plot_accuracy, accuracy_words)
+accuracy = Figure(lambda table: by_layer(table, [names.ACCURACY, START, BASELINE]), plot_accuracy, accuracy_words)
 normalised_accuracy = Figure(
     _normalised,
     partial(plot_accuracy, y="accuracy (% of the best layer)"),
@@ -241,9 +255,9 @@ def plot_network_accuracy(summary: pd.DataFrame) -> Axes:
         for (method, task, recipe), rows in where(summary, model=model, label=pooling).groupby(
             ["method", "task", "recipe"]
         ):
-            look = Look(task, colours.get(task, GREY))
+            look = Look(readable(task), colours.get(task, GREY))
             if method == names.IN_DISTRIBUTION:
-                look = Look(f"{task} (trained on)", GREY, dash="--")
+                look = Look(f"{readable(task)} (trained on)", GREY, dash="--")
             if recipe == names.UNTRAINED:
                 ax.plot(rows["place"], rows["mean"], ":", color=look.colour, linewidth=1.6)
             else:
@@ -264,7 +278,8 @@ def network_accuracy_words(summary: pd.DataFrame) -> str:
         for (_, task), rows in cell.groupby(["method", "task"]):
             _, best, last = _ends(rows)
             parts.append(
-                f"{task} {100 * best['mean']:.1f} % at {best['place']}, {100 * last['mean']:.1f} % at the last"
+                f"{readable(task)} {100 * best['mean']:.1f} % at {best['place']}, "
+                f"{100 * last['mean']:.1f} % at the last"
             )
         sentences.append(f"{model} {names.network_words(pooling, recipe)}: {'; '.join(parts)}")
     return (

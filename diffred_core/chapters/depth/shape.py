@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
+from torch import Tensor
 
-from diffred_core import cka, geometry, linear_probe, moments, redundancy, subsets
+from diffred_core import cka, geometry, linear_probe, redundancy, subsets
 from diffred_core.chapters.depth import names
-from diffred_core.chapters.depth.curves import TaskLayers, labels_of, layer_columns, rows_of
+from diffred_core.chapters.depth.curves import MEASURED, TaskLayers, labels_of, layer_columns, rows_of
 from diffred_core.chapters.random_subsets.sizes import Sizes
 from diffred_core.linear_probe import LAYER_L2, LayerProbes, LinearProbe
 from diffred_core.moments import FeatureMoments
@@ -18,12 +19,17 @@ REDUNDANCY_FRACTIONS: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 
 def geometry_rows(
-    layers: TaskLayers, probes: LayerProbes, *, probe: str, eps: float, conventions: Sequence[str]
+    layers: TaskLayers,
+    layer_moments: Mapping[str, FeatureMoments],
+    probes: LayerProbes,
+    *,
+    probe: str,
+    eps: float,
+    conventions: Sequence[str],
 ) -> Iterator[Row]:
     """Yield ranks and neural collapse of every layer on the training rows, by the probes of `layers`."""
     for name, of in layers.items():
-        X, y = of.splits["train"]
-        layer = _moments(X, y, of.n_classes)
+        (X, y), layer = of.splits["train"], layer_moments[name]
         shared = layer_columns(name, of) | {"method": "full", "split": "train"}
         for metric, value in _shape(layer, X, y, eps=eps).items():
             yield shared | {"metric": metric, "value": value}
@@ -33,11 +39,7 @@ def geometry_rows(
                 yield shared | {"probe": probe, "recipe": convention, "metric": metric, "value": value}
 
 
-def _moments(X: torch.Tensor, y: torch.Tensor, n_classes: int) -> FeatureMoments:
-    return moments.from_features(X.double(), y, n_classes=n_classes, quartic=False)
-
-
-def _shape(layer: FeatureMoments, X: torch.Tensor, y: torch.Tensor, *, eps: float) -> dict[str, float]:
+def _shape(layer: FeatureMoments, X: Tensor, y: Tensor, *, eps: float) -> dict[str, float]:
     return {
         names.RANK: geometry.numerical_rank(layer, eps=eps),
         "stable_rank": geometry.stable_rank(layer),
@@ -47,10 +49,10 @@ def _shape(layer: FeatureMoments, X: torch.Tensor, y: torch.Tensor, *, eps: floa
 
 
 def _collapse(
-    layer: FeatureMoments, classifier: LinearProbe, X: torch.Tensor, convention: str, *, probe: str
+    layer: FeatureMoments, classifier: LinearProbe, X: Tensor, convention: str, *, probe: str
 ) -> dict[str, float]:
     """Return NC1 to NC4; without NC4 where it is the score at the mean of a ridge probe, one number for every layer."""
-    nc = geometry.neural_collapse(layer, classifier.weight, classifier.bias, X=X.double(), convention=convention)
+    nc = geometry.neural_collapse(layer, classifier.weight, classifier.bias, X=X, convention=convention)
     values = {names.NC1: nc.nc1, "nc2": nc.nc2, "nc3": nc.nc3}
     return values if (probe, convention) == ("ridge", names.HARUN) else values | {"nc4": nc.nc4}
 
@@ -64,23 +66,29 @@ def similarity_rows(layers: TaskLayers, *, split: str) -> Iterator[Row]:
 
 
 def redundancy_rows(
-    layers: TaskLayers, *, fraction: float, delta: float, seeds: Sequence[int], split: str
+    layers: TaskLayers,
+    layer_moments: Mapping[str, FeatureMoments],
+    probes: LayerProbes,
+    *,
+    fraction: float,
+    delta: float,
+    seeds: Sequence[int],
+    split: str,
 ) -> Iterator[Row]:
     """Yield, draw by draw, the accuracy that a random share of a layer keeps, and its diffused redundancy at `delta`.
 
-    Layers too narrow for the fraction have no row of the first. Regularisers are those of `linear_probe.probe_layers`,
-    so that the whole layer has the accuracy of its curve: in early layers, where one direction outweighs all others,
-    the best one is far below those that suit a last layer.
+    `probes` are ridge probes. Layers too narrow for the fraction have no row of the first. Regularisers are those of
+    `linear_probe.probe_layers`, so that the whole layer has the accuracy of its curve: in early layers, where one
+    direction outweighs all others, the best one is far below those that suit a last layer.
     """
-    for name, of in layers.items():
-        X, y = rows_of(of, split), labels_of(of, split)
-        layer = _moments(X["train"], y["train"], of.n_classes)
+    for name, whole in zip(layers, probes.accuracy[:, :1].cpu(), strict=True):
+        of, layer = layers[name], layer_moments[name]
+        X, y = rows_of(of, split, parts=MEASURED), labels_of(of, split)
         sizes = Sizes.of(of.n_features, (*REDUNDANCY_FRACTIONS, fraction))
-        whole = _accuracy(layer, [torch.arange(of.n_features)], X, y)
         shares = torch.tensor([*sizes.fractions, 1.0], dtype=torch.float64)
         for repeat, seed in enumerate(seeds):
             order = subsets.random_order(of.n_features, seed=seed)
-            accuracy = _accuracy(layer, [order[:size] for size in sizes.n_selected], X, y)
+            accuracy = _accuracy(layer, order, sizes.n_selected, X, y)
             shared = layer_columns(name, of) | {"method": "random", "probe": "ridge", "repeat": repeat, "seed": seed}
             if fraction in sizes.fractions:
                 at = sizes.fractions.index(fraction)
@@ -92,9 +100,9 @@ def redundancy_rows(
 
 
 def _accuracy(
-    layer: FeatureMoments, chosen: list[torch.Tensor], X: dict[str, torch.Tensor], y: dict[str, torch.Tensor]
-) -> torch.Tensor:
+    layer: FeatureMoments, order: Tensor, sizes: Sequence[int], X: Mapping[str, Tensor], y: Mapping[str, Tensor]
+) -> Tensor:
     l2 = torch.tensor(LAYER_L2, dtype=torch.float64) * layer.variance.mean().cpu()
-    path = linear_probe.fit_ridge(layer, subsets=chosen, l2=l2)
+    path = linear_probe.fit_ridge_prefixes(layer, order=order, sizes=sizes, l2=l2)
     probe, _ = linear_probe.choose_l2(path, X["validation"], y["validation"])
     return probe.accuracy(X["test"], y["test"]).cpu()

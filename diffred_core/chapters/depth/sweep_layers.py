@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -18,6 +18,7 @@ from diffred_core.chapters.random_subsets.baselines import baseline_rows
 from diffred_core.chapters.random_subsets.names import BASELINE
 from diffred_core.errors import InputError
 from diffred_core.linear_probe import LayerProbes
+from diffred_core.moments import FeatureMoments
 from diffred_core.results.rows import Row
 
 
@@ -105,17 +106,17 @@ def layers(
     published = curves.spread_layers(list(reference), published_layers)
     recipe = recipe or linear_probe.published_tunnel_recipe(task_of(reference).model)
     linear_probe.tunnel_recipe(recipe)  # a wrong name is refused before the work
-    measured, probes = _measured(
-        reference, transfer, shifted, split=split, probe=probe, resampling=Resampling(level, n_boot, seed)
-    )
+    moments, resampling = curves.training_moments(reference), Resampling(level, n_boot, seed)
+    measured, probes = _measured(reference, moments, transfer, shifted, split=split, probe=probe, resampling=resampling)
     rows = [row for curve in measured for row in curves.accuracy_rows(curve, reference, probe=probe)]
     rows += [row for curve in measured for row in curves.tunnel_rows(curve, measured[0], reference, probe=probe)]
-    rows += geometry_rows(reference, probes, probe=probe, eps=rank_eps, conventions=conventions)
+    rows += geometry_rows(reference, moments, probes, probe=probe, eps=rank_eps, conventions=conventions)
     rows += similarity_rows(reference, split=split)
     if n_subsets:
         seeds = range(seed, seed + n_subsets)
-        rows += redundancy_rows(reference, fraction=fraction, delta=delta, seeds=seeds, split=split)
-        rows += equal_number_rows(reference, seeds=seeds, split=split, resampling=Resampling(level, n_boot, seed))
+        ridge = probes if probe == "ridge" else curves.own_probes(reference, moments, split=split, probe="ridge")
+        rows += redundancy_rows(reference, moments, ridge, fraction=fraction, delta=delta, seeds=seeds, split=split)
+        rows += equal_number_rows(reference, moments, seeds=seeds, split=split, resampling=resampling)
     if published:
         seeds = range(seed, seed + n_published_seeds)
         for method, task in ((IN_DISTRIBUTION, reference), *((TRANSFER, other) for other in transfer)):
@@ -137,6 +138,7 @@ def _without_features(layers: TaskLayers, *, split: str) -> list[Row]:
 
 def _measured(
     layers: TaskLayers,
+    moments: Mapping[str, FeatureMoments],
     transfer: Sequence[TaskLayers],
     shifted: Sequence[TaskLayers],
     *,
@@ -144,13 +146,14 @@ def _measured(
     probe: str,
     resampling: Resampling,
 ) -> tuple[list[LayerCurve], LayerProbes]:
-    inside, probes = curves.own_curve(layers, method=IN_DISTRIBUTION, split=split, probe=probe, resampling=resampling)
+    options = {"split": split, "probe": probe}
+    inside, probes = curves.own_curve(layers, moments, method=IN_DISTRIBUTION, resampling=resampling, **options)
     # Rows of another task are other rows, resampled on their own; corrupted ones, as of ``mnist5k+noise:3``, stay
     # paired with those of their task.
     fresh = (replace(resampling, seed=resampling.seed + number) for number in itertools.count(1))
     measured = [inside]
     for other in transfer:
-        measured.append(curves.own_curve(other, method=TRANSFER, split=split, probe=probe, resampling=next(fresh))[0])
+        measured.append(curves.own_curve(other, {}, method=TRANSFER, resampling=next(fresh), **options)[0])
     for other, unpaired in zip(shifted, fresh, strict=False):
         paired = resampling if task_of(other).task.startswith(f"{task_of(layers).task}+") else unpaired
         measured.append(curves.shifted_curve(probes, layers, other, split=split, resampling=paired))

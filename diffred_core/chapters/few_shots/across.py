@@ -17,6 +17,7 @@ from diffred_core.drawing import Figure, Table
 from diffred_core.drawing.style import axes_or_new, cell_names, require
 from diffred_core.results import where
 from diffred_core.results.claims import Claim, claim_rows, percent
+from diffred_core.results.readable import cell_name
 from diffred_core.results.rows import KEYS
 
 ALL_TASKS = "all tasks"
@@ -111,7 +112,7 @@ def _plot_peaks(peaks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def _peaks_in_words(peaks: pd.DataFrame) -> str:
     parts = [
-        f"{row['model']} on {row['task']}, {plural(row['n_shot'], 'shot')}: {gain_in_words(row)} with "
+        f"{cell_name(row['model'], row['task'])}, {plural(row['n_shot'], 'shot')}: {gain_in_words(row)} with "
         f"{100 * row['fraction']:g} %"
         for _, row in peaks.iterrows()
     ]

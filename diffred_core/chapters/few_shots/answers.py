@@ -11,6 +11,7 @@ from diffred_core.chapters.few_shots.names import plural
 from diffred_core.chapters.few_shots.reading import all_shots, headline, n_way
 from diffred_core.drawing import Answer, Verdicts
 from diffred_core.results.claims import Claim, percent
+from diffred_core.results.readable import cell_name
 from diffred_core.results.rows import KEYS
 
 MASK = "C8"  # how the names of its claims begin
@@ -83,7 +84,7 @@ def few_shot_summary(tables: pd.DataFrame, cells: across.Cells) -> Answer:
 
 def verdicts(cells: across.Cells) -> Verdicts:
     """Return every claim on every model and task with its sentence, from `across.claims_by_cell`."""
-    by_cell: dict[str, list[Claim]] = {f"{model} on {task}": list(held) for (task, model), held in cells.items()}
+    by_cell: dict[str, list[Claim]] = {cell_name(model, task): list(held) for (task, model), held in cells.items()}
     return Verdicts(by_cell, "Each verdict unfolds to its sentence.")
 
 

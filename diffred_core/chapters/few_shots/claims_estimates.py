@@ -24,6 +24,7 @@ from diffred_core.chapters.few_shots.reading import all_shots, headline
 from diffred_core.errors import InputError
 from diffred_core.results import where
 from diffred_core.results.claims import Claim, percent
+from diffred_core.results.readable import readable
 
 
 def selection_is_inaccurate(
@@ -119,7 +120,7 @@ def augmentations_differ(gains: pd.DataFrame) -> Claim | None:
     best = {task: rows.iloc[0] for task, rows in by_task.items()}
     leads = {task: difference(rows.iloc[0], rows.iloc[1]) for task, rows in by_task.items()}
     course = "; ".join(
-        f"{row['recipe']} on {task} ({points(row['mean'])}, {100 * leads[task]['mean']:+.1f} on the next)"
+        f"{row['recipe']} on {readable(task)} ({points(row['mean'])}, {100 * leads[task]['mean']:+.1f} on the next)"
         for task, row in best.items()
     )
     clear = sum(lead["low"] > 0 for lead in leads.values())

@@ -74,10 +74,15 @@ def _plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         line(ax, where(summary, method=method), x="fraction", look=look)
     full = where(summary, fraction=1.0)["mean"].iloc[0]
     ax.axhline(full, color=GREY, linestyle="--", linewidth=1.4, label="all dimensions")
+    _draw_guess(ax, n_way=int(summary["n_way"].iloc[0]))
     percent_axis(ax, summary["fraction"])
     percent_ticks(ax)
     title = f"bands: {interval_name(summary, over='episodes')}"
     return finish(ax, title=title, x="dimensions kept (%, log scale)", y="accuracy (%)")
+
+
+def _draw_guess(ax: Axes, *, n_way: int) -> None:
+    ax.axhline(1 / n_way, color=GREY, linestyle=":", linewidth=1.2, label=f"a guess, 1 of {n_way}")
 
 
 def _accuracy_in_words(summary: pd.DataFrame) -> str:
@@ -89,9 +94,10 @@ def _accuracy_in_words(summary: pd.DataFrame) -> str:
             for row in (nearest(rows, names.UPPER_FRACTION), rows.loc[rows["mean"].idxmax()])
         )
         parts.append(f"{look.words} {near}, at most {best}")
+    guess = f"{100 / summary['n_way'].iloc[0]:.1f} %"
     return (
         "Line chart of few-shot accuracy against the share of dimensions kept. All dimensions reach "
-        f"{_percent(where(summary, fraction=1.0).iloc[0])}. By order: {'; '.join(parts)}."
+        f"{_percent(where(summary, fraction=1.0).iloc[0])}, a guess {guess}. By order: {'; '.join(parts)}."
     )
 
 
@@ -194,6 +200,7 @@ def _plot_theory(errors: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.plot(rows["n_selected"], 1 - rows["approximated"], color=colour, linewidth=1.2)
         mask = errors[(errors["method"] == "mask_theory") & (errors["n_shot"] == n_shot)]
         ax.plot(mask["n_selected"] * 1.25, 1 - mask["simulated"], marker, color=colour, markerfacecolor="white")
+    _draw_guess(ax, n_way=2)
     ax.plot([], [], color=GREY, label="formula (6)")
     ax.plot([], [], "o", color=GREY, markerfacecolor="white", label="all, mask (8)")
     number_axis(ax, kept["n_selected"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import combinations
+from functools import reduce
 from typing import get_args
 
 import torch
@@ -14,8 +14,9 @@ from diffred_core.chapters.few_shots.accuracy import by_mask
 from diffred_core.chapters.few_shots.names import EUCLIDEAN, NINTHS, SHRUNK, UPPER_FRACTION, WITHOUT_QUERIES
 from diffred_core.chapters.few_shots.setting import Setting, by_importance, episode_row
 from diffred_core.results.rows import Row
-from diffred_core.soft_mask import ImportanceKind
+from diffred_core.soft_mask import ClassStatistics, ImportanceKind
 
+_PAIR_VALUES = 2**18  # of one statistic of pairs of classes held at once: the passes over them then stay in the cache
 OVERLAPS = (0.01, 0.05, 0.2)  # shares of the dimensions at which the best of both are compared
 SHRINKAGE = 0.5
 IDLE = 1e-3  # the dimensions of least variance that hold this share of it together take no part
@@ -63,11 +64,8 @@ def harm_rows(setting: Setting) -> Iterator[Row]:
     ninth.
     """
     classes, active = soft_mask.class_statistics(setting.data.X, setting.data.y), _active(setting.data.X)
-    pairs = list(combinations(range(len(classes.mean)), 2))
-    gaps = [(classes.mean[a] - classes.mean[b]).abs() for a, b in pairs]
-    spreads = (_common(classes.spread[list(pair)]) for pair in pairs)
-    yield from _share_rows(setting, zip(gaps, spreads, strict=True), active)
-    yield from _left_out_rows(setting, _ninths(_common(classes.spread), torch.stack(gaps).mean(0), active))
+    yield from _share_rows(setting, classes, active)
+    yield from _left_out_rows(setting, _ninths(_common(classes.spread), _mean_gap(classes.mean), active))
 
 
 def overlap(a: Tensor, b: Tensor, size: int) -> Tensor:
@@ -96,21 +94,22 @@ def centred_ranks(values: Tensor) -> Tensor:
     return ranks - ranks.mean(-1, keepdim=True)
 
 
-def _share_rows(setting: Setting, pairs: Iterable[tuple[Tensor, Tensor]], active: Tensor) -> Iterator[Row]:
+def _share_rows(setting: Setting, classes: ClassStatistics, active: Tensor) -> Iterator[Row]:
     """Yield the share of dimensions of a ninth that do not help a pair of classes: for want of shots, or never.
 
     By the criterion of `few_shot.helps`, each dimension given all others, with the means and spreads of all rows;
     ninths by the two classes; mean, deviation and number are over pairs of classes.
     """
     shares: dict[tuple[str, str], list[Tensor]] = {}
-    for gap, spread in pairs:
+    for pairs in _pairs(*classes.mean.shape):
+        gap, spread = _gap(classes.mean[pairs]), _common(classes.spread[pairs])
         roles = few_shot.harm(gap, spread, n_shot=setting.episodes.n_shot)
         for ninth, members in _ninths(spread, gap, active).items():
             for role in ("few_shot", "metric"):
-                shares.setdefault((ninth, role), []).append(roles[role][members].double().mean())
+                shares.setdefault((ninth, role), []).append(roles[role].gather(1, members).double().mean(1))
     for (ninth, role), values in shares.items():
         point = setting.point | {"method": "theory", "label": ninth}
-        yield episode_row(point, f"{role}_share", torch.stack(values))
+        yield episode_row(point, f"{role}_share", torch.cat(values))
 
 
 def _left_out_rows(setting: Setting, ninths: dict[str, Tensor]) -> Iterator[Row]:
@@ -127,8 +126,25 @@ def _left_out_rows(setting: Setting, ninths: dict[str, Tensor]) -> Iterator[Row]
         yield episode_row(point, "gain", values - plain)
 
 
+def _pairs(n_classes: int, n_features: int) -> Iterable[Tensor]:
+    """Return the pairs of classes, (2, m) each time: few enough to stay in the cache."""
+    return torch.triu_indices(n_classes, n_classes, 1).split(max(1, _PAIR_VALUES // n_features), 1)
+
+
+def _gap(mean: Tensor) -> Tensor:
+    """Return the distance of two classes along every dimension, (..., n_features), of their means (2, ...)."""
+    return (mean[0] - mean[1]).abs_()
+
+
+def _mean_gap(mean: Tensor) -> Tensor:
+    """Return the mean of `_gap` over all pairs of classes, (n_features,)."""
+    n_classes = len(mean)
+    gaps = (_gap(mean[pairs]).sum(0) for pairs in _pairs(*mean.shape))
+    return reduce(torch.add, gaps) / (n_classes * (n_classes - 1) / 2)
+
+
 def _common(spread: Tensor) -> Tensor:
-    """Return the root of the mean variance over classes, (n_features,)."""
+    """Return the root of the mean variance over classes, (..., n_features), of their spreads (n_classes, ...)."""
     return spread.square().mean(0).sqrt()
 
 
@@ -139,7 +155,8 @@ def _active(X: Tensor) -> Tensor:
 
 
 def _ninths(spread: Tensor, gap: Tensor, active: Tensor) -> dict[str, Tensor]:
-    """Return the dimensions of every ninth of `NINTHS` that has some, equally many up to one."""
-    thirds = active[spread[active].argsort(stable=True)].tensor_split(3)
-    parts = (part for third in thirds for part in third[gap[third].argsort(stable=True)].tensor_split(3))
-    return {ninth: part for ninth, part in zip(NINTHS, parts, strict=True) if len(part)}
+    """Return the dimensions of every ninth of `NINTHS` that has some, (..., size), equally many up to one."""
+    thirds = active[spread[..., active].argsort(stable=True)].tensor_split(3, -1)
+    ordered = (third.gather(-1, gap.gather(-1, third).argsort(stable=True)) for third in thirds)
+    parts = (part for third in ordered for part in third.tensor_split(3, -1))
+    return {ninth: part for ninth, part in zip(NINTHS, parts, strict=True) if part.shape[-1]}

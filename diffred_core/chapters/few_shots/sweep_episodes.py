@@ -114,9 +114,8 @@ def episodes(
     data, *others = [replace(plain, views=part, recipe=recipe) for recipe, part in views.items()] or [plain]
     rows: list[Row] = []
     for n_shot in shots:
-        setting = draw(data, n_way=n_way, n_shot=n_shot)
-        rows += _headline_rows(setting, masks=masks, heads=heads, n_head_episodes=n_head_episodes)
-        rows += kind_rows(setting.first(n_head_episodes)) if n_shot == shots[0] else ()
+        headline = partial(_headline_rows, masks=masks, heads=heads, n_head_episodes=n_head_episodes)
+        rows += headline(draw(data, n_way=n_way, n_shot=n_shot), with_kinds=n_shot == shots[0])
         rows += released_rows(draw(whole, n_way=2, n_shot=n_shot))
     numbers = [(n_way, n_shot) for n_shot in more_shots] + [(min(way, pool.n_classes), shots[0]) for way in ways]
     rows += _rows_along(draw, data, whole, numbers=numbers, measured={(n_way, n_shot) for n_shot in shots})
@@ -146,13 +145,15 @@ def full_data_rows(pool: Pool, n_subsets: int) -> Iterator[Row]:
 
 
 def _headline_rows(
-    setting: Setting, *, masks: Sequence[str], heads: Sequence[str], n_head_episodes: int
+    setting: Setting, *, masks: Sequence[str], heads: Sequence[str], n_head_episodes: int, with_kinds: bool
 ) -> Iterator[Row]:
     yield from curve_rows(setting, heads, n_head_episodes=n_head_episodes)
     yield from mask_rows(setting, kinds=masks)
     yield from transform_rows(setting)
     yield from agreement_rows(setting)
     yield from harm_rows(setting)
+    if with_kinds:
+        yield from kind_rows(setting.first(n_head_episodes))
 
 
 def _rows_along(

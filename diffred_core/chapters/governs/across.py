@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,18 +19,21 @@ MEASURES = {names.FIRST: "DR, first", names.NEAREST: "DR, nearest", names.NEEDED
 NOTHING = "No two models have been run on the same two tasks: nothing is crossed."
 NO_FACTOR = "No table of a factor is there."
 EVIDENCE = (
-    "P: the text of the paper; N: saved outputs of its first author's notebooks; F: read off a saved plot. The page "
-    "of published numbers says more. Not run here: the tables of this book hold nothing about it."
+    "In round brackets the part of the paper that makes the claim; in square ones how surely the number is known, P: "
+    "the text of the paper, N: saved outputs of its first author's notebooks, F: read off a saved plot; the page of "
+    "published numbers says more. Not run here: the tables of this book hold nothing about it."
 )
 
 
-def summary_table(tables: Tables, *, level: float = 0.95) -> pd.DataFrame:
+def summary_table(tables: Tables, judged: Mapping[str, Claim], *, level: float = 0.95) -> pd.DataFrame:
     """Return the results table of the summary: variance shares, the greatest difference a factor makes, and claims.
 
     Parameters
     ----------
     tables : mapping of str to DataFrame
         Those of `claims_paper.ANALYSES` that there are.
+    judged : mapping of str to Claim
+        Of `claims_paper.paper_claims`.
     level : float
         Coverage that the sweeps gave to their intervals, and that of those made here.
 
@@ -45,7 +48,7 @@ def summary_table(tables: Tables, *, level: float = 0.95) -> pd.DataFrame:
     if FACTORS in tables:
         spreads = where(tables[FACTORS], method=names.SPREAD).assign(experiment="governs_summary")
         rows += [{k: v for k, v in row.items() if pd.notna(v)} for row in spreads.to_dict("records")]
-    rows += claim_rows(claims_paper.paper_claims(tables, level=level).values(), cell)
+    rows += claim_rows(judged.values(), cell)
     return as_table(rows)
 
 
@@ -120,6 +123,7 @@ def plot_factors(rows: pd.DataFrame) -> Axes:
         of_task = where(rows, task=task)
         style.points(ax, of_task.set_index(of_task["factor"].map(factors.index)), look=Look("", COLOURS[0]), size=5)
         ax.axvline(names.MARGIN, color=GREY, linewidth=1)
+        ax.set_xlim(0, max(2 * names.MARGIN, 1.05 * rows["high"].max()))
         style.percent_ticks(ax, "x")
         style.finish(ax, title=str(task), x="share of the layer (points)", y="", legend=False)
     return style.name_panels(grid, "greatest difference in the share of features for 90 % of the accuracy")
@@ -137,11 +141,6 @@ def describe_factors(rows: pd.DataFrame) -> str:
     )
 
 
-def paper(level: float = 0.95) -> Table:
-    """Return the table of every claim of the paper."""
-    return Table(lambda tables: claims_paper.claim_table(tables, level=level), EVIDENCE)
-
-
 def variance_figure(level: float = 0.95) -> Figure:
     """Return the figure of the variance shares."""
     summary = lambda tables: variance_table(tables, level=level)  # noqa: E731
@@ -156,6 +155,7 @@ def variance_numbers(level: float = 0.95) -> Table:
     )
 
 
+paper = Table(claims_paper.claim_table, EVIDENCE)
 factors = Figure(factor_table, plot_factors, describe_factors, empty=NO_FACTOR)
 factor_numbers = Table(
     factor_table, "The greatest difference between two networks that a factor makes, limits for all pairs at once."

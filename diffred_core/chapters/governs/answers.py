@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
-from diffred_core.chapters.governs import claims, claims_paper, names, variance
+from diffred_core.chapters.governs import claims, names, variance
 from diffred_core.chapters.governs.answers_training import loss_and_regulariser as loss_and_regulariser
 from diffred_core.chapters.governs.claims_paper import PROBES, Tables
 from diffred_core.drawing import Answer, counted
 from diffred_core.results import published, where
-from diffred_core.results.claims import percent
+from diffred_core.results.claims import Claim, percent
 
 
 def what_governs(table: pd.DataFrame, *, level: float = 0.95) -> Answer:
@@ -43,15 +45,15 @@ def what_governs(table: pd.DataFrame, *, level: float = 0.95) -> Answer:
     return Answer(sentence, judged, numbers)
 
 
-def governs_summary(tables: Tables, *, level: float = 0.95) -> Answer:
+def governs_summary(tables: Tables, judged: Mapping[str, Claim], *, level: float = 0.95) -> Answer:
     """Return how many claims of the paper hold at this scale, and what redundancy varies with.
 
     Parameters
     ----------
-    tables, level
-        As of `claims_paper.paper_claims`.
+    tables, judged, level
+        As of `across.summary_table`.
     """
-    judged, listed = claims_paper.paper_claims(tables, level=level), len(published.redundancy_claims())
+    listed = len(published.redundancy_claims())
     counts = ", ".join(counted(judged.values()).values())
     sentence = f"Of {listed} claims {len(judged)} could be judged here{f': {counts}' if counts else ''}."
     shares = variance.share_rows(tables[PROBES], level=level) if PROBES in tables else ()

@@ -23,11 +23,12 @@ from diffred_core.chapters.random_subsets.claims import (
 from diffred_core.chapters.random_subsets.frontier import claims_by_task
 from diffred_core.chapters.random_subsets.names import HEADLINE
 from diffred_core.results import published, where
-from diffred_core.results.claims import VERDICTS, Claim, Side, judge, percent
+from diffred_core.results.claims import VERDICTS, Claim, Side, judge, percent, with_limits
 from diffred_core.results.rows import KEYS
 
 PROBES, SIMILARITY, FACTORS, TRAINING = "subset_probes", "subset_similarity", names.EXPERIMENT, "loss_and_regulariser"
-ANALYSES = (PROBES, SIMILARITY, FACTORS, TRAINING)  # whose tables are read, as far as there are some
+LAYERS = "layers"
+ANALYSES = (PROBES, SIMILARITY, FACTORS, TRAINING, LAYERS)  # whose tables are read, as far as there are some
 Tables = Mapping[str, pd.DataFrame]
 ClaimOfCell = Callable[..., Claim]
 NOT_RUN = "not run here"
@@ -36,6 +37,7 @@ PAGES = {  # where the numbers stand, by the analysis
     SIMILARITY: "Similarity of random subsets",
     FACTORS: "What governs redundancy: networks that differ in one thing",
     TRAINING: "Loss and regulariser",
+    LAYERS: "Every layer, in and out of distribution",
 }
 
 
@@ -53,28 +55,29 @@ def paper_claims(tables: Tables, *, level: float = 0.95) -> dict[str, Claim]:
     return {name: replace(claim, name=name) for name, claim in judged.items() if claim is not None}
 
 
-def claim_table(tables: Tables, *, level: float = 0.95) -> pd.DataFrame:
+def claim_table(judged: Mapping[str, Claim]) -> pd.DataFrame:
     """Return a row a claim of the paper: what was published, what was measured and where, verdict, and what is missing.
 
-    Parameters are those of `paper_claims`.
+    Parameters
+    ----------
+    judged : mapping of str to Claim
+        Of `paper_claims`.
 
     Returns
     -------
     DataFrame
-        Columns claim, section, published, class, measured here, page, verdict, at full scale.
+        Columns claim (with the part of the paper that makes it), published (with the class of the evidence), measured
+        here (with the page), verdict, at full scale.
     """
-    judged, rows = paper_claims(tables, level=level), []
+    rows = []
     for row in published.redundancy_claims().to_dict("records"):
         claim = judged.get(row["name"])
-        analysis = JUDGES[row["name"]][0] if row["name"] in JUDGES else ""
+        page = PAGES[JUDGES[row["name"]][0]] if claim else ""
         rows.append(
             {
-                "claim": row["statement"],
-                "section": row["section"],
-                "published": row["published"],
-                "class": row["evidence"],
-                "measured here": claim.evidence if claim else NOT_RUN,
-                "page": PAGES.get(analysis, "–") if claim else "–",
+                "claim": f"{row['statement']} ({row['part']})",
+                "published": f"{row['published']} [{row['evidence']}]",
+                "measured here": f"{claim.evidence} Page: {page}." if claim else NOT_RUN,
                 "verdict": claim.verdict if claim else NOT_RUN,
                 "at full scale": row["at_full_scale"],
             }
@@ -217,19 +220,46 @@ def _left_by_curve(rows: pd.DataFrame) -> float:
     return float((residual**2).sum() / max(((y - y.mean()) ** 2).sum(), 1e-12))
 
 
+def _last_layer_leads(tables: Tables, *, level: float) -> Claim | None:
+    """Judge whether the last layer beats as many units of all layers together, at the greatest number compared."""
+    rows = where(tables[LAYERS], metric="last_layer_lead", method="random_hidden") if LAYERS in tables else None
+    rows = None if rows is None else rows.dropna(subset=["low", "high"])
+    if rows is None or rows.empty:
+        return None
+    largest = rows.loc[rows.groupby(KEYS)["n_selected"].idxmax()]
+    of_cells = {
+        f"{row['task']}, {row['model']}": judge(
+            name="last layer leads",
+            statement="random features of the last layer are more accurate than as many of all layers together.",
+            evidence="",
+            **with_limits(row),
+        )
+        for _, row in largest.iterrows()
+    }
+    return over_tasks(of_cells, side="above")
+
+
 def _of_training(name: str) -> Callable[..., Claim | None]:
-    """Return what reads a claim that the training study has judged, from the rows of its table."""
+    """Return what reads a claim that the training study has judged, of every network and task that it trained."""
 
     def judged(tables: Tables, *, level: float) -> Claim | None:
         rows = where(tables[TRAINING], metric="claim", method=name) if TRAINING in tables else pd.DataFrame()
         if rows.empty:
             return None
-        row = rows.iloc[0]
-        value, low, high = float(row["value"]), float(row["low"]), float(row["high"])
-        evidence = f"{value:+.3f}, interval {low:+.3f} to {high:+.3f}, networks trained here."
-        return Claim(name, name, evidence, value, low, high, 0.0, row["label"])
+        return _weakest([(f"{row['model']} on {row['task']}", row) for _, row in rows.iterrows()], name)
 
     return judged
+
+
+def _weakest(rows: Sequence[tuple[str, pd.Series]], name: str) -> Claim:
+    """Return the claim of stored rows together, by the weakest verdict among them, with the numbers of that one."""
+    weakest = max(rows, key=lambda one: VERDICTS.index(one[1]["label"]))[1]
+    numbers = {where_from: tuple(float(row[end]) for end in ("value", "low", "high")) for where_from, row in rows}
+    verdicts = {where_from: row["label"] for where_from, row in rows}
+    parts = (f"{n} {v:+.3f} ({low:+.3f} to {high:+.3f}): {verdicts[n]}" for n, (v, low, high) in numbers.items())
+    value, low, high = (float(weakest[end]) for end in ("value", "low", "high"))
+    evidence = f"Networks trained here: {'; '.join(parts)}."
+    return Claim(name, name, evidence, value, low, high, 0.0, weakest["label"])
 
 
 def _one_table_each(rows: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:
@@ -254,6 +284,7 @@ JUDGES: dict[str, tuple[str, Callable[..., Claim | None]]] = {
     "dropout keeps redundancy": (TRAINING, _of_training("dropout keeps redundancy")),
     "DeCov keeps redundancy": (TRAINING, _of_training("DeCov keeps redundancy")),
     "Matryoshka keeps redundancy": (TRAINING, _of_training("Matryoshka is less redundant at random")),
+    "last layer leads": (LAYERS, _last_layer_leads),
     "one frontier a task": (PROBES, _one_frontier),
     "classes pay unequally": (PROBES, _of_cells(PROBES, classes_pay_unequally)),
     "inequality follows accuracy": (PROBES, _inequality_follows_accuracy),

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from diffred_core import cka, geometry, moments, redundancy, subsets
 from diffred_core.chapters.governs import names_training as names
-from diffred_core.chapters.random_subsets import comparators, curves
-from diffred_core.chapters.random_subsets.curves import Curve, ProbeData
+from diffred_core.chapters.random_subsets.comparators import draw as draws_of
+from diffred_core.chapters.random_subsets.curves import RIDGE_L2, Curve, ProbeData, ridge, whole_layer
 from diffred_core.chapters.random_subsets.sizes import Sizes
 from diffred_core.chapters.random_subsets.sweep_prefix import prefix_test
 from diffred_core.chapters.random_subsets.sweep_similarity import TELLING
@@ -66,12 +66,12 @@ def redundancy_rows(features: TaskFeatures, of: Measured) -> Iterator[Row]:
     """Yield accuracy by size, diffused redundancy, similarity above its null and inequality, each mean over draws."""
     data, sizes = ProbeData.of(features, split="test", standardize=False), Sizes.of(features.n_features, of.fractions)
     seeds = range(of.seed, of.seed + of.n_draws)
-    whole, all_of_it = curves.whole_layer(data)
-    full = curves.ridge(data, whole, all_of_it, l2=curves.RIDGE_L2)
+    whole, all_of_it = whole_layer(data)
+    full = ridge(data, whole, all_of_it, l2=RIDGE_L2)
     first, *drawn = (
-        curves.ridge(data, draw, sizes, l2=curves.RIDGE_L2)
+        ridge(data, draw, sizes, l2=RIDGE_L2)
         for method in (names.FIRST_K, names.RANDOM)
-        for draw in comparators.draw(method, data.moments, seeds=seeds)
+        for draw in draws_of(method, data.moments, seeds=seeds)
     )
     of_full = float(full.accuracy)
     yield {"method": names.FULL, "fraction": 1.0, "metric": names.ACCURACY, "value": of_full}

@@ -15,8 +15,10 @@ from diffred_core.chapters.random_subsets.reading import at_shares, shares_in_wo
 from diffred_core.chapters.random_subsets.tables import shares
 from diffred_core.drawing import Figure, Look, Table, looks, style
 from diffred_core.drawing.style import COLOURS, finish, interval_name, one_value, percent_ticks
+from diffred_core.intervals import Interval, interquartile_mean
 from diffred_core.results import as_table, published, summarize, where
 from diffred_core.results.claims import Claim, claim_rows
+from diffred_core.results.readable import cell_name, readable
 from diffred_core.results.rows import KEYS, Row
 
 PUBLISHED_CLAIMS = (  # about which table, and the claim
@@ -26,6 +28,8 @@ PUBLISHED_CLAIMS = (  # about which table, and the claim
     ("probes", claims.classes_pay_unequally),
 )
 NEEDED_DELTAS: tuple[float, ...] = (0.9, 0.95, 0.99)
+ALL_TASKS = "all tasks"  # in the column task, of what is read over all pairs
+KEPT_OVERALL = "kept_interquartile_mean"
 Cells = dict[tuple[str, str], list[Claim]]  # claims by task and model
 
 
@@ -67,6 +71,20 @@ def kept_accuracy(
     for column, name in {"value": "gap", "low": "gap_low", "high": "gap_high"}.items():
         pairs[name] = gaps[column]
     return pairs.join(random.groupby(KEYS)[["n_selected", "n_features"]].first()).reset_index()
+
+
+def kept_overall(
+    probes: pd.DataFrame, *, fraction: float = names.FRACTION, probe: str = names.HEADLINE, level: float = 0.95
+) -> Interval:
+    """Return the share of the full layer's accuracy that random subsets keep, over all models and tasks.
+
+    The interquartile mean over draws of all pairs, with an interval that resamples the draws of each pair
+    (`intervals.interquartile_mean`); the accuracy of the full layer counts as known. Parameters: `kept_accuracy`.
+    """
+    pairs = kept_accuracy(probes, fraction=fraction, probe=probe, level=level).set_index(KEYS)
+    random = at_shares(where(probes, probe=probe, method=names.RANDOM, metric=names.ACCURACY), [fraction])
+    strata = [rows["value"].to_numpy() / pairs.loc[cell, "full"] for cell, rows in random.groupby(KEYS)]
+    return interquartile_mean(strata, level=level)
 
 
 def needed_fractions(
@@ -164,7 +182,7 @@ def summary_table(
     DataFrame
         Metrics accuracy_subset and accuracy_full (at `fraction`), diffused_redundancy_first and _nearest, cka_subset
         and cka_null, with low and high where they have an interval; and the claims as `results.claims.claim_rows`,
-        those about a task and all its models with `frontier.ALL_MODELS` as model.
+        those about a task and all its models with `frontier.ALL_MODELS` as model. And `kept_overall`, of `ALL_TASKS`.
     """
     deltas = probes["delta"].dropna().unique()
     kept = {"accuracy_subset": "mean", "accuracy_full": "full"}
@@ -177,6 +195,9 @@ def summary_table(
     for (task, model), held in claims_by_cell(probes, similarity, level=level).items():
         rows += claim_rows(held, {"task": task, "model": model})
     widths = probes.groupby(KEYS)["n_features"].first()
+    overall = kept_overall(probes, fraction=fraction, level=level)
+    everywhere = {"task": ALL_TASKS, "model": frontier.ALL_MODELS, "metric": KEPT_OVERALL, "fraction": fraction}
+    rows.append(everywhere | {"probe": names.HEADLINE, **dict(zip(("value", "low", "high"), overall, strict=True))})
     shared = {"layer": "penultimate", "method": names.RANDOM, "experiment": "summary"}
     return as_table([shared | {"n_features": widths.get((row["task"], row["model"]))} | row for row in rows])
 
@@ -193,13 +214,14 @@ def plot_kept(pairs: pd.DataFrame) -> Axes:
         style.points(ax, rows, look=share)
         ax.plot(rows["full"], rows.index, "D", color=COLOURS[1], markersize=6, label="full layer")
         percent_ticks(ax, "x")
-        finish(ax, title=task, x="test accuracy (%)", y="", legend=False)
+        finish(ax, title=readable(task), x="test accuracy (%)", y="", legend=False)
     return style.name_panels(grid, f"{probe} probe; bars: {interval_name(pairs)}")
 
 
 def describe_kept(pairs: pd.DataFrame) -> str:
     """Return `plot_kept` in words."""
-    cells = [f"{r.model} on {r.task} {100 * r.mean:.1f} of {100 * r.full:.1f} %" for r in pairs.itertuples(index=False)]
+    rows = pairs.itertuples(index=False)
+    cells = [f"{cell_name(r.model, r.task)} {100 * r.mean:.1f} of {100 * r.full:.1f} %" for r in rows]
     share, probe = shares_in_words(pairs["fraction"]), pairs["probe"].iloc[0]
     return (
         f"Dot chart of accuracy with a random {share} of the features, of that of the full layer, {probe} probe: "
@@ -217,7 +239,7 @@ def plot_needed(needed: pd.DataFrame) -> Axes:
             rows = where(deltas[label], task=task)
             ax.plot(rows["fraction"], rows["place"], look.marker, color=look.colour, markersize=6, label=label)
         style.percent_axis(ax, [min(0.01, *needed["fraction"])], fewer=True)
-        finish(ax, title=task, x="features (%, log)", y="", legend=False)
+        finish(ax, title=readable(task), x="features (%, log)", y="", legend=False)
     return style.name_panels(grid, "share of the features needed, mean over draws")
 
 
@@ -242,11 +264,12 @@ def kept_table(fraction: float = names.FRACTION, level: float = 0.95) -> Table:
         pairs = kept_accuracy(probes, fraction=fraction, level=level)
         percent = 100 * pairs[["mean", "low", "high", "full", "gap", "gap_low", "gap_high"]]
         named = percent.rename(columns=lambda name: name.replace("_", " "))
-        return pairs[[*KEYS, "probe"]].assign(features=shares(pairs["fraction"])).join(named)
+        errors = {"errors, times": (1 - pairs["mean"]) / (1 - pairs["full"]).where(pairs["full"] < 1)}
+        return pairs[[*KEYS, "probe"]].assign(features=shares(pairs["fraction"])).join(named.assign(**errors))
 
     caption = (
-        f"Test accuracy in percent with a random part of the features and with all; gap in points. Intervals at "
-        f"{100 * level:g} %: over draws, of the gap over draws and test rows."
+        f"Test accuracy in percent with a random part of the features and with all; gap in points; errors as a "
+        f"multiple of those with all. Intervals at {100 * level:g} %: over draws, of the gap over draws and test rows."
     )
     return Table(rows, caption, digits=1)
 

@@ -14,6 +14,7 @@ from diffred_core.drawing import Figure, Table, looks, style
 from diffred_core.drawing.style import GREY, finish
 from diffred_core.results import where
 from diffred_core.results.claims import VERDICTS
+from diffred_core.results.readable import readable
 from diffred_core.results.rows import KEYS, Row
 
 DELTAS: tuple[float, ...] = (0.9, 0.95)
@@ -69,7 +70,7 @@ def plot_by_probe(verdicts: pd.DataFrame) -> Axes:
             ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=look.colour, linewidth=2)
             ax.plot(100 * rows["gap"], y, look.marker, color=look.colour, markersize=6, label=look.words)
         ax.axvline(100 * names.MARGIN, color=GREY, linestyle="--", linewidth=1.4, label="published margin")
-        finish(ax, title=task, x="points lost", y="", legend=False)
+        finish(ax, title=readable(task), x="points lost", y="", legend=False)
     return style.name_panels(grid, "lost to the full layer; 95 % paired bootstrap over draws and rows")
 
 

@@ -9,6 +9,7 @@ from diffred_core import intervals
 from diffred_core.chapters.random_subsets import names
 from diffred_core.drawing import Figure, Look, Table, looks, style
 from diffred_core.results import published, summarize, where
+from diffred_core.results.readable import readable
 from diffred_core.results.rows import KEYS
 
 PUBLISHED, MEASURED = "published", "measured here"
@@ -87,13 +88,13 @@ def plot_retained(shares: pd.DataFrame) -> Axes:
     for task, ax in grid.axes_dict.items():
         for (origin, network, width), rows in where(shares, task=task).groupby(["origin", "network", "n_features"]):
             grey = Look(network, style.GREY, printed.get(network, "o"), "--")
-            label = f"{network} ({width:,}){', published' if origin == PUBLISHED else ''}"
+            label = f"{readable(network)} ({width:,}){', published' if origin == PUBLISHED else ''}"
             look = grey if origin == PUBLISHED else drawn[network]
             style.line(ax, rows, x="fraction", look=look, label=label, band=len(drawn) <= style.MOST_BANDS)
         ax.axhline(0.9, color="#BFBFBF", linewidth=1, zorder=0)
         style.percent_axis(ax, where(shares, task=task)["fraction"].tolist())
         style.percent_ticks(ax)
-        style.finish(ax, title=task, x="features kept (%, log scale)", y="accuracy kept (%)", legend=False)
+        style.finish(ax, title=readable(task), x="features kept (%, log scale)", y="accuracy kept (%)", legend=False)
     bands = f"bands: {100 * LEVEL:g} % t interval over draws" if len(drawn) <= style.MOST_BANDS else "means over draws"
     return style.name_panels(grid, f"random subsets; {bands}")
 
@@ -103,11 +104,11 @@ def describe_retained(shares: pd.DataFrame) -> str:
     sentences = []
     for task, of_task in shares.groupby("task"):
         parts = [
-            f"{network} ({origin}) {100 * at['mean']:.1f} % at {100 * at['fraction']:g} %"
+            f"{readable(network)} ({origin}) {100 * at['mean']:.1f} % at {100 * at['fraction']:g} %"
             for (origin, network), rows in of_task.groupby(["origin", "network"], sort=False)
             for at in [style.nearest(rows, names.FRACTION)]
         ]
-        sentences.append(f"{task}: {'; '.join(parts)}")
+        sentences.append(f"{readable(task)}: {'; '.join(parts)}")
     origins = "published and measured" if PUBLISHED in set(shares["origin"]) else "a panel a task"
     return (
         "Line chart of the share of the whole layer's accuracy that random subsets keep against the share of the "

@@ -11,6 +11,7 @@ from diffred_core.chapters.random_subsets.reading import at_shares, shares_in_wo
 from diffred_core.drawing import Answer, Verdicts
 from diffred_core.results import summarize, where
 from diffred_core.results.claims import Claim, percent
+from diffred_core.results.readable import cell_name
 from diffred_core.results.rows import KEYS
 
 
@@ -91,7 +92,12 @@ def summary(
     needed = across.needed_fractions(probes, deltas=across.NEEDED_DELTAS).groupby("delta")["fraction"]
     shares = ", ".join(f"{percent(delta)} needs {_range(rows)}" for delta, rows in needed)
     shares = shares.replace("needs", "of the accuracy needs", 1)
-    kept = f"{_range(pairs['kept'], digits=1)} of the full layer's accuracy"
+    overall = across.kept_overall(probes, fraction=fraction, level=level)
+    middle = (
+        f"{100 * overall.estimate:.1f} % ({percent(level)} interval {100 * overall.low:.1f} to "
+        f"{100 * overall.high:.1f}, draws resampled)"
+    )
+    kept = f"{_range(pairs['kept'], digits=1)} of the full layer's accuracy, in the middle half {middle}"
     sentence = (
         f"Over {len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of model and task, {shares} of the dimensions "
         f"({names.HEADLINE} probe). A random {shares_in_words(pairs['fraction'])} keeps {kept}."
@@ -103,8 +109,8 @@ def summary(
 def verdicts(probes: pd.DataFrame, similarity: pd.DataFrame, *, level: float = 0.95) -> Verdicts:
     """Return every claim of `summary` on every model and task, and on every task, with its sentence."""
     cells = across.claims_by_cell(probes, similarity, level=level)
-    by_cell: dict[str, list[Claim]] = {f"{model} on {task}": held for (task, model), held in cells.items()}
-    return Verdicts(by_cell, "Each verdict unfolds to its sentence.")
+    by_cell: dict[str, list[Claim]] = {cell_name(model, task): held for (task, model), held in cells.items()}
+    return Verdicts(by_cell, "Each verdict unfolds to its sentence.", level)
 
 
 def _shares_in_words(table: pd.DataFrame, needed: pd.DataFrame) -> str:

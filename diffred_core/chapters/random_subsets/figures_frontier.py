@@ -9,6 +9,7 @@ from diffred_core.chapters.random_subsets.frontier import POINT, accuracy_fronti
 from diffred_core.drawing import Figure, Table, looks, style
 from diffred_core.drawing.style import GREY
 from diffred_core.results import where
+from diffred_core.results.readable import readable
 
 SURE, Y = "on it by the intervals", "test accuracy (%)"
 TICKS = (1, 3, 10, 30, 100, 300, 1000, 3000)
@@ -26,13 +27,13 @@ def plot_frontier(points: pd.DataFrame) -> Axes:
         best = of_task[of_task["frontier"]].sort_values("n_selected")
         ax.step(best["n_selected"], best["mean"], where="post", color=GREY, linewidth=6, alpha=0.25, label="frontier")
         for model, rows in of_task.groupby("model"):
-            style.line(ax, rows, x="n_selected", look=lines[str(model)], label=str(model), band=banded)
+            style.line(ax, rows, x="n_selected", look=lines[str(model)], label=readable(str(model)), band=banded)
         sure = where(of_task, verdict="holds")
         ax.plot(sure["n_selected"], sure["mean"], "o", color="#000000", fillstyle="none", markersize=10, label=SURE)
         style.number_axis(ax, [k for k in TICKS if k <= of_task["n_selected"].max()])
         style.percent_ticks(ax)
         first = ax is grid.axes.flat[0]
-        style.finish(ax, title=task, x="features kept (log scale)", y=Y if first else "", legend=False)
+        style.finish(ax, title=readable(task), x="features kept (log scale)", y=Y if first else "", legend=False)
     return style.name_panels(grid, f"{probe} probe; {'bands: over' if banded else 'means over'} draws and test rows")
 
 
@@ -43,10 +44,10 @@ def describe_frontier(points: pd.DataFrame) -> str:
         best = of_task[of_task["frontier"]].sort_values("n_selected")
         few = best.iloc[[0, len(best) // 2, -1]].drop_duplicates("n_selected")
         steps = [
-            f"{row.n_selected} features {100 * row.mean:.1f} % ({row.model}; {row.verdict})"
+            f"{row.n_selected} features {100 * row.mean:.1f} % ({readable(row.model)}; {row.verdict})"
             for row in few.itertuples(index=False)
         ]
-        sentences.append(f"{task}: {'; '.join(steps)}")
+        sentences.append(f"{readable(task)}: {'; '.join(steps)}")
     return (
         "Line charts of accuracy against the number of features kept, one a task, with the frontier, and whether the "
         f"intervals put a point on it. {'. '.join(sentences)}."

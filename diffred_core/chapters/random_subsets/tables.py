@@ -37,6 +37,7 @@ def accuracy_by_size(table: pd.DataFrame) -> pd.DataFrame:
     constant = where(table, metric=names.BASELINE)
     majority = float(where(constant, method=names.MAJORITY)["value"].mean())
     shown = _in_percent(summary, "method", "probe").assign(
+        error=100 * (1 - summary["mean"]),
         balanced=100 * summary.join(balanced, on=by)["balanced"],
         kept=100 * summary["mean"] / full,
         **{KEPT_ABOVE: 100 * (summary["mean"] - majority) / (full - majority) if full > majority else float("nan")},

@@ -1,0 +1,37 @@
+"""Methods and metrics of the chapter, each spelled once."""
+
+from __future__ import annotations
+
+EXPERIMENT = "spectra"
+
+# methods: a random part of the layer, and its floors: the same part with labels that mean nothing, as many dimensions
+# of the rotated layer, and the same part of the network before training
+RANDOM, SHUFFLED, ROTATED, UNTRAINED = "random", "shuffled_labels", "rotated", "untrained"
+METHODS = (RANDOM, SHUFFLED, ROTATED, UNTRAINED)
+
+# metrics without labels
+NUMERICAL_RANK, STABLE_RANK, RANKME, ENTROPY = "numerical_rank", "stable_rank", "rankme", "batch_entropy"
+# of labels in the spectrum: share in the first C - 1 directions and in all; k(0.9) of norms in the span, and of energy
+TOP_ENERGY, ENERGY = "label_energy_top", "label_energy"
+RANK_OF_SPAN, RANK_OF_LABELS = "alignment_rank_span", "alignment_rank_labels"
+CURVE = "label_alignment"  # of the whole layer, by number of directions (column n_selected)
+LABEL_CKA, TARGET_ALIGNMENT = "label_cka", "kernel_target_alignment"
+# of classes
+SEPARATION, CDNV, DIMENSIONS, DIVERSITY = "class_separation", "cdnv", "dimensions_per_class", "task_diversity"
+NC1, NC2, NC3, NC4 = "nc1", "nc2", "nc3", "nc4"
+# of a ridge probe: what it reaches; the squared gradient left in all features, as a share of that without a probe; its
+# roughness to features and to images; its part off the data, and how often noise there turns a prediction
+ACCURACY, GRADIENT_LEFT = "accuracy", "gradient_left"
+PROBE_COMPLEXITY, COMPLEXITY = "probe_complexity", "geometric_complexity"
+TRANSVERSE, FLIPS = "transverse_share", "flip_rate"
+# of two domains (column label: the other one): how far apart, and the risk of a start there over that of a start at 0
+DISTANCE, WARM_START = "proxy_a_distance", "warm_start_risk"
+# accuracy there by what was fitted (column probe): least squares and ridge on the task, the first regularised by the
+# label alignment of the other domain's images, and ridge on its labels
+TARGET_ACCURACY = "target_accuracy"
+LEAST_SQUARES, RIDGE, LABEL_ALIGNED, ORACLE = "least_squares", "ridge", "label_aligned", "oracle"
+PROBES = (LEAST_SQUARES, RIDGE, LABEL_ALIGNED, ORACLE)
+
+CONVENTION = "papyan"  # of nc1 to nc4 (column recipe)
+FRACTION = 0.2  # at which claims are judged, as the finding of diffused redundancy is stated
+SPAN_SHARE = 0.9  # of alignment ranks, as published

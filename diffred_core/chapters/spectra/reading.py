@@ -1,0 +1,71 @@
+"""A table of the chapter made ready for claims, figures and tables: words of its metrics, and its rows at one share."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from diffred_core.chapters.random_subsets.reading import at_shares
+from diffred_core.chapters.spectra import names
+from diffred_core.errors import InputError
+from diffred_core.results import where
+
+WORDS = {  # of metrics, in the order in which they are shown
+    names.TOP_ENERGY: "label energy, first C - 1 directions",
+    names.ENERGY: "label energy, all directions",
+    names.RANK_OF_SPAN: "k(0.9) of the labels in the span",
+    names.RANK_OF_LABELS: "k(0.9) of all label energy",
+    names.LABEL_CKA: "CKA with the labels",
+    names.TARGET_ALIGNMENT: "kernel-target alignment",
+    names.SEPARATION: "class separation R²",
+    names.CDNV: "CDNV",
+    names.NC1: "NC1",
+    names.NC2: "NC2",
+    names.NC3: "NC3",
+    names.NC4: "NC4",
+    names.DIMENSIONS: "dimensions per class",
+    names.DIVERSITY: "task diversity",
+    names.ACCURACY: "accuracy, ridge probe",
+    names.GRADIENT_LEFT: "gradient left (GradMax)",
+    names.PROBE_COMPLEXITY: "complexity of the probe",
+    names.COMPLEXITY: "complexity, network and probe",
+    names.TRANSVERSE: "transverse share of the probe",
+    names.FLIPS: "predictions turned by tail noise",
+    names.NUMERICAL_RANK: "numerical rank",
+    names.STABLE_RANK: "stable rank",
+    names.RANKME: "RankMe",
+    names.ENTROPY: "batch entropy (nats)",
+    names.DISTANCE: "proxy A-distance",
+    names.WARM_START: "warm-start risk over that from 0",
+}
+METHOD_WORDS = {
+    names.RANDOM: "random part",
+    names.SHUFFLED: "shuffled labels",
+    names.ROTATED: "rotated layer",
+    names.UNTRAINED: "untrained network",
+}
+
+
+def at_share(table: pd.DataFrame, metric: str, *, method: str = names.RANDOM, fraction: float) -> pd.DataFrame:
+    """Return the rows of a metric and method at the measured share that is nearest to `fraction`.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    rows = where(table, metric=metric, method=method)
+    rows = rows[rows["fraction"].notna()]
+    if rows.empty:
+        raise InputError(f"expected {metric} of {method}, got no such row; run the sweep of this chapter with it")
+    return at_shares(rows, [fraction])
+
+
+def mean_at(table: pd.DataFrame, metric: str, *, method: str = names.RANDOM, fraction: float) -> float:
+    """Return the mean of `at_share` over draws."""
+    return float(at_share(table, metric, method=method, fraction=fraction)["value"].mean())
+
+
+def draws_at(table: pd.DataFrame, metric: str, *, method: str = names.RANDOM, fraction: float) -> pd.Series:
+    """Return the values of `at_share` by draw."""
+    rows = at_share(table, metric, method=method, fraction=fraction)
+    return rows.set_index("repeat")["value"].astype(float).sort_index()

@@ -1,0 +1,51 @@
+"""The names that people read, of the tasks and networks that this project brings along; tables keep the exact ones."""
+
+from __future__ import annotations
+
+import re
+
+TASKS = {
+    "elpv": "solar cells",
+    "elpv_mono": "monocrystalline solar cells",
+    "elpv_poly": "polycrystalline solar cells",
+    "elpv_type": "solar cells by kind",
+    "elpv_level_type": "solar cells by defect and kind",
+    "mnist5k": "MNIST-5k",
+    "digits": "UCI digits",
+    "cifar10": "CIFAR-10",
+    "gtsrb": "traffic signs",
+}
+NETWORKS = {
+    "tf_efficientnet_lite0.in1k": "EfficientNet-Lite0",
+    "tf_efficientnet_lite1.in1k": "EfficientNet-Lite1",
+    "tf_efficientnet_lite2.in1k": "EfficientNet-Lite2",
+    "mobilenetv2_imagenet": "MobileNetV2 (ImageNet)",
+    "mobilenetv2_birds": "MobileNetV2 (birds)",
+    "mobilenetv2_insects": "MobileNetV2 (insects)",
+    "mobilenetv1_025": "MobileNetV1 x0.25",
+    "mobilenetv1_050": "MobileNetV1 x0.5",
+    "mobilenetv1_075": "MobileNetV1 x0.75",
+    "squeezenet1_1": "SqueezeNet 1.1",
+    "cifar_resnet20": "ResNet-20 (CIFAR-10)",
+    "cifar_resnet32": "ResNet-32 (CIFAR-10)",
+    "vggm": "VGGm",
+}
+_CORRUPTED = re.compile(r"(?P<task>.+)\+(?P<kind>\w+):(?P<severity>\d)")
+
+
+def readable(name: str) -> str:
+    """Return what people read for the task or network `name`; a name that is not known stays as it is.
+
+    Examples
+    --------
+    >>> readable("elpv"), readable("mnist5k+noise:3"), readable("my-task")
+    ('solar cells', 'MNIST-5k + noise 3', 'my-task')
+    """
+    if (parts := _CORRUPTED.fullmatch(name)) is not None:
+        return f"{readable(parts['task'])} + {parts['kind']} {parts['severity']}"
+    return TASKS.get(name) or NETWORKS.get(name, name)
+
+
+def cell_name(model: str, task: str) -> str:
+    """Return what people read for a network on a task: ``EfficientNet-Lite0 on solar cells``."""
+    return f"{readable(model)} on {readable(task)}"
