@@ -162,12 +162,19 @@ def test_every_claim_of_the_paper_has_a_row_with_a_verdict_or_is_said_not_to_be_
     )
 
 
-def test_a_claim_that_the_training_study_judged_is_read_from_its_table(tables: dict[str, pd.DataFrame]) -> None:
-    failed = judge(name="dropout keeps redundancy", statement="s", evidence="e", value=-0.2, low=-0.3, high=-0.1)
-    cell = {"experiment": "loss_and_regulariser", "task": "mnist5k", "model": "vgg", "layer": "penultimate"}
-    training = results.as_table([*claim_rows([failed], cell)])
-    claim = claims_paper.paper_claims({**tables, "loss_and_regulariser": training})["dropout keeps redundancy"]
-    assert (claim.verdict, claim.value, claim.low) == ("fails", -0.2, -0.3)
+def test_claims_that_the_training_study_judged_are_read_from_its_tables_and_the_weakest_counts() -> None:
+    def stored(task: str, value: float) -> pd.DataFrame:
+        claim = judge(name="dropout keeps redundancy", statement="s", evidence="e", value=value, low=value, high=value)
+        cell = {"experiment": "loss_and_regulariser", "task": task, "model": "vgg", "layer": "penultimate"}
+        return results.as_table([*claim_rows([claim], cell)])
+
+    good, bad = stored("mnist5k", 0.1), stored("cifar10", -0.2)
+    both = {"loss_and_regulariser": pd.concat([good, bad], ignore_index=True)}
+    claim = claims_paper.paper_claims(both)["dropout keeps redundancy"]
+    assert (claim.verdict, claim.value, claim.low) == ("fails", -0.2, -0.2)
+    assert "vgg on mnist5k +0.100 (+0.100 to +0.100): holds" in claim.evidence
+    alone = claims_paper.paper_claims({"loss_and_regulariser": good})
+    assert (alone["dropout keeps redundancy"].verdict, list(alone)) == ("holds", ["dropout keeps redundancy"])
 
 
 def test_the_lead_of_the_last_layer_is_read_at_the_greatest_number_from_the_page_of_layers() -> None:

@@ -15,6 +15,7 @@ from diffred_core.errors import needs
 
 with needs("images"):
     from diffred_core.small_networks._cache import Network as Network
+    from diffred_core.small_networks._cache import by_one_thread_each as by_one_thread_each
     from diffred_core.small_networks._cache import networks as networks
     from diffred_core.small_networks._heads import prefix_sizes as prefix_sizes
     from diffred_core.small_networks._images import Images as Images

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load as load_tensors
@@ -23,6 +24,8 @@ from diffred_core.small_networks._images import Images, to_pixels
 from diffred_core.small_networks._network import Architecture, SmallNetwork
 from diffred_core.small_networks._train import SHORT, TrainingRecipe, TrainingResult, train
 
+Item = TypeVar("Item")
+Value = TypeVar("Value")
 CODE = tuple(
     Path(__file__).with_name(f"_{name}.py")
     for name in ("attack", "heads", "losses", "network", "objective", "train", "trunks")
@@ -105,20 +108,41 @@ def networks(
     folder = (Path(root) if root is not None else files.runs_root() / "networks") / files.slug(images.task)
     slots = [_Slot(images, architecture, seed, recipe, device, folder) for architecture, seed in jobs]
     missing = [slot for slot in slots if slot.read() is None]
+    with tqdm(total=len(missing), unit="network", disable=not (progress and missing)) as bar:
+
+        def fill(slot: _Slot) -> None:
+            slot.fill()
+            bar.update()
+
+        by_one_thread_each(fill, missing, workers=workers, device=device)
+    kept = [slot.read() for slot in slots]
+    return [network for network in kept if network is not None]
+
+
+def by_one_thread_each(
+    function: Callable[[Item], Value], items: Iterable[Item], *, workers: int | None = None, device: str = "cpu"
+) -> list[Value]:
+    """Return `function` of every item, several at once, each computed by one thread.
+
+    Small networks are too small to share out: threads that wait for each other take longer than one alone.
+
+    Parameters
+    ----------
+    function : callable
+    items : iterable
+    workers : int, optional
+        How many at once; by default the number of threads of torch, and 1 on a GPU.
+    device : str
+    """
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(
         workers or (threads if device == "cpu" else 1), initializer=partial(torch.set_num_threads, 1)
     )
-    with pool, tqdm(total=len(missing), unit="network", disable=not (progress and missing)) as bar:
-        try:
-            for done in as_completed([pool.submit(slot.fill) for slot in missing]):
-                done.result()
-                bar.update()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-            torch.set_num_threads(threads)  # what threads started from now on inherit
-    kept = [slot.read() for slot in slots]
-    return [network for network in kept if network is not None]
+    try:
+        return list(pool.map(function, items))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(threads)  # what threads started from now on inherit
 
 
 @dataclass(eq=False)

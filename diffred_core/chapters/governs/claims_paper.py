@@ -240,18 +240,26 @@ def _last_layer_leads(tables: Tables, *, level: float) -> Claim | None:
 
 
 def _of_training(name: str) -> Callable[..., Claim | None]:
-    """Return what reads a claim that the training study has judged, from the rows of its table."""
+    """Return what reads a claim that the training study has judged, of every network and task that it trained."""
 
     def judged(tables: Tables, *, level: float) -> Claim | None:
         rows = where(tables[TRAINING], metric="claim", method=name) if TRAINING in tables else pd.DataFrame()
         if rows.empty:
             return None
-        row = rows.iloc[0]
-        value, low, high = float(row["value"]), float(row["low"]), float(row["high"])
-        evidence = f"{value:+.3f}, interval {low:+.3f} to {high:+.3f}, networks trained here."
-        return Claim(name, name, evidence, value, low, high, 0.0, row["label"])
+        return _weakest([(f"{row['model']} on {row['task']}", row) for _, row in rows.iterrows()], name)
 
     return judged
+
+
+def _weakest(rows: Sequence[tuple[str, pd.Series]], name: str) -> Claim:
+    """Return the claim of stored rows together, by the weakest verdict among them, with the numbers of that one."""
+    weakest = max(rows, key=lambda one: VERDICTS.index(one[1]["label"]))[1]
+    numbers = {where_from: tuple(float(row[end]) for end in ("value", "low", "high")) for where_from, row in rows}
+    verdicts = {where_from: row["label"] for where_from, row in rows}
+    parts = (f"{n} {v:+.3f} ({low:+.3f} to {high:+.3f}): {verdicts[n]}" for n, (v, low, high) in numbers.items())
+    value, low, high = (float(weakest[end]) for end in ("value", "low", "high"))
+    evidence = f"Networks trained here: {'; '.join(parts)}."
+    return Claim(name, name, evidence, value, low, high, 0.0, weakest["label"])
 
 
 def _one_table_each(rows: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:

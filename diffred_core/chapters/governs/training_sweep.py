@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,6 +23,7 @@ from diffred_core.small_networks import (
     Network,
     TrainingObjective,
     TrainingRecipe,
+    by_one_thread_each,
     networks,
 )
 
@@ -95,20 +97,20 @@ def trained(
     """
     _check(images, others)
     of = Measured(fractions, n_draws, draw_seed, n_prefix_draws, eps, attack_steps, n_attacked, rank_eps)
-    rows = list[Row]()
-    for architecture, objective in _kinds(objectives, architectures):
-        chosen = replace(recipe, objective=objective)
-        for network in networks(
-            images,
-            [architecture],
-            seeds=range(seed, seed + n_seeds),
-            recipe=chosen,
-            device=device,
-            root=root,
-            progress=progress,
-        ):
-            shared: Row = {"recipe": objective.name, "seed": network.seed, "repeat": network.seed - seed}
-            rows += [shared | row for row in _of_network(network, images, others, of, device=device)]
+    seeds = range(seed, seed + n_seeds)
+    places: dict[str, Any] = {"device": device, "root": root, "progress": progress}
+
+    def rows_of(kind: tuple[Architecture, TrainingObjective]) -> list[Row]:
+        architecture, objective = kind
+        every = networks(images, [architecture], seeds=seeds, recipe=replace(recipe, objective=objective), **places)
+
+        def measured(network: Network) -> list[Row]:
+            network_columns: Row = {"recipe": objective.name, "seed": network.seed, "repeat": network.seed - seed}
+            return [network_columns | row for row in _of_network(network, images, others, of, device=device)]
+
+        return [row for rows in by_one_thread_each(measured, every, device=device) for row in rows]
+
+    rows = [row for kind in _kinds(objectives, architectures) for row in rows_of(kind)]
     table = results.as_table(rows)
     if len(objectives) > 1 and table["recipe"].iloc[0] == names.REFERENCE:
         of_paper = claims_training.paper_claims(table)
