@@ -15,6 +15,7 @@ from diffred_core.running import sources
 GROUND = {"errors", "files", "provenance"}
 WORDS = {"errors", "checks", "subsets", "intervals", "redundancy", "precision"}
 ARRAYS = WORDS | {"moments", "cka", "linear_probe", "few_shot", "soft_mask", "tunnel", "geometry", "similarity"}
+ARRAYS |= {"compression"}
 WORLD = {"datasets", "backbones", "features", "small_networks"}
 CHAPTERS = {
     f"chapters.{path.name}" for path in (sources.PACKAGE / "chapters").iterdir() if (path / "__init__.py").is_file()
@@ -82,7 +83,7 @@ PURE = {  # by the start of a file's name in a chapter: what it may not load, ho
     "figures": ("torch", "timm"),
 }
 MODULES = sorted(path for path in sources.PACKAGE.rglob("*.py") if path != sources.PACKAGE / "__init__.py")
-MOST_ROOMS, MOST_ARROWS = 27, 102  # the cards of the book read tasks and networks: staging to datasets and backbones
+MOST_ROOMS, MOST_ARROWS = 28, 107  # compression: on errors, checks, subsets, soft_mask; the report on embeddings on it
 SHOWN = "timm matplotlib pandas torch papermill"
 
 
