@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from diffred_core.compression._neighbours import top_k
+
 _TIE = 1e-6  # of the largest similarity: equal up to rounding of float32
 
 
-def neighbour_recall(scores: Tensor, retrieved: Tensor, *, k: int) -> Tensor:
+def neighbour_recall(scores: Tensor, retrieved: Tensor, *, k: int, limit: Tensor | None = None) -> Tensor:
     """Return the share of the k nearest neighbours among the retrieved rows, one value a query.
 
     A retrieved row counts when its full similarity reaches that of the k-th neighbour: where rows are duplicates, any
@@ -21,14 +23,17 @@ def neighbour_recall(scores: Tensor, retrieved: Tensor, *, k: int) -> Tensor:
     retrieved : LongTensor (n_queries, m)
         Rows by a search on fewer numbers. With m above k the share is what rescoring them by full vectors gives.
     k : int
+    limit : Tensor (n_queries, 1), optional
+        Similarity of the k-th neighbour, where it is known.
 
     Returns
     -------
     Tensor (n_queries,) of float64
         k / n_corpus by chance for m = k.
     """
-    limit = scores.topk(k, dim=1).values[:, -1:]
-    tie = _TIE * scores.abs().amax(1, keepdim=True)
+    if limit is None:
+        limit = top_k(scores, k)[0][:, -1:]
+    tie = _TIE * limit.abs()
     right = (scores.gather(1, retrieved) >= limit - tie).sum(1)
     return right.clamp(max=k).double() / k
 

@@ -210,7 +210,7 @@ class Source:
             )
         layer = self.load()
         X, y = layer.together
-        return Vectors(layer.model, layer.task, X.cpu().numpy(), layer.keys, y.cpu().numpy(), layer.classes)
+        return Vectors(layer.model, layer.task, X.cpu().numpy(), layer.keys, y=y.cpu().numpy(), classes=layer.classes)
 
     def layers(
         self, layers: Layers = "blocks", *, pool: str = AVERAGE, splits: Sequence[str] | None = None

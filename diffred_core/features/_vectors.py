@@ -86,7 +86,7 @@ def read_vectors(
         )
     keys = {"vectors": files.sha256(path)}
     if queries is None or qrels is None:
-        return Vectors(model, task, arrays.X, keys, y, classes)
+        return Vectors(model, task, arrays.X, keys, y=y, classes=classes)
     asking = read_arrays(Path(queries).expanduser(), vectors=vectors)
     if asking.X.shape[1] != arrays.X.shape[1]:
         raise InputError(
@@ -96,7 +96,7 @@ def read_vectors(
     known = [_names(asking.ids, len(asking.X)), _names(arrays.ids, len(arrays.X))]
     judgements = read_qrels(Path(qrels).expanduser(), queries=known[0], documents=known[1])
     keys |= {"queries": files.sha256(Path(queries).expanduser()), "qrels": files.sha256(Path(qrels).expanduser())}
-    return Vectors(model, task, arrays.X, keys, y, classes, asking.X, judgements)
+    return Vectors(model, task, arrays.X, keys, y=y, classes=classes, queries=asking.X, qrels=judgements)
 
 
 def read_qrels(path: Path, *, queries: Sequence[str], documents: Sequence[str]) -> np.ndarray:

@@ -1,0 +1,9 @@
+from . import answers as answers
+from . import figures as figures
+from . import names as names
+from . import tables as tables
+from .decision import Decision as Decision
+from .decision import decide as decide
+from .kept import kept_transform as kept_transform
+from .kept import write_transform as write_transform
+from .sweep_report import report as report
