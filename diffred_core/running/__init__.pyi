@@ -25,6 +25,7 @@ from ._names import claim_names as claim_names
 from ._names import conflict as conflict
 from ._needs import Needs as Needs
 from ._needs import needs_of as needs_of
+from ._page import page_of as page_of
 from ._places import GRID as GRID
 from ._places import otherwise_recorded as otherwise_recorded
 from ._run import NotebookError as NotebookError
