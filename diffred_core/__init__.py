@@ -11,6 +11,7 @@ words
     `errors` `checks` `subsets` `intervals` `redundancy` `precision`; `files` `provenance`
 arrays (torch, numpy, scipy and nothing else): tensors in, tensors out
     `moments` `cka` `similarity` `linear_probe` `few_shot` `soft_mask` `tunnel` `geometry`
+    `compression`
 world: images, networks, files
     `datasets` `backbones` `features` `small_networks`
 results

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from diffred_core.chapters import embeddings
-from diffred_core.chapters.embeddings import names
+from diffred_core.chapters.embeddings import names_published as names
 from diffred_core.chapters.embeddings.published import COMPARISONS, way_of
 from diffred_core.errors import InputError
 from diffred_core.results import published, where
@@ -120,4 +120,4 @@ def test_the_answer_names_ranges_over_encoders(table):
     quarters = [kept(table, e, "first", 192 if e.startswith("Snow") else 256, "32_full") for e in names.ENCODERS]
     assert f"32 bits of the first quarter {min(quarters):.1f} to {max(quarters):.1f} %" in answer.sentence
     assert len(answer.claims) == 24
-    assert set(embeddings.answers.published_verdicts(table).claims) == set(names.ENCODERS.values())
+    assert set(embeddings.answers_published.published_verdicts(table).claims) == set(names.ENCODERS.values())

@@ -11,7 +11,8 @@ from diffred_core.errors import InputError, MissingLibrary, needs
 
 EXTRAS = "pandas pandera pyarrow sklearn PIL timm torchvision safetensors tqdm filelock matplotlib seaborn IPython"
 EXTRAS += " papermill nbclient nbformat snakemake typer psutil openvino yaml jupyter_client jupyter_book"
-ARRAYS = "cka, few_shot, geometry, intervals, linear_probe, moments, redundancy, similarity, soft_mask, subsets, tunnel"
+ARRAYS = "cka, compression, few_shot, geometry, intervals, linear_probe, moments, redundancy, similarity, soft_mask"
+ARRAYS += ", subsets, tunnel"
 BLOCK = """
 import sys
 class Blocked:

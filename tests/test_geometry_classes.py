@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import reference_spectra
+import reference_tunnel
 import torch
 from reference_probes import classes_in_mixture
 from sklearn.datasets import load_digits
@@ -53,6 +54,19 @@ def test_the_quotient_of_traces_is_nc1_without_directions(digits):
     assert quotient == pytest.approx(reference_spectra.nc1_quotient(X[balanced], y[balanced]), rel=1e-10)
     assert reference_spectra.nc1_quotient(X, y) == pytest.approx(1.3789626398, abs=5e-11)
     assert geometry.within_between_ratio(of(X, y)) != pytest.approx(1.3789626398, abs=1e-6)  # classes weigh by rows
+
+
+def test_a_between_class_scatter_of_low_rank_has_the_nc1_of_its_pseudo_inverse():
+    X, y = classes_in_mixture(80, 10, 5, separation=0.7)
+    for kept in (1, 2, 3):  # of five classes, whose means would span four directions
+        part = X[:, :kept].numpy()
+        for convention in ("papyan", "harun"):
+            expected = reference_tunnel.nc1(part, y.numpy(), convention)
+            assert geometry.neural_collapse(of(part, y), convention=convention).nc1 == pytest.approx(expected, rel=1e-8)
+    doubled = np.concatenate([X.numpy(), X.numpy()], 1)  # no new direction: the same traces over and over
+    expected = reference_tunnel.nc1(doubled, y.numpy(), "papyan")
+    assert geometry.neural_collapse(of(doubled, y)).nc1 == pytest.approx(expected, rel=1e-8)
+    assert expected != pytest.approx(2 * reference_tunnel.nc1(X.numpy(), y.numpy(), "papyan"), rel=0.1)
 
 
 def test_cdnv_equals_the_mean_over_pairs_and_falls_as_classes_part(rows):

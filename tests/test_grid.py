@@ -15,7 +15,7 @@ from diffred_core.cli import _run_commands
 from diffred_core.cli.commands import app
 from diffred_core.errors import InputError
 from diffred_core.features import _compute
-from diffred_core.running import _grid_definition
+from diffred_core.running import _grid_file
 from diffred_core.running._display import Display, Event, Job, explain, progress_of, read_events
 from diffred_core.running._events import described
 from diffred_core.running.notebook_parameters import read_parameters
@@ -126,7 +126,7 @@ def test_device_and_precision_of_a_grid_reach_the_notebooks_that_take_them(check
 
 
 def test_a_grid_knows_the_precisions_that_there_are():
-    pattern, _ = _grid_definition.COMPUTE["precision"]
+    pattern, _ = _grid_file.COMPUTE["precision"]
     assert pattern.split("|") == list(_compute.PRECISIONS)
 
 

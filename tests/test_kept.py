@@ -204,8 +204,9 @@ def test_what_a_grid_draws_is_named_by_what_the_other_has(checkout, chosen, sent
 def test_a_part_of_what_is_kept_gets_pages(checkout):
     kept()
     path = Path("workflow/grids/drawing.yml")
-    for models, drawn in ((["a/b"], 1), (["c"], 0)):
-        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"kept": {"tiny": {"models": models}}}))
+    two = [{"models": ["c"]}, {"models": ["a/b"], "tasks": ["t"]}]
+    for chosen, drawn in (({"models": ["a/b"]}, 1), ({"models": ["c"]}, 0), (two, 1), (None, 1)):
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"kept": {"tiny": chosen}}))
         assert sum(entry.kept is not None for entry in running.read_grid("drawing").entries()) == drawn
 
 

@@ -15,6 +15,7 @@ from diffred_core.running import sources
 GROUND = {"errors", "files", "provenance"}
 WORDS = {"errors", "checks", "subsets", "intervals", "redundancy", "precision"}
 ARRAYS = WORDS | {"moments", "cka", "linear_probe", "few_shot", "soft_mask", "tunnel", "geometry", "similarity"}
+ARRAYS |= {"compression"}
 WORLD = {"datasets", "backbones", "features", "small_networks"}
 CHAPTERS = {
     f"chapters.{path.name}" for path in (sources.PACKAGE / "chapters").iterdir() if (path / "__init__.py").is_file()
@@ -43,6 +44,7 @@ TABLE_LIBRARIES = {"torch", "numpy", "scipy", "pandas", "pandera"}
 FIGURE_LIBRARIES = {"numpy", "pandas", "matplotlib", "seaborn", "IPython", "PIL"}
 RUN_LIBRARIES = {"nbformat", "nbclient", "papermill", "jupyter_client", "jupyter_core", "traitlets", "lazy_loader"}
 RUN_LIBRARIES |= {"snakemake", "snakemake_interface_logger_plugins", "tqdm", "yaml", "filelock"}
+RUN_LIBRARIES |= {"markdown_it"}  # a report is a page of its own, outside of the book
 RUN_LIBRARIES |= {"snakemake_executor_plugin_slurm", "snakemake_interface_executor_plugins"}
 
 LIBRARIES = {
@@ -54,6 +56,8 @@ LIBRARIES = {
     "estimators": ARRAY_LIBRARIES | {"sklearn"},
     "chapters": {"lazy_loader"},
     **dict.fromkeys(CHAPTERS, TABLE_LIBRARIES | {"sklearn"}),
+    # a file of the transform that a report keeps, and a bar while it is made
+    "chapters.embeddings": TABLE_LIBRARIES | {"sklearn", "safetensors", "tqdm"},
     "running": RUN_LIBRARIES,
     "staging": {
         "matplotlib",
@@ -82,7 +86,9 @@ PURE = {  # by the start of a file's name in a chapter: what it may not load, ho
     "figures": ("torch", "timm"),
 }
 MODULES = sorted(path for path in sources.PACKAGE.rglob("*.py") if path != sources.PACKAGE / "__init__.py")
-MOST_ROOMS, MOST_ARROWS = 27, 103  # staging reads tasks and networks for their cards; small networks check choices
+# staging reads tasks and networks for their cards, small networks check choices; compression rests on errors, checks,
+# subsets and soft_mask, the report on embeddings on it
+MOST_ROOMS, MOST_ARROWS = 28, 112
 SHOWN = "timm matplotlib pandas torch papermill"
 
 

@@ -14,4 +14,5 @@ with needs("images"):
     from diffred_core.features._source import Source as Source
     from diffred_core.features._store import FeatureStore as FeatureStore
     from diffred_core.features._task import TaskFeatures as TaskFeatures
+    from diffred_core.features._vectors import Vectors as Vectors
     from diffred_core.features._views import ViewRecipe as ViewRecipe

@@ -28,6 +28,7 @@ from diffred_core.features._request import Request
 from diffred_core.features._store import FeatureStore
 from diffred_core.features._tangents import tangents
 from diffred_core.features._task import TaskFeatures
+from diffred_core.features._vectors import Vectors, read_vectors
 from diffred_core.features._views import View, ViewRecipe, places_of
 from diffred_core.moments import FeatureMoments
 
@@ -209,6 +210,38 @@ class Source:
         classes, splits, key = read_embeddings(self._embeddings, seed=self.split_seed)
         moved = {split: (X.to(self.device), y.to(self.device)) for split, (X, y) in splits.items()}
         return TaskFeatures(self.label, self.task_label, classes, dict.fromkeys(splits, key), moved)
+
+    def vectors(
+        self,
+        *,
+        vectors: str | None = None,
+        labels: str | None = None,
+        ids: str | None = None,
+        queries: str | None = None,
+        qrels: str | None = None,
+    ) -> Vectors:
+        """Return the vectors for a report on embeddings: of a file, or of the last layer with the rows of all splits.
+
+        Parameters
+        ----------
+        vectors, labels, ids, queries, qrels
+            Of a file of embeddings, as `read_vectors` takes them.
+
+        Raises
+        ------
+        InputError
+            As `load` and `read_vectors`; of images, if keys or files are named.
+        """
+        chosen = {"vectors": vectors, "labels": labels, "ids": ids, "queries": queries, "qrels": qrels}
+        if self._embeddings is not None:
+            return read_vectors(self._embeddings, model=self.label, task=self.task_label, **chosen)
+        if named := [name for name, value in chosen.items() if value is not None]:
+            raise InputError(
+                f"expected {named[0]} of a file of embeddings only, got the task {self.task!r}; leave it out"
+            )
+        layer = self.load()
+        X, y = layer.together
+        return Vectors(layer.model, layer.task, X.cpu().numpy(), layer.keys, y=y.cpu().numpy(), classes=layer.classes)
 
     def layers(
         self, layers: Layers = "blocks", *, pool: str = AVERAGE, splits: Sequence[str] | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from diffred_core import files
 from diffred_core.running import sources
-from diffred_core.running._grid_definition import Grid
+from diffred_core.running._grid_parts import Grid
 from diffred_core.running.records import failed_path
 
 BOOK = "book"  # the digest of the whole package, from which the pages about it are made

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffred_core import files
-from diffred_core.running._grid_definition import Grid, needs_features
+from diffred_core.running._grid_file import needs_features
+from diffred_core.running._grid_parts import Grid
 from diffred_core.running._material import others_of, tasks_of
 from diffred_core.running.notebook_parameters import read_parameters
 

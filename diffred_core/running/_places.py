@@ -13,7 +13,7 @@ from diffred_core.errors import InputError
 from diffred_core.running.notebook_parameters import read_parameters
 
 if TYPE_CHECKING:
-    from diffred_core.running._grid_definition import Entry, Grid
+    from diffred_core.running._grid_parts import Entry, Grid
 
 GRID = "grid"  # names the variant of a cell that two grids list with different parameters
 

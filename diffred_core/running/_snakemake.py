@@ -20,7 +20,8 @@ from diffred_core.errors import InputError, near_names
 from diffred_core.running._digests import whole_digest
 from diffred_core.running._display import Event, Job, explain, log_of, read_events, telling, watch
 from diffred_core.running._gpu_slots import visible_gpus
-from diffred_core.running._grid_definition import FEATURES, Grid, read_grid
+from diffred_core.running._grid_definition import read_grid
+from diffred_core.running._grid_parts import FEATURES, Grid
 from diffred_core.running._interrupts import sigterm_as_exit
 from diffred_core.running._names import claim_names
 from diffred_core.running._stamps import drop_broken_stamps

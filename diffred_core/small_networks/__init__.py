@@ -5,6 +5,7 @@ Architecture (VGG, ResNet or ViT), TrainingRecipe and its TrainingObjective (los
 Images, Architecture, TrainingRecipe, seed --train--> weights; the same ones to the last bit on however many cores, and
 after an interruption at any epoch
 Images, architectures, seeds --networks--> trained side by side or read back, each a `Backbone` like any other
+Features of two domains, labels of one --fit_domain_head--> a head that does not tell the domains apart
 Backbone, pixels --convolution_features--> one matrix a convolution, in one pass
 
 Where a layer is read: a convolution's own output, before batch norm and ReLU, as the released extractor of
@@ -17,6 +18,9 @@ with needs("images"):
     from diffred_core.small_networks._cache import Network as Network
     from diffred_core.small_networks._cache import by_one_thread_each as by_one_thread_each
     from diffred_core.small_networks._cache import networks as networks
+    from diffred_core.small_networks._domain_head import DomainHead as DomainHead
+    from diffred_core.small_networks._domain_head import HeadRecipe as HeadRecipe
+    from diffred_core.small_networks._domain_head import fit_domain_head as fit_domain_head
     from diffred_core.small_networks._heads import prefix_sizes as prefix_sizes
     from diffred_core.small_networks._images import Images as Images
     from diffred_core.small_networks._images import read_tasks as read_tasks

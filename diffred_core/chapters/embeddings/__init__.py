@@ -1,4 +1,4 @@
-"""VII. Embeddings: what fewer dimensions and fewer bits cost, published and measured.
+"""VII. Embeddings: what fewer dimensions and fewer bits cost, published and measured on a file of vectors.
 
 Its public names are those of ``__init__.pyi``; each is imported when it is first used.
 """

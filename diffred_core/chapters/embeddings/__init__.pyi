@@ -1,5 +1,14 @@
 from . import answers as answers
+from . import answers_published as answers_published
 from . import claims_published as claims_published
+from . import figures as figures
 from . import figures_published as figures_published
+from . import names as names
+from . import tables as tables
 from . import tables_published as tables_published
+from .decision import Decision as Decision
+from .decision import decide as decide
+from .kept import kept_transform as kept_transform
+from .kept import write_transform as write_transform
 from .published import published_scores as published_scores
+from .sweep_report import report as report

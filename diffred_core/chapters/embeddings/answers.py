@@ -5,43 +5,58 @@ from __future__ import annotations
 import pandas as pd
 
 from diffred_core.chapters.embeddings import names
-from diffred_core.chapters.embeddings.claims_published import published_claims
-from diffred_core.drawing import Answer, Verdicts
+from diffred_core.chapters.embeddings.answers_published import compression_published as compression_published
+from diffred_core.chapters.embeddings.decision import decide, share
+from diffred_core.drawing import Answer
 from diffred_core.results import where
-from diffred_core.results.claims import Claim
+from diffred_core.results.claims import Claim, judge
+
+SURE = 0.05  # share of random subsets as good as the first k, below which prefixes are something special
 
 
-def compression_published(table: pd.DataFrame) -> Answer:
-    """Return what a quarter and a thirty-second of the bytes keep, in bits and in dimensions, over the encoders.
+def embedding_report(table: pd.DataFrame) -> Answer:
+    """Return what to keep, what the next cheaper loses, and what was not tested.
 
     Parameters
     ----------
     table : DataFrame
-        Of `embeddings.published_scores`.
+        Of `embeddings.report`.
+
+    Raises
+    ------
+    InputError
+        If the table is no report.
     """
-    kept = where(table, metric=names.KEPT, method=names.DIMENSIONS)
-    eight, quarter = _range(kept, 1, names.EIGHT_BITS), _range(kept, 1 / 4, names.FULL)
-    one, eighth = _range(kept, 1, names.AT_MEDIAN), _range(kept, 1 / 8, names.EIGHT_BITS)
-    sentence = (
-        f"At a quarter of the bytes 8 bits of all dimensions keep {eight} of the full retrieval score over "
-        f"{kept['model'].nunique()} encoders, 32 bits of the first quarter {quarter}; at a thirty-second 1 bit of all "
-        f"dimensions keeps {one}, 8 bits of the first eighth {eighth}. The low ends are of encoders that were not "
-        "trained for prefixes."
+    decision = decide(table)
+    notes = where(table, metric=names.NOTE)["label"].tolist()
+    sentence = " ".join([decision.sentence, prefix_sentence(table), f"Not tested: {names.NOT_TESTED}.", *notes])
+    numbers = {"kept": decision.words, "bytes": str(decision.n_bytes), "quality kept": share(decision.value)}
+    return Answer(sentence, [_claim(table)], numbers)
+
+
+def prefix_sentence(table: pd.DataFrame) -> str:
+    """Return whether the vectors look trained for prefixes: the first k dimensions against random k."""
+    tests = where(table, metric=names.PREFIX)
+    if tests.empty:
+        return ""
+    surely = tests[tests["value"] < SURE]
+    if len(surely) == len(tests):
+        return "These vectors look trained for prefixes: the first k dimensions beat every random k, at all tested k."
+    if surely.empty:
+        return "Nothing says that these vectors were trained for prefixes: the first k dimensions are like random k."
+    sizes = ", ".join(f"{int(k)}" for k in surely["n_selected"])
+    return f"The first k dimensions beat random k at {sizes} only: training for prefixes is not clear."
+
+
+def _claim(table: pd.DataFrame) -> Claim:
+    decision = decide(table)
+    limit = 1 - decision.tolerance
+    return judge(
+        name="within the tolerance",
+        statement=f"What is kept loses at most {100 * decision.tolerance:g} % of the {decision.quality}.",
+        evidence=f"{share(decision.value)} [{share(decision.low)}, {share(decision.high)}] on rows that chose nothing.",
+        value=decision.value,
+        low=decision.low,
+        high=decision.high,
+        limit=limit,
     )
-    return Answer(sentence, [claim for held in _claims(table).values() for claim in held], in_full=False)
-
-
-def published_verdicts(table: pd.DataFrame) -> Verdicts:
-    """Return every claim of `compression_published` on every encoder, with its sentence."""
-    named = {names.ENCODERS.get(encoder, encoder): held for encoder, held in _claims(table).items()}
-    return Verdicts(named, "Each verdict unfolds to its sentence.")
-
-
-def _claims(table: pd.DataFrame) -> dict[str, list[Claim]]:
-    encoders = [str(name) for name in where(table, metric=names.KEPT)["model"].unique()]
-    return {encoder: published_claims(table, encoder) for encoder in encoders}
-
-
-def _range(kept: pd.DataFrame, share: float, recipe: str) -> str:
-    rows = kept[(kept["n_selected"] == (share * kept["n_features"]).round()) & (kept["recipe"] == recipe)]["value"]
-    return f"{100 * rows.min():.1f} to {100 * rows.max():.1f} %"

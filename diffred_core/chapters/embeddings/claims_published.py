@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from diffred_core.chapters.embeddings.names import DIFFERENCE, FOR_PREFIXES, THRESHOLD_POINTS
+from diffred_core.chapters.embeddings.names_published import DIFFERENCE, FOR_PREFIXES, THRESHOLD_POINTS
 from diffred_core.results import where
 from diffred_core.results.claims import Claim, judge, percent
 

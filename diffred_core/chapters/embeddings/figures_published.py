@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 from matplotlib.axes import Axes
 
-from diffred_core.chapters.embeddings import names
+from diffred_core.chapters.embeddings import names_published as names
 from diffred_core.drawing import Figure, Look, style
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS
 from diffred_core.results import where

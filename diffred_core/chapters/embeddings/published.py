@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from diffred_core.chapters.embeddings.names import (
+from diffred_core.chapters.embeddings.names_published import (
     AT_MEDIAN,
     AT_ZERO,
     BYTES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from diffred_core.chapters.embeddings import names
+from diffred_core.chapters.embeddings import names_published as names
 from diffred_core.drawing import Table
 from diffred_core.results import where
 

@@ -7,7 +7,6 @@ EXPERIMENT = "spectra"
 # methods: a random part of the layer, and its floors: the same part with labels that mean nothing, as many dimensions
 # of the rotated layer, and the same part of the network before training
 RANDOM, SHUFFLED, ROTATED, UNTRAINED = "random", "shuffled_labels", "rotated", "untrained"
-METHODS = (RANDOM, SHUFFLED, ROTATED, UNTRAINED)
 
 # metrics without labels
 NUMERICAL_RANK, STABLE_RANK, RANKME, ENTROPY = "numerical_rank", "stable_rank", "rankme", "batch_entropy"

@@ -1,0 +1,91 @@
+"""Figures of a report on embeddings, each beside its words."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from diffred_core.chapters.embeddings import names
+from diffred_core.chapters.embeddings.tables import points
+from diffred_core.drawing import Figure, Look, style
+from diffred_core.drawing.style import GREY
+from diffred_core.results import where
+
+LOOKS = {
+    names.FULL: Look(names.METHOD_WORDS[names.FULL], "#000000", "X"),
+    names.RANDOM: Look(names.METHOD_WORDS[names.RANDOM], "#0072B2", "o"),
+    names.FIRST: Look(names.METHOD_WORDS[names.FIRST], "#332288", "p"),
+    "top_variance": Look(names.METHOD_WORDS["top_variance"], "#009E73", "^"),
+    "importance": Look(names.METHOD_WORDS["importance"], "#E69F00", "v"),
+    "pca": Look(names.METHOD_WORDS["pca"], "#D55E00", "s"),
+    "pca_uncentred": Look(names.METHOD_WORDS["pca_uncentred"], "#CC79A7", "D"),
+    "pca_whitened": Look(names.METHOD_WORDS["pca_whitened"], "#882255", "P"),
+    "random_projection": Look(names.METHOD_WORDS["random_projection"], "#56B4E9", "h"),
+}
+
+
+def plot_frontier(every: pd.DataFrame) -> Axes:
+    """Draw quality against bytes, one panel a number format, with the frontier of all of them behind each."""
+    style.require(every, ("recipe", "method", names.BYTES, "value", "frontier"), what="plot_frontier")
+    formats = [name for name in names.FORMAT_WORDS if name in set(every["recipe"])]
+    grid = style.panels(every, col="recipe", col_wrap=min(2, len(formats)), col_order=formats, sharey=True)
+    best = every[every["frontier"]].sort_values(names.BYTES)
+    lines = style.looks(LOOKS, every["method"])
+    for name, ax in grid.axes_dict.items():
+        ax.step(best[names.BYTES], best["value"], where="post", color=GREY, linewidth=6, alpha=0.25, label="frontier")
+        ax.axhline(every["delta"].iloc[0], color=GREY, linestyle=":", linewidth=1.2, label="tolerance")
+        for method, rows in where(every, recipe=name).groupby("method"):
+            look = lines[str(method)]
+            style.line(ax, rows.rename(columns={"value": "mean"}), x=names.BYTES, look=look, band=False)
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter("{x:g}")
+        style.percent_ticks(ax)
+        style.finish(
+            ax, title=names.FORMAT_WORDS[name], x="bytes a vector (log scale)", y="quality kept (%)", legend=False
+        )
+    return style.name_panels(grid, "Share of the full vectors' quality, scored rows")
+
+
+def describe_frontier(every: pd.DataFrame) -> str:
+    """Return `plot_frontier` in words."""
+    best = every[every["frontier"]].sort_values(names.BYTES)
+    steps = [
+        f"{int(row[names.BYTES])} bytes {100 * row['value']:.1f} % "
+        f"({names.METHOD_WORDS[row['method']]} {int(row['n_selected'])}, {names.FORMAT_WORDS[row['recipe']]})"
+        for _, row in best.iterrows()
+    ]
+    return f"Line charts of the quality kept against bytes, one a number format. The frontier: {'; '.join(steps)}."
+
+
+def prefix_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what the first k dimensions reach, and the range of random k, by k."""
+    draws = where(table, split=names.DRAWS)
+    random = where(draws, method=names.RANDOM).groupby("n_selected")["value"].agg(["mean", "min", "max"])
+    first = where(draws, method=names.FIRST).set_index("n_selected")["value"].rename("first")
+    return random.join(first, how="inner").reset_index().rename(columns={"min": "low", "max": "high"})
+
+
+def plot_prefixes(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw recall of the first k dimensions over the range of random k."""
+    ax = style.begin(ax, rows, ("n_selected", "first", "mean", "low", "high"), what="plot_prefixes")
+    style.line(ax, rows, x="n_selected", look=LOOKS[names.RANDOM], label="random k, range of the draws")
+    first = rows.drop(columns=["mean", "low", "high"]).rename(columns={"first": "mean"}).assign(low=float("nan"))
+    style.line(ax, first, x="n_selected", look=LOOKS[names.FIRST], band=False)
+    style.number_axis(ax, rows["n_selected"], base=2)
+    style.percent_ticks(ax)
+    return style.finish(ax, title="", x="dimensions kept (log scale)", y="recall@10 of neighbours (%)")
+
+
+def describe_prefixes(rows: pd.DataFrame) -> str:
+    """Return `plot_prefixes` in words."""
+    steps = [
+        f"{int(row.n_selected)}: first {100 * row.first:.1f} %, random {100 * row.low:.1f} to {100 * row.high:.1f} %"
+        for row in rows.itertuples()
+    ]
+    return f"Line chart of recall@10 by the number of dimensions kept. {'; '.join(steps)}."
+
+
+frontier = Figure(points, plot_frontier, describe_frontier)
+prefixes = Figure(
+    prefix_rows, plot_prefixes, describe_prefixes, empty="The question of prefixes was left out for lack of time."
+)

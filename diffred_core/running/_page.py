@@ -1,0 +1,58 @@
+"""One executed notebook as one page that needs nothing else: no script, no file beside it, no network."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import nbformat
+from markdown_it import MarkdownIt
+from nbformat import NotebookNode
+
+_STYLE = """
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; color: #1a1a1a; }
+h1, h2 { line-height: 1.2; } img { max-width: 100%; height: auto; } figure { margin: 1rem 0; }
+table { border-collapse: collapse; font-size: 0.9rem; display: block; overflow-x: auto; }
+caption { text-align: left; padding: 0.5rem 0; color: #444; } th, td { padding: 0.25rem 0.6rem; text-align: left; }
+thead th { border-bottom: 2px solid #888; } tbody tr:nth-child(even) { background: #f4f4f4; }
+pre { background: #f4f4f4; padding: 0.75rem; overflow-x: auto; } details { margin: 0.75rem 0; }
+.answer { border-left: 0.3rem solid #0072B2; background: #eef5fa; padding: 0.5rem 1rem; }
+.finding { font-size: 1.1rem; } .verdict { font-weight: bold; } .claim { margin-right: 0.5rem; }
+"""
+
+
+def page_of(notebook: Path, *, title: str) -> str:
+    """Return the text and the outputs of an executed notebook as an HTML page, without its code.
+
+    What the cell tagged ``answer`` shows stands under the first heading.
+
+    Parameters
+    ----------
+    notebook : Path
+        Its outputs are HTML and text, as `drawing.show` and ``print`` give them; pictures are inside.
+    title : str
+        Of the window.
+    """
+    cells = nbformat.read(notebook, as_version=4).cells
+    answers = [cell for cell in cells if "answer" in cell.metadata.get("tags", ())]
+    order = [*cells[:1], *answers, *(cell for cell in cells[1:] if cell not in answers)]
+    body = "\n".join(part for cell in order if (part := _part(cell)))
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{_STYLE}</style>\n</head>\n'
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _part(cell: NotebookNode) -> str:
+    if cell.cell_type == "markdown":
+        return str(MarkdownIt("commonmark", {"html": False}).render(cell.source))
+    return "\n".join(_output(output) for output in cell.get("outputs", ()))
+
+
+def _output(output: NotebookNode) -> str:
+    shown = output.get("data", {}).get("text/html")
+    if shown is not None:
+        return str(shown)
+    text = output.get("text") or output.get("data", {}).get("text/plain") or ""
+    return f"<pre>{html.escape(text)}</pre>" if text.strip() else ""
