@@ -9,7 +9,7 @@ import pytest
 import torch
 from synthetic_task import make_task
 
-from diffred_core import cka, drawing, geometry, linear_probe, moments, results, subsets
+from diffred_core import cka, drawing, geometry, linear_probe, moments, results, small_networks, subsets
 from diffred_core.chapters import spectra
 from diffred_core.chapters.spectra import names, reading
 from diffred_core.errors import InputError
@@ -45,7 +45,7 @@ def untrained(task):
 def table(task):
     tangents = torch.randn(30, task.n_features, generator=torch.Generator().manual_seed(7))
     options = {"untrained": [untrained(task)], "shifted": [moved(task)], "tangents": tangents}
-    return spectra.spectra(task, **options, fractions=FRACTIONS, n_seeds=4, n_warm=10)
+    return spectra.spectra(task, **options, fractions=FRACTIONS, n_seeds=4, n_warm=10, n_heads=2)
 
 
 def value(table, metric, *, fraction=0.2, repeat=0, method=names.RANDOM):
@@ -123,7 +123,7 @@ def test_domains_stand_apart_and_random_ones_do_not(table):
 
 
 def test_probes_are_moved_to_the_other_domain_at_two_sizes(task, table):
-    rows = where(table, metric=names.TARGET_ACCURACY)
+    rows = where(table, metric=names.TARGET_ACCURACY, probe=names.PROBES)
     assert set(rows["probe"]) == set(names.PROBES)
     assert set(rows["fraction"]) == {0.2, 1.0}
     _, _, layer, columns = part(task)
@@ -137,9 +137,24 @@ def test_probes_are_moved_to_the_other_domain_at_two_sizes(task, table):
     means = where(rows, fraction=0.2).groupby("probe")["value"].mean()
     assert means[names.ORACLE] > means[names.LEAST_SQUARES]
     shown = spectra.tables.accuracy_on_targets(table)
-    assert list(shown["probe"].unique()) == ["least squares", "ridge", "label alignment", "ridge on its own labels"]
+    assert list(shown["probe"].unique()[:4]) == ["least squares", "ridge", "label alignment", "ridge on its own labels"]
     ridge = shown[(shown["probe"] == "ridge") & (shown["features"] == "20 %")]
     assert ridge["accuracy"].item() == pytest.approx(100 * means[names.RIDGE])
+
+
+def test_heads_are_trained_on_the_whole_layer_in_the_first_draws(task, table):
+    rows = where(table, metric=names.TARGET_ACCURACY)
+    trained = rows[~rows["probe"].isin(names.PROBES)]
+    assert set(trained["probe"]) == {names.HEAD, names.DANN, names.HEAD_ORACLE}
+    assert set(trained["fraction"]) == {1.0}
+    assert set(trained["repeat"]) == {0, 1}
+    (X, y), other = task.splits["train"], moved(task)
+    head = small_networks.fit_domain_head(X, y, other.splits["train"][0], strength=1.0, seed=1)
+    rows, labels = other.splits["test"]
+    reached = where(trained, probe=names.DANN, repeat=0)["value"].item()
+    assert reached == pytest.approx(float((head.predict(rows) == labels).double().mean()))
+    means = trained.groupby("probe")["value"].mean()
+    assert means[names.HEAD_ORACLE] > 0.5
 
 
 def test_a_warm_start_from_the_same_domain_has_no_risk(task):
@@ -204,7 +219,7 @@ def test_claims_follow_the_table_and_those_without_rows_are_left_out(task, table
         *("axes do not matter at 20 %", "little gradient is left at 20 %", "tail noise turns little at 20 %"),
         # 10 rows span 20 % of 40 features, where no start has a risk
         *("rougher at 20 %", "domains stay apart at 20 %", "warm start helps at 50 %"),
-        "label alignment helps at 20 %",
+        *("label alignment helps at 20 %", "domain adversary helps"),
     }
     energies = reading.draws_at(table, names.TOP_ENERGY, fraction=0.2)
     floors = reading.draws_at(table, names.TOP_ENERGY, method=names.SHUFFLED, fraction=0.2)
@@ -269,6 +284,7 @@ def without(task, split):
     ("change", "options", "message"),
     [
         (lambda t: t, {"n_seeds": 0}, "n_seeds must be at least 1, got 0"),
+        (lambda t: t, {"n_heads": 9}, "n_heads must be from 0 to n_seeds=5, got 9"),
         (lambda t: t, {"fractions": (2.0,)}, r"expected fractions in \(0, 1\], got 2.0"),
         (lambda t: t, {"split": "held"}, "expected a split 'held' of 'signals', got train, validation, test"),
         (lambda t: without(t, "validation"), {}, "expected a split 'validation'"),

@@ -49,6 +49,8 @@ def all_claims(table: pd.DataFrame, *, fraction: float = names.FRACTION, level: 
         if len(where(table, metric=names.WARM_START, label=other)):
             judged.append(warm_start_helps(table, other=other, **options))
         judged.append(alignment_helps(table, other=other, **options))
+        if len(where(table, probe=names.DANN, label=other)):
+            judged.append(domain_adversary_helps(table, other=other, level=level))
     return judged
 
 
@@ -221,6 +223,25 @@ def alignment_helps(table: pd.DataFrame, *, other: str, fraction: float = names.
         measured=f"Accuracy there is {100 * after.mean():.1f} % against {100 * before.mean():.1f} %; the difference",
         differences=after - before,
         level=level,
+    )
+
+
+def domain_adversary_helps(table: pd.DataFrame, *, other: str, level: float = 0.95) -> Claim:
+    """Return the claim that a head is more accurate there for a domain classifier that it is trained against.
+
+    Ganin et al. 2016, on the whole layer; as `domains_stay_apart`.
+    """
+    rows = where(table, label=other)
+    after, before = (
+        draws_at(where(rows, probe=probe), names.TARGET_ACCURACY, fraction=1.0) for probe in (names.DANN, names.HEAD)
+    )
+    return above_zero(
+        name="domain adversary helps",
+        statement=f"on the whole layer a head that is trained against a domain classifier is more accurate on {other}.",
+        measured=f"Accuracy there is {100 * after.mean():.1f} % against {100 * before.mean():.1f} %; the difference",
+        differences=after - before,
+        level=level,
+        over="heads",
     )
 
 

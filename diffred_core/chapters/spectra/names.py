@@ -30,6 +30,8 @@ DISTANCE, WARM_START = "proxy_a_distance", "warm_start_risk"
 TARGET_ACCURACY = "target_accuracy"
 LEAST_SQUARES, RIDGE, LABEL_ALIGNED, ORACLE = "least_squares", "ridge", "label_aligned", "oracle"
 PROBES = (LEAST_SQUARES, RIDGE, LABEL_ALIGNED, ORACLE)
+# and by trained heads on the whole layer: of the task alone, against a domain classifier, of the other domain's labels
+HEAD, DANN, HEAD_ORACLE = "head", "dann", "head_oracle"
 
 CONVENTION = "papyan"  # of nc1 to nc4 (column recipe)
 FRACTION = 0.2  # at which claims are judged, as the finding of diffused redundancy is stated

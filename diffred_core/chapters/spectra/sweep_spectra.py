@@ -13,7 +13,7 @@ from torch import Tensor
 
 from diffred_core import geometry, linear_probe, results, subsets
 from diffred_core.chapters.random_subsets.sizes import Sizes
-from diffred_core.chapters.spectra import measures, names
+from diffred_core.chapters.spectra import heads, measures, names
 from diffred_core.chapters.spectra.layer import Layer
 from diffred_core.chapters.spectra.measures import Part
 from diffred_core.checks import check_same_classes
@@ -40,6 +40,7 @@ def spectra(
     seed: int = 1,
     split: str = "test",
     n_warm: int = N_WARM,
+    n_heads: int = 0,
     layer: str = "penultimate",
 ) -> pd.DataFrame:
     """Return what a layer and random parts of it say of labels, classes, domains and probes, and the floors of it.
@@ -65,6 +66,8 @@ def spectra(
         Rows on which accuracy is measured.
     n_warm : int
         Training rows on which a warm start is fine-tuned.
+    n_heads : int
+        Draws in which heads are trained for the other domains, on the whole layer; at most `n_seeds`.
     layer : str
         Name of the layer, for the table.
 
@@ -81,6 +84,8 @@ def spectra(
         If an argument is out of range, a split or a class has no rows, or a domain has other features or classes.
     """
     _check(features, untrained, shifted, n_seeds=n_seeds, split=split)
+    if not 0 <= n_heads <= n_seeds:
+        raise InputError(f"n_heads must be from 0 to n_seeds={n_seeds}, got {n_heads}; 0 trains none")
     plain = Layer.of(features)
     measures.check_tangents(tangents, plain)
     floors = [Layer.of(floor, method=names.UNTRAINED) for floor in untrained]
@@ -98,6 +103,8 @@ def spectra(
             rows += sweep.rows(sweep.parts(floors[repeat % len(floors)], draw), draw)
         for name, other in domains.items():
             rows += sweep.domain_rows(parts, other, draw, name=name)
+            if repeat < n_heads:
+                rows += sweep.head_rows(plain, other, draw, name=name)
         if repeat == 0:
             rows += _curve_rows(plain, floors, sweep.whole, draw)
     shared = shared_columns(features, experiment=names.EXPERIMENT, split=split, layer=layer)
@@ -177,6 +184,12 @@ class _Sweep:
             if k in self._of_targets:
                 for fitted, value in measures.on_target(part, other, probe, split=self.split):
                     yield at | {"probe": fitted, "metric": names.TARGET_ACCURACY, "value": value}
+
+    def head_rows(self, plain: Layer, other: Layer, draw: _Order, *, name: str) -> Iterator[Row]:
+        """Yield the accuracy in another domain of heads that are trained on the whole layer."""
+        at = self._of_domain(plain.n_features, draw, names.RANDOM, name)
+        for kind, value in heads.on_target(plain, other, split=self.split, seed=draw.seed):
+            yield at | {"probe": kind, "metric": names.TARGET_ACCURACY, "value": value}
 
     @property
     def _of_targets(self) -> tuple[int, int]:

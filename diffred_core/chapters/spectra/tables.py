@@ -17,6 +17,9 @@ PROBE_WORDS = {
     names.RIDGE: "ridge",
     names.LABEL_ALIGNED: "label alignment",
     names.ORACLE: "ridge on its own labels",
+    names.HEAD: "trained head",
+    names.DANN: "the same, domain-adversarial (DANN)",
+    names.HEAD_ORACLE: "trained head on its own labels",
 }
 
 
