@@ -52,6 +52,9 @@ class DomainHead(nn.Module):
         Taken off the features, and divided by: of the source rows, one scale for all features.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, n_features: int, n_classes: int, *, width: int) -> None:
         super().__init__()
         self.hidden, self.classes, self.domain = (
@@ -69,7 +72,8 @@ class DomainHead(nn.Module):
     @torch.no_grad()
     def predict(self, X: Tensor) -> Tensor:
         """Return the class of every row, ``(n_samples,)``."""
-        return self.classes(self.embed(X.float())).argmax(1)
+        logits: Tensor = self.classes(self.embed(X.float()))
+        return logits.argmax(1)
 
 
 def fit_domain_head(
