@@ -72,8 +72,8 @@ class DomainHead(nn.Module):
     @torch.no_grad()
     def predict(self, X: Tensor) -> Tensor:
         """Return the class of every row, ``(n_samples,)``."""
-        scores: Tensor = self.classes(self.embed(X.float()))
-        return scores.argmax(1)
+        logits: Tensor = self.classes(self.embed(X.float()))
+        return logits.argmax(1)
 
 
 def fit_domain_head(

@@ -16,12 +16,12 @@ def on_target(plain: Layer, other: Layer, *, split: str, seed: int) -> Iterator[
     # Networks need torchvision, which a file of embeddings does without.
     from diffred_core.small_networks import fit_domain_head
 
-    options = {"n_classes": plain.n_classes, "seed": seed}
     for name, source, target, strength in (
         (names.HEAD, plain, other, 0.0),
         (names.DANN, plain, other, 1.0),
         (names.HEAD_ORACLE, other, plain, 0.0),
     ):
         X, y = source.X["train"], source.y["train"]
-        head = fit_domain_head(X, y, target.X["train"], strength=strength, **options)
+        others = target.X["train"]
+        head = fit_domain_head(X, y, others, n_classes=plain.n_classes, strength=strength, seed=seed)
         yield name, float((head.predict(other.X[split]) == other.y[split]).double().mean())
