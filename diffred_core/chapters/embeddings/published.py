@@ -54,7 +54,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class EqualBytes:
     """Two ways that take the same number of bytes: each the share of the dimensions, and the format."""
 
     name: str
@@ -63,12 +63,12 @@ class Comparison:
 
 
 COMPARISONS = (
-    Comparison("8 bits or a quarter", (DIMENSIONS, 1, EIGHT_BITS), (DIMENSIONS, 1 / 4, FULL)),
-    Comparison("2 bits or a quarter at 8 bits", (DIMENSIONS, 1, TWO_BITS), (DIMENSIONS, 1 / 4, EIGHT_BITS)),
-    Comparison("1 bit or an eighth at 8 bits", (DIMENSIONS, 1, AT_MEDIAN), (DIMENSIONS, 1 / 8, EIGHT_BITS)),
-    Comparison("PCA or the first half", (PCA, 1 / 2, FULL), (DIMENSIONS, 1 / 2, FULL)),
-    Comparison("PCA or the first quarter", (PCA, 1 / 4, FULL), (DIMENSIONS, 1 / 4, FULL)),
-    Comparison("1 bit at the median or at zero", (DIMENSIONS, 1, AT_MEDIAN), (DIMENSIONS, 1, AT_ZERO)),
+    EqualBytes("8 bits or a quarter", (DIMENSIONS, 1, EIGHT_BITS), (DIMENSIONS, 1 / 4, FULL)),
+    EqualBytes("2 bits or a quarter at 8 bits", (DIMENSIONS, 1, TWO_BITS), (DIMENSIONS, 1 / 4, EIGHT_BITS)),
+    EqualBytes("1 bit or an eighth at 8 bits", (DIMENSIONS, 1, AT_MEDIAN), (DIMENSIONS, 1 / 8, EIGHT_BITS)),
+    EqualBytes("PCA or the first half", (PCA, 1 / 2, FULL), (DIMENSIONS, 1 / 2, FULL)),
+    EqualBytes("PCA or the first quarter", (PCA, 1 / 4, FULL), (DIMENSIONS, 1 / 4, FULL)),
+    EqualBytes("1 bit at the median or at zero", (DIMENSIONS, 1, AT_MEDIAN), (DIMENSIONS, 1, AT_ZERO)),
 )
 
 
