@@ -283,7 +283,7 @@ JUDGES: dict[str, tuple[str, Callable[..., Claim | None]]] = {
     "loss governs: adversarial training": (TRAINING, _of_training("adversarial training adds redundancy")),
     "dropout keeps redundancy": (TRAINING, _of_training("dropout keeps redundancy")),
     "DeCov keeps redundancy": (TRAINING, _of_training("DeCov keeps redundancy")),
-    "Matryoshka keeps redundancy": (TRAINING, _of_training("Matryoshka is less redundant at random")),
+    "Matryoshka is less redundant at random": (TRAINING, _of_training("Matryoshka is less redundant at random")),
     "last layer leads": (LAYERS, _last_layer_leads),
     "one frontier a task": (PROBES, _one_frontier),
     "classes pay unequally": (PROBES, _of_cells(PROBES, classes_pay_unequally)),
