@@ -12,6 +12,7 @@ from diffred_core.chapters.governs.claims_paper import PROBES, Tables
 from diffred_core.drawing import Answer, counted
 from diffred_core.results import published, where
 from diffred_core.results.claims import Claim, percent
+from diffred_core.results.readable import readable
 
 
 def what_governs(table: pd.DataFrame, *, level: float = 0.95) -> Answer:
@@ -34,11 +35,12 @@ def what_governs(table: pd.DataFrame, *, level: float = 0.95) -> Answer:
     redundancy = where(of_one, metric=names.FIRST).sort_values("value")
     needs = 2 ** where(of_one, metric=names.NEEDED).set_index("model")["value"].astype(float)
     least, most = redundancy.iloc[0], redundancy.iloc[-1]
+    task, first, last = (readable(name) for name in (table["task"].iloc[0], most["model"], least["model"]))
     sentence = (
-        f"Of {len(redundancy)} networks that differ in {factor}, {most['model']} is the most redundant on "
-        f"{table['task'].iloc[0]}: it can drop {_percent(most['value'])} of its features and keep {percent(delta)} of "
-        f"its accuracy, {least['model']} {_percent(least['value'])}. In numbers they need {needs[most['model']]:.0f} "
-        f"and {needs[least['model']]:.0f} features; over all networks {needs.min():.0f} to {needs.max():.0f}."
+        f"Of {len(redundancy)} networks that differ in {factor}, {first} is the most redundant on {task}: it can drop "
+        f"{_percent(most['value'])} of its features and keep {percent(delta)} of its accuracy, {last} "
+        f"{_percent(least['value'])}. In numbers they need {needs[most['model']]:.0f} and "
+        f"{needs[least['model']]:.0f} features; over all networks {needs.min():.0f} to {needs.max():.0f}."
     )
     spread = where(table, method=names.SPREAD, metric=names.SHARE, delta=delta)["value"].item()
     numbers = {"factor": str(factor), "networks": str(len(redundancy)), "greatest difference": _percent(spread)}

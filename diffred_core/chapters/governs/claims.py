@@ -8,6 +8,7 @@ from diffred_core.chapters.governs import names
 from diffred_core.errors import InputError
 from diffred_core.results import where
 from diffred_core.results.claims import Claim, judge, percent, with_limits
+from diffred_core.results.readable import readable
 
 DELTA = 0.9
 OVER = "draws and test rows, resampled alike in all networks"
@@ -63,7 +64,7 @@ def factor_matters(
     """
     spread, factor = _row(table, names.SPREAD, names.SHARE, delta), table["recipe"].iloc[0]
     levels = where(table, method=names.RANDOM, metric=names.SHARE, delta=delta)
-    values = "; ".join(f"{row.model} {row.value:.2f}" for row in levels.itertuples())
+    values = "; ".join(f"{readable(row.model)} {row.value:.2f}" for row in levels.itertuples())
     return judge(
         name=f"{factor} changes redundancy",
         statement=f"networks that differ in {factor} differ in the share of features that keeps {percent(delta)} of "
@@ -122,7 +123,9 @@ def need_is_a_number(
 def _growth(table: pd.DataFrame, *, name: str, statement: str, delta: float, level: float, limit: float) -> Claim:
     slope = _row(table, names.GROWTH, names.NEEDED, delta)
     needs = where(table, method=names.RANDOM, metric=names.NEEDED, delta=delta)
-    numbers = "; ".join(f"{2**row.value:.0f} of {row.n_features:,} ({row.model})" for row in needs.itertuples())
+    numbers = "; ".join(
+        f"{2**row.value:.0f} of {row.n_features:,} ({readable(row.model)})" for row in needs.itertuples()
+    )
     factors = [f"{2 ** float(slope[end]):.2f}" for end in ("value", "low", "high")]
     return judge(
         name=name,

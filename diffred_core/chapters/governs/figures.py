@@ -11,6 +11,7 @@ from diffred_core.chapters.governs.tables import compared
 from diffred_core.drawing import Figure, Look, looks, style
 from diffred_core.drawing.style import COLOURS, GREY
 from diffred_core.results import where
+from diffred_core.results.readable import readable
 
 SHARE, NUMBER = "share of the features (%)", "number of features"
 SHOWN = (names.FIRST, names.SHARE, names.EXCESS, names.GINI)  # of the measures, those that are drawn
@@ -39,7 +40,7 @@ def plot_kept(kept: pd.DataFrame) -> Axes:
     drawn = looks({}, kept["model"])
     for axis, ax in grid.axes_dict.items():
         for model, rows in where(kept, axis=axis).groupby("model", sort=False):
-            label = f"{model} ({int(rows['n_features'].iloc[0]):,})"
+            label = f"{readable(str(model))} ({int(rows['n_features'].iloc[0]):,})"
             banded = len(drawn) <= style.MOST_BANDS
             style.line(ax, rows.dropna(subset="mean"), x="x", look=drawn[str(model)], label=label, band=banded)
         ax.axhline(DELTA, color=GREY, linewidth=1, zorder=0)
@@ -59,19 +60,21 @@ def describe_kept(kept: pd.DataFrame) -> str:
     for model, rows in where(kept, axis=SHARE).groupby("model", sort=False):
         near = rows.loc[(rows["x"] - names.FRACTION).abs().idxmin()]
         size = round(near["x"] * int(near["n_features"]))
-        parts.append(f"{model} keeps {100 * near['mean']:.1f} % at {100 * near['x']:.3g} % ({size} features)")
+        parts.append(
+            f"{readable(str(model))} keeps {100 * near['mean']:.1f} % at {100 * near['x']:.3g} % ({size} features)"
+        )
     return f"Line charts of the accuracy kept against the share and the number of random features: {'; '.join(parts)}."
 
 
 def levels(table: pd.DataFrame) -> pd.DataFrame:
     """Return the drawn measures of every network, at 90 % of the accuracy where they are of one, with their words."""
-    return _drawn(compared(table, names.RANDOM)).assign(row=lambda rows: rows["model"])
+    return _drawn(compared(table, names.RANDOM)).assign(row=lambda rows: rows["model"].map(readable))
 
 
 def pair_differences(table: pd.DataFrame) -> pd.DataFrame:
     """Return the drawn measures of every pair of networks: what the first has more than the second."""
     rows = _drawn(compared(table, names.DIFFERENCE))
-    return rows.assign(row=rows["model"] + " − " + rows["label"])
+    return rows.assign(row=rows["model"].map(readable) + " − " + rows["label"].map(readable))
 
 
 def plot_rows(summary: pd.DataFrame) -> Axes:
