@@ -1,23 +1,27 @@
 """The probes and subsets of the arrays layer behind scikit-learn's estimator interface.
 
 They validate like scikit-learn and add no numerics of their own: every number comes from `linear_probe`, `moments`,
-`soft_mask` and `subsets`.
+`soft_mask`, `subsets` and `compression`.
 """
 
 from __future__ import annotations
 
 from numbers import Integral, Real
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from diffred_core import linear_probe, moments, soft_mask, subsets
+from diffred_core import compression, linear_probe, moments, soft_mask, subsets
+from diffred_core.errors import InputError
 
 
 def _rows(X: np.ndarray) -> torch.Tensor:
@@ -79,7 +83,7 @@ class RidgeProbe(_LinearProbeClassifier):
 
     _parameter_constraints: dict = {"l2": [Interval(Real, 0, None, closed="neither")]}  # noqa: RUF012
 
-    def __init__(self, *, l2=1e-3):
+    def __init__(self, *, l2: float = 1e-3) -> None:
         self.l2 = l2
 
     def _fit_probe(self, X, codes):
@@ -106,7 +110,7 @@ class LogisticProbe(_LinearProbeClassifier):
         "tol": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, *, l2=1e-3, max_iter=1000, tol=1e-6):
+    def __init__(self, *, l2: float = 1e-3, max_iter: int = 1000, tol: float = 1e-6) -> None:
         self.l2 = l2
         self.max_iter = max_iter
         self.tol = tol
@@ -141,7 +145,7 @@ class RandomSubset(SelectorMixin, TransformerMixin, BaseEstimator):
         "seed": [Interval(Integral, 0, None, closed="left")],
     }
 
-    def __init__(self, *, fraction=0.2, seed=0):
+    def __init__(self, *, fraction: float = 0.2, seed: int = 0) -> None:
         self.fraction = fraction
         self.seed = seed
 
@@ -153,7 +157,7 @@ class RandomSubset(SelectorMixin, TransformerMixin, BaseEstimator):
         self.indices_ = np.sort(subsets.random_order(X.shape[1], seed=self.seed)[:size].numpy())
         return self
 
-    def _get_support_mask(self):
+    def _get_support_mask(self) -> np.ndarray:
         check_is_fitted(self)
         return np.isin(np.arange(self.n_features_in_), self.indices_)
 
@@ -209,4 +213,117 @@ class SoftMask(TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
+        return tags
+
+
+class KeepDimensions(TransformerMixin, BaseEstimator):
+    """Keep fewer dimensions, and fewer bits of each; see `diffred_core.compression` and ``diffred report``.
+
+    `transform` returns the numbers that a search reads, `encode` those that are kept, in bytes.
+
+    Parameters
+    ----------
+    kind : str, default="pca"
+        A map of `diffred_core.compression.fit_reductions`; ``"importance"`` needs labels.
+    n_selected : int, default=None
+        How many dimensions to keep: half by default, principal directions at most as many as vary in the rows.
+    number_format : str, default="float32"
+        A format of `diffred_core.compression.fit_code`.
+    seed : int, default=0
+        Of random subsets and projections.
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "kind": [StrOptions(set(compression.KINDS))],
+        "n_selected": [Interval(Integral, 1, None, closed="left"), None],
+        "number_format": [StrOptions(set(compression.FORMATS))],
+        "seed": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        kind: str = "pca",
+        n_selected: int | None = None,
+        number_format: str = "float32",
+        seed: int = 0,
+    ) -> None:
+        self.kind = kind
+        self.n_selected = n_selected
+        self.number_format = number_format
+        self.seed = seed
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> KeepDimensions:
+        """Fit map and format on ``X (n_samples, n_features)``; labels `y` are read by ``"importance"`` only."""
+        self._validate_params()
+        options = {"dtype": [np.float64, np.float32], "ensure_min_samples": 2}
+        codes = None
+        if self.kind == "importance":
+            X, y = validate_data(self, X, y, **options)
+            check_classification_targets(y)
+            codes = torch.from_numpy(np.unique(y, return_inverse=True)[1])
+        else:
+            X = validate_data(self, X, **options)
+        rows = _rows(X)
+        size = max(1, X.shape[1] // 2) if self.n_selected is None else self.n_selected
+        fitted = compression.fit_reductions(rows, codes, kinds=[self.kind], most=size, seed=self.seed)[self.kind]
+        if not fitted.n_selected:
+            raise ValueError(f"{type(self).__name__} expected rows that vary, got constant ones; add other rows")
+        reduction = fitted.prefix(min(size, fitted.n_selected))
+        self.transform_ = compression.Transform(
+            reduction, compression.fit_code(self.number_format, reduction.apply(rows))
+        )
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Return the kept numbers as a search reads them, ``(n_samples, k)``."""
+        rows = self._checked(X)
+        kept: np.ndarray = self.transform_.code.round_trip(self.transform_.reduction.apply(rows)).numpy()
+        return kept.astype(np.float64, copy=False)
+
+    def encode(self, X: np.ndarray) -> np.ndarray:
+        """Return the rows as they are kept, ``(n_samples, ...)``: `compression.Transform.encode`."""
+        return self.transform_.encode(self._checked(X))
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Return the names of the kept dimensions, of a map by matrix ``pca0``, ``pca1``, ..."""
+        check_is_fitted(self)
+        reduction = self.transform_.reduction
+        names = _check_feature_names_in(self, input_features)
+        if reduction.matrix is not None:
+            return np.array([f"{reduction.kind}{i}" for i in range(reduction.n_selected)], dtype=object)
+        kept: np.ndarray = names if reduction.kept is None else names[reduction.kept.numpy()]
+        return kept
+
+    def save(self, path: Path | str) -> None:
+        """Write what was fitted to a ``.safetensors`` file, from which no code can be executed."""
+        check_is_fitted(self)
+        save_file(self.transform_.arrays(), path, metadata=self.transform_.facts())
+
+    @classmethod
+    def load(cls, path: Path | str) -> KeepDimensions:
+        """Return the fitted transformer of a file that `save` or ``diffred report`` has written.
+
+        Raises
+        ------
+        InputError
+            If the file is another one.
+        """
+        try:
+            with safe_open(path, framework="numpy") as file:
+                arrays, facts = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        except Exception as error:  # of the library, for a damaged file
+            raise InputError(f"expected a transform in {str(path)!r}, got an unreadable file; save it again") from error
+        kept = compression.Transform.of_arrays(arrays, facts)
+        loaded = cls(kind=kept.reduction.kind, n_selected=kept.reduction.n_selected, number_format=kept.code.name)
+        loaded.transform_, loaded.n_features_in_ = kept, kept.reduction.n_features
+        return loaded
+
+    def _checked(self, X: np.ndarray) -> torch.Tensor:
+        check_is_fitted(self)
+        return _rows(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
+
+    def __sklearn_tags__(self) -> object:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.kind == "importance"
         return tags

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from diffred_core.estimators import LogisticProbe, RandomSubset, RidgeProbe, SoftMask
+from diffred_core.errors import InputError
+from diffred_core.estimators import KeepDimensions, LogisticProbe, RandomSubset, RidgeProbe, SoftMask
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,10 @@ def digits():
     return X[:600] / 16, np.array([f"digit {c}" for c in y[:600]])
 
 
-@parametrize_with_checks([RidgeProbe(), LogisticProbe(), RandomSubset(), SoftMask()])
+KEEPING = [KeepDimensions(), KeepDimensions(kind="importance")]
+
+
+@parametrize_with_checks([RidgeProbe(), LogisticProbe(), RandomSubset(), SoftMask(), *KEEPING])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
@@ -69,3 +74,39 @@ def test_pipelines_and_grid_search_run(digits):
     masked = cross_val_score(make_pipeline(SoftMask(), LogisticProbe()), X, y, cv=3).mean()
     shuffled = np.random.default_rng(0).permutation(y)
     assert masked > 0.8 > 0.25 > cross_val_score(make_pipeline(SoftMask(), LogisticProbe()), X, shuffled, cv=3).mean()
+
+
+def test_kept_dimensions_of_pca_equal_scikit_learn_and_fewer_bits_lose(digits):
+    X, _ = digits
+    ours = KeepDimensions(n_selected=10).fit(X)
+    theirs = PCA(10).fit(X)
+    np.testing.assert_allclose(np.abs(ours.transform(X)), np.abs(theirs.transform(X)), atol=1e-3)
+    coarse = KeepDimensions(n_selected=10, number_format="int8").fit(X)
+    assert 1e-3 < np.abs(coarse.transform(X) - ours.transform(X)).max() < 0.1
+    assert coarse.encode(X).dtype == np.uint8
+    assert KeepDimensions(n_selected=10, number_format="binary_zero").fit(X).encode(X).shape == (len(X), 2)
+
+
+def test_kept_dimensions_have_names_and_work_in_a_pipeline(digits):
+    X, y = digits
+    names = KeepDimensions(kind="first", n_selected=2).fit(X).get_feature_names_out([f"p{i}" for i in range(64)])
+    assert names.tolist() == ["p0", "p1"]
+    assert KeepDimensions(n_selected=2).fit(X).get_feature_names_out().tolist() == ["pca0", "pca1"]
+    probe = make_pipeline(KeepDimensions(kind="importance"), RidgeProbe(l2=1e-3))
+    search = GridSearchCV(probe, {"keepdimensions__n_selected": [1, 32]}, cv=3).fit(X, y)
+    assert search.best_params_ == {"keepdimensions__n_selected": 32}
+
+
+@pytest.mark.parametrize("kind", ["random_subset", "pca"])
+def test_kept_dimensions_are_saved_and_loaded_without_pickle(digits, kind, tmp_path):
+    X, _ = digits
+    fitted = KeepDimensions(kind=kind, n_selected=10, number_format="int8").fit(X)
+    fitted.save(tmp_path / "t.safetensors")
+    loaded = KeepDimensions.load(tmp_path / "t.safetensors")
+    np.testing.assert_array_equal(loaded.encode(X), fitted.encode(X))
+    assert (loaded.kind, loaded.n_selected, loaded.number_format) == (kind, 10, "int8")
+    (tmp_path / "t.safetensors").write_bytes(b"none")
+    with pytest.raises(InputError, match=r"expected a transform in .* got an unreadable file"):
+        KeepDimensions.load(tmp_path / "t.safetensors")
+    with pytest.raises(ValueError, match="expected rows that vary, got constant ones"):
+        KeepDimensions().fit(np.ones((5, 3)))

@@ -53,7 +53,7 @@ LIBRARIES = {
     **dict.fromkeys(WORLD, WORLD_LIBRARIES),
     "results": TABLE_LIBRARIES,
     "drawing": FIGURE_LIBRARIES,
-    "estimators": ARRAY_LIBRARIES | {"sklearn"},
+    "estimators": ARRAY_LIBRARIES | {"sklearn", "safetensors"},  # a fitted transform is kept without pickle
     "chapters": {"lazy_loader"},
     **dict.fromkeys(CHAPTERS, TABLE_LIBRARIES | {"sklearn"}),
     # a file of the transform that a report keeps, and a bar while it is made

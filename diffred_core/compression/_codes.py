@@ -49,7 +49,7 @@ class NumberFormat:
             return self._levels(Z).to(torch.uint8).numpy()
         if self.low is not None:
             return np.packbits((self.low <= Z).numpy(), axis=1)
-        return Z.numpy() if self.name == "float32" else Z.clamp(-_LARGEST, _LARGEST).half().numpy()
+        return Z.float().numpy() if self.name == "float32" else Z.clamp(-_LARGEST, _LARGEST).half().numpy()
 
     def decode(self, codes: np.ndarray, k: int) -> Tensor:
         """Return the `k` numbers that kept rows stand for, (n, k) of float32; bits stand for -1 and 1."""

@@ -105,7 +105,7 @@ def fit_reductions(
     InputError
         If a kind is unknown or needs labels that are not there, or a value is not finite.
     """
-    X = finite_features(X)
+    X = finite_features(X).float()
     codes = None if y is None else as_labels(y, len(X))
     chosen = [kind for kind in KINDS if kind != "importance" or y is not None] if kinds is None else list(kinds)
     for kind in chosen:
