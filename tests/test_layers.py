@@ -86,7 +86,7 @@ PURE = {  # by the start of a file's name in a chapter: what it may not load, ho
     "figures": ("torch", "timm"),
 }
 MODULES = sorted(path for path in sources.PACKAGE.rglob("*.py") if path != sources.PACKAGE / "__init__.py")
-MOST_ROOMS, MOST_ARROWS = 28, 110  # compression: on errors, checks, subsets, soft_mask; the report on embeddings on it
+MOST_ROOMS, MOST_ARROWS = 28, 111  # compression: on errors, checks, subsets, soft_mask; the report on embeddings on it
 SHOWN = "timm matplotlib pandas torch papermill"
 
 
