@@ -66,8 +66,8 @@ def nearest(
 
 def unit_rows(X: Tensor) -> Tensor:
     """Return rows of length 1; a row of zeros stays one."""
-    lengths: Tensor = X.norm(dim=1, keepdim=True)
-    return X / lengths.clamp_min(torch.finfo(X.dtype).tiny)
+    lengths: Tensor = X.norm(dim=1, keepdim=True).clamp_min(torch.finfo(X.dtype).tiny)
+    return X / lengths
 
 
 def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
