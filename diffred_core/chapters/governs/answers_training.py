@@ -8,6 +8,7 @@ from diffred_core.chapters.governs import claims_training
 from diffred_core.chapters.governs import names_training as names
 from diffred_core.chapters.governs import training_reading as reading
 from diffred_core.drawing import Answer
+from diffred_core.results.readable import readable
 
 
 def loss_and_regulariser(table: pd.DataFrame, *, level: float = 0.95) -> Answer:
@@ -39,7 +40,7 @@ def loss_and_regulariser(table: pd.DataFrame, *, level: float = 0.95) -> Answer:
 
 
 def _own_task(table: pd.DataFrame) -> str:
-    return str(table.loc[table["label"] == names.OWN, "task"].iloc[0])
+    return readable(str(table.loc[table["label"] == names.OWN, "task"].iloc[0]))
 
 
 def _change(row: pd.Series) -> str:
