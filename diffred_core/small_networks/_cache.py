@@ -106,7 +106,7 @@ def networks(
             f"expected architectures and seeds, each once, got {list(architectures)} and {list(seeds)}; name some"
         )
     folder = (Path(root) if root is not None else files.runs_root() / "networks") / files.slug(images.task)
-    slots = [_Slot(images, architecture, seed, recipe, device, folder) for architecture, seed in jobs]
+    slots = [_Slot(images, architecture, seed, recipe, device=device, root=folder) for architecture, seed in jobs]
     missing = [slot for slot in slots if slot.read() is None]
     with tqdm(total=len(missing), unit="network", disable=not (progress and missing)) as bar:
 

@@ -153,7 +153,7 @@ class _Kept:
         n_sets = values.shape[1]
         counts = np.random.default_rng(seed).multinomial(n_sets, np.full(n_sets, 1 / n_sets), size=n_boot)
         resampled = (values @ counts.T) / (full @ counts.T)
-        return cls(width, ways, values.mean(1) / full.mean(), resampled, n_sets, level)
+        return cls(width, ways, values.mean(1) / full.mean(), resampled=resampled, n_sets=n_sets, level=level)
 
     def rows(self) -> Iterator[Row]:
         for way, i in self.ways.items():

@@ -257,9 +257,9 @@ def _weakest(rows: Sequence[tuple[str, pd.Series]], name: str) -> Claim:
     numbers = {where_from: tuple(float(row[end]) for end in ("value", "low", "high")) for where_from, row in rows}
     verdicts = {where_from: row["label"] for where_from, row in rows}
     parts = (f"{n} {v:+.3f} ({low:+.3f} to {high:+.3f}): {verdicts[n]}" for n, (v, low, high) in numbers.items())
-    value, low, high = (float(weakest[end]) for end in ("value", "low", "high"))
+    measured = {end: float(weakest[end]) for end in ("value", "low", "high")}
     evidence = f"Networks trained here: {'; '.join(parts)}."
-    return Claim(name, name, evidence, value, low, high, 0.0, weakest["label"])
+    return Claim(name, name, evidence, **measured, limit=0.0, verdict=weakest["label"])
 
 
 def _one_table_each(rows: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:

@@ -88,7 +88,9 @@ def what_governs(
         raise InputError(f"n_seeds must be at least 2, since an interval needs repeats, got {n_seeds}; the paper has 5")
     bootstrap = Bootstrap((), level, n_boot, seed)
     seeds = range(seed, seed + n_seeds)
-    design = Design(seeds, split, deltas, shares, numbers, fraction, n_similarity_rows, ridge_l2, bootstrap)
+    similar = {"fraction": fraction, "n_similarity_rows": n_similarity_rows}
+    sizes = {"deltas": deltas, "shares": shares, "numbers": numbers}
+    design = Design(seeds, split, ridge_l2=ridge_l2, bootstrap=bootstrap, **sizes, **similar)
     levels = [measure(network, design) for network in networks]
     shared = {"experiment": names.EXPERIMENT, "task": networks[0].task, "layer": layer, "split": split}
     shared |= {"recipe": factor, "probe": "ridge"}

@@ -96,7 +96,8 @@ def trained(
         `small_networks.networks`.
     """
     _check(images, others)
-    of = Measured(fractions, n_draws, draw_seed, n_prefix_draws, eps, attack_steps, n_attacked, rank_eps)
+    attack = {"eps": eps, "attack_steps": attack_steps, "n_attacked": n_attacked}
+    of = Measured(fractions, n_draws, draw_seed, n_prefix_draws=n_prefix_draws, rank_eps=rank_eps, **attack)
     seeds = range(seed, seed + n_seeds)
     places: dict[str, Any] = {"device": device, "root": root, "progress": progress}
 
