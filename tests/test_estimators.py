@@ -79,8 +79,8 @@ def test_pipelines_and_grid_search_run(digits):
 def test_kept_dimensions_of_pca_equal_scikit_learn_and_fewer_bits_lose(digits):
     X, _ = digits
     ours = KeepDimensions(n_selected=10).fit(X)
-    theirs = PCA(10).fit(X)
-    np.testing.assert_allclose(np.abs(ours.transform(X)), np.abs(theirs.transform(X)), atol=1e-3)
+    theirs = PCA(10, svd_solver="full").fit(X)  # by default it draws at random
+    np.testing.assert_allclose(np.abs(ours.transform(X)), np.abs(theirs.transform(X)), atol=1e-4)
     coarse = KeepDimensions(n_selected=10, number_format="int8").fit(X)
     assert 1e-3 < np.abs(coarse.transform(X) - ours.transform(X)).max() < 0.1
     assert coarse.encode(X).dtype == np.uint8

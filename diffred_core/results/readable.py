@@ -29,6 +29,7 @@ NETWORKS = {
     "cifar_resnet20": "ResNet-20 (CIFAR-10)",
     "cifar_resnet32": "ResNet-32 (CIFAR-10)",
     "vggm": "VGGm",
+    "small_networks": "small networks trained here",
 }
 _CORRUPTED = re.compile(r"(?P<task>.+)\+(?P<kind>\w+):(?P<severity>\d)")
 
