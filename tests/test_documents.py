@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from pybtex.database import parse_string
+from pybtex.scanner import PybtexSyntaxError
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = "https://github.com/diffred/diffred-book"
@@ -67,3 +69,19 @@ def test_contents_and_pages_agree():
     pages = {path.relative_to(ROOT / "book").with_suffix("").as_posix() for path in (ROOT / "book").rglob("*.md")}
     assert listed - pages == {"back/api", "back/benchmarks", "back/grid-status"}  # generated
     assert pages <= listed
+
+
+def test_the_bibliography_is_whole_and_holds_what_pages_cite():
+    entries = text("book/references.bib")
+    known = set(parse_string(entries, "bibtex").entries)
+    pages = (*(ROOT / "book").rglob("*.md"), *(ROOT / "notebooks").glob("*.ipynb"))
+    cited = {
+        key.strip()
+        for page in pages
+        for keys in re.findall(r"\{cite(?::[pt])?\}`([a-z0-9, ]+)`", page.read_text(encoding="utf-8"))
+        for key in keys.split(",")
+    }
+    assert cited
+    assert cited <= known
+    with pytest.raises(PybtexSyntaxError):  # the control: an entry that never ends
+        parse_string(entries.rstrip().removesuffix("}") + "\n@misc{other, title = {x}}", "bibtex")
