@@ -23,6 +23,7 @@ with needs("images"):
     from diffred_core.small_networks._domain_head import fit_domain_head as fit_domain_head
     from diffred_core.small_networks._heads import prefix_sizes as prefix_sizes
     from diffred_core.small_networks._images import Images as Images
+    from diffred_core.small_networks._images import check_one_size as check_one_size
     from diffred_core.small_networks._images import read_tasks as read_tasks
     from diffred_core.small_networks._layers import convolution_features as convolution_features
     from diffred_core.small_networks._losses import LOSSES as LOSSES

@@ -186,6 +186,22 @@ def read_tasks(
     return trained, held_out + others
 
 
+def check_one_size(images: Images, others: Sequence[Images]) -> None:
+    """Refuse tasks whose images are not of the size of `images`.
+
+    Raises
+    ------
+    InputError
+        With the first task that differs.
+    """
+    for other in others:
+        if other.size != images.size:
+            raise InputError(
+                f"expected images of {images.size} pixels in {other.task!r} as in {images.task!r}, got {other.size}; "
+                "read all tasks with one size"
+            )
+
+
 def to_pixels(image: Image.Image, size: int) -> Tensor:
     """Return the central square of an RGB image as uint8 (3, size, size)."""
     fitted = image if image.size == (size, size) else ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)

@@ -21,6 +21,7 @@ from diffred_core.small_networks import (
     Images,
     Network,
     TrainingRecipe,
+    check_one_size,
     convolution_features,
     networks,
 )
@@ -104,12 +105,7 @@ def small_networks(
 def _check(images: Images, others: Sequence[Images]) -> None:
     if not others:
         raise InputError("expected at least one OOD task, got none; name one, or hold classes out")
-    for other in others:
-        if other.size != images.size:
-            raise InputError(
-                f"expected images of {images.size} pixels in {other.task!r} as in {images.task!r}, got {other.size}; "
-                "read all tasks with one size"
-            )
+    check_one_size(images, others)
 
 
 def _swept(

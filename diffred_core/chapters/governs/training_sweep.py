@@ -24,6 +24,7 @@ from diffred_core.small_networks import (
     TrainingObjective,
     TrainingRecipe,
     by_one_thread_each,
+    check_one_size,
     networks,
 )
 
@@ -135,12 +136,7 @@ def _kinds(objectives: Sequence[str], architectures: Sequence[str]) -> list[tupl
 def _check(images: Images, others: Sequence[Images]) -> None:
     if not others:
         raise InputError("expected at least one task that networks are not trained on, got none; name one")
-    for other in others:
-        if other.size != images.size:
-            raise InputError(
-                f"expected images of {images.size} pixels in {other.task!r} as in {images.task!r}, got {other.size}; "
-                "read all tasks with one size"
-            )
+    check_one_size(images, others)
 
 
 def _of_network(
