@@ -7,11 +7,11 @@ import json
 import re
 from pathlib import Path
 
-import papermill
 import pytest
+from executed_notebook import executed_notebook
 from test_notebooks import cells, shown
 
-from diffred_core import files, results
+from diffred_core import results
 from diffred_core.chapters import governs
 
 TEMPLATE = Path(__file__).parent.parent / "notebooks" / "loss_and_regulariser.ipynb"
@@ -25,13 +25,8 @@ TINY = {
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DIFFRED_RUNS", str(folder))
-        output = folder / "executed.ipynb"
-        table = files.table_path("digits", "small_networks", "loss_and_regulariser")
-        patch.setenv(files.TABLE, str(table))
-        papermill.execute_notebook(TEMPLATE, output, parameters=TINY, progress_bar=False, kernel_name="python3")
-        yield output, results.read(table), folder
+    with executed_notebook(TEMPLATE, folder, model="small_networks", parameters=TINY) as run:
+        yield run
 
 
 @pytest.mark.filterwarnings("ignore")  # of the machinery that starts kernels
