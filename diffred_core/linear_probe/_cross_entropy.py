@@ -120,10 +120,9 @@ class CrossEntropy:
         """Return the objective ``(m,)`` and its gradient, like `theta`, of the problems `members`, both float64."""
         n = len(self.y)
         value, gradient, owners = theta.new_zeros(len(theta)), torch.zeros_like(theta), self.owners(members)
-        for block, logp in self._log_probabilities(theta, members):
-            label = self.y[block].expand(len(logp), 1, -1)
-            value -= logp.gather(1, label).sum((1, 2), dtype=value.dtype)
-            residual = logp.exp_().scatter_add_(1, label, logp.new_full((), -1.0).expand(label.shape))
+        for block, label, log_likelihood, p in self._probabilities(theta, members):
+            value -= log_likelihood.sum((1, 2), dtype=value.dtype)
+            residual = p.scatter_add_(1, label, p.new_full((), -1.0).expand(label.shape))
             gradient += self.design.backward(residual, owners, block)
         penalty = self.penalty[members]
         value = value / n + (penalty * theta.square()).sum((1, 2)) / 2
@@ -149,8 +148,8 @@ class CrossEntropy:
         measured, and the Gram matrices were most of the time.
         """
         weight = self.l2.new_empty(len(theta), len(self.y), dtype=self.design.dtype)
-        for block, logp in self._log_probabilities(theta, members):
-            weight[:, block] = (1 - logp.exp_().square_().sum(1)) / logp.shape[1]
+        for block, _, _, p in self._probabilities(theta, members):
+            weight[:, block] = (1 - p.square_().sum(1)) / p.shape[1]
         level = weight.mean(1).clamp_min_(torch.finfo(weight.dtype).tiny)
         pattern, owners = weight / level[:, None], self.owners(members)
         full = self._full_if_cheaper(len(set(owners)))
@@ -175,12 +174,21 @@ class CrossEntropy:
     def _inverse(self, grams: list[Tensor], members: Tensor) -> Tensor:
         return inverse_curvature(torch.stack(grams), self.penalty[members])
 
-    def _log_probabilities(self, theta: Tensor, members: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Yield rows and their log-probabilities ``(m, n_classes, r)``."""
+    def _probabilities(self, theta: Tensor, members: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+        """Yield rows, their labels ``(m, 1, r)``, the log-probabilities of these and all ``(m, n_classes, r)``.
+
+        The exponential is the dearest of what is done to a logit, and this takes one; ``log_softmax`` and its
+        exponential take two.
+        """
         theta, owners = theta.to(self.design.dtype), self.owners(members)
         for row in range(0, len(self.y), self.rows):
             block = slice(row, row + self.rows)
-            yield block, self.design.forward(theta, owners, block).log_softmax(1)
+            logits = self.design.forward(theta, owners, block)
+            logits -= logits.amax(1, keepdim=True)
+            label = self.y[block].expand(len(logits), 1, -1)
+            at_label = logits.gather(1, label)
+            total = logits.exp_().sum(1, keepdim=True)
+            yield block, label, at_label - total.log(), logits.div_(total)
 
     @property
     def _n_l2(self) -> int:

@@ -25,7 +25,7 @@ from diffred_core.linear_probe.curvature import FullGram, centred
 from diffred_core.linear_probe.lbfgs import HISTORY, minimise
 from diffred_core.precision import full_precision
 
-_CACHE = 2**24  # bytes of logits at a time on a CPU: more is slower, and much less too, as products grow narrow
+_CACHE = 2**22  # bytes of logits at a time on a CPU: more leave the cache, and less make products narrow
 _FLOAT32_FLOOR = 4 * torch.finfo(torch.float32).eps  # gradient entries in units of the feature scale
 
 
