@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from browser import Visit
+    from playwright.sync_api import Browser
 
 from diffred_core.running.threads import thread_environment
 
@@ -44,3 +49,36 @@ def _close_figures() -> Iterator[None]:
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(scope="module")
+def system_chromium() -> Iterator[Browser]:
+    """The browser of the system; a test that needs it is skipped where there is none, but fails on CI.
+
+    It ends with each file of tests: while it runs, nothing else of this process may have an event loop.
+    """
+    pytest.importorskip("playwright", reason="the extra dev brings Playwright: pip install 'diffred-core[dev]'")
+    from browser import running_browser, system_browser
+
+    executable = system_browser()
+    if executable is None:
+        missing = "there is no Chromium on this machine; Debian, Ubuntu: apt install chromium"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    with running_browser(executable) as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(system_chromium: Browser) -> Iterator[Callable[..., Visit]]:
+    """Open a page in a browser: ``open_page(path, width=390, theme="dark", scripts=False)``; see ``browser.py``."""
+    from browser import visit
+
+    opened = []
+
+    def open_one(path, **how):
+        opened.append(visit(system_chromium, path, **how))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.page.close()
