@@ -31,10 +31,13 @@ book: setup ## run what is missing of the default grid and build the book from i
 	@echo "or    $(VENV)/bin/python -m http.server --directory _build/html   and then http://localhost:8000"
 
 test: setup ## run the tests
-	@$(BIN)/python -m pytest -n $(CORES) --ignore tests/test_types.py --ignore tests/slurm
+	@$(BIN)/python -m pytest -n $(CORES) --ignore tests/test_types.py --ignore tests/slurm --ignore tests/rendered
 
 test-slurm: setup ## run the grid on a SLURM of one node, which starts and ends with the test (needs slurm-wlm, munge)
 	@$(BIN)/python -m pytest -rs tests/slurm
+
+test-book: setup ## open every page of the rendered book in Chromium: errors, links, accessibility, width, weight
+	@$(BIN)/python -m pytest -q tests/rendered
 
 lint: setup ## check style, format and types, and that notebooks carry no output
 	@$(BIN)/ruff check $(CODE)
@@ -73,4 +76,4 @@ $(INSTALLED):
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-.PHONY: help setup book test test-slurm lint lab bench grid lock clean
+.PHONY: help setup book test test-slurm test-book lint lab bench grid lock clean

@@ -17,6 +17,7 @@ from staged_project import CELL, make_project, make_run
 
 from diffred_core import files
 from diffred_core.staging import BuildError, build_book, lost_pages, stage_book
+from diffred_core.staging.mend import mend
 
 PAGE = "results/tiny/digits--a-model.html"
 
@@ -96,6 +97,32 @@ def test_formula_is_mathml_in_the_page(html):
     tags = [tag for tag, _ in Elements.of(html / "start.html")]
     assert "math" in tags
     assert "<mo>&#x02264;</mo>" in (html / "start.html").read_text()
+
+
+@pytest.mark.parametrize("page", ["index.html", "start.html", PAGE, "back/api/plain.html"])
+@pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1440, "light")])
+def test_a_browser_finds_nothing_wrong_with_a_page(html, open_page, page, width, theme):
+    visit = open_page(html / page, width=width, theme=theme)
+    assert visit.errors == []
+    assert visit.violations() == []
+    assert visit.overflow() == []
+    assert visit.left_the_machine == []
+    assert not any("fontawesome" in address for address in visit.requests)
+
+
+def test_a_page_is_mended_once_and_an_unknown_icon_stays():
+    icons = 'brands={star:[1,2,[],"f0","M0"]};solid={star:[3,4,[],"f0","M1"],"far-off":[5,6,[],"f1","M2"]}'
+    page = '<i class="fa-solid fa-star fa-lg" data-mode="x" title="Star"></i><i class="fab fa-star"></i>'
+    page += '<i class="fas fa-no"></i>'
+    mended = mend(page, icons)
+    assert re.findall(r'viewBox="([^"]*)"><path fill="currentColor" d="([^"]*)"', mended) == [
+        ("0 0 3 4", "M1"),
+        ("0 0 1 2", "M0"),
+    ]
+    assert 'data-mode="x"' in mended
+    assert "Star" not in mended
+    assert '<i class="fas fa-no"></i>' in mended
+    assert mend(mended, icons) == mended
 
 
 def test_named_function_leads_to_its_entry(html):

@@ -6,7 +6,7 @@ import subprocess
 
 from small_checkout import PROJECT
 
-TARGETS = ["help", "setup", "book", "test", "test-slurm", "lint", "lab", "bench", "grid", "lock", "clean"]
+TARGETS = ["help", "setup", "book", "test", "test-slurm", "test-book", "lint", "lab", "bench", "grid", "lock", "clean"]
 
 
 def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -22,7 +22,7 @@ Arguments in front of `*` are data and positional; the rest are options.
 
 {package}
 
-| room | |
+| room | what is in it |
 |---|---|
 {rooms}
 """
