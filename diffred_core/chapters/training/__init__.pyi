@@ -1,0 +1,11 @@
+from . import answers as answers
+from . import claims as claims
+from . import claims_learning as claims_learning
+from . import figures as figures
+from . import figures_learning as figures_learning
+from . import names as names
+from . import tables as tables
+from . import tables_learning as tables_learning
+from .frame import PixelRows as PixelRows
+from .frame import pixel_rows as pixel_rows
+from .sweep_pc_bias import pc_bias as pc_bias

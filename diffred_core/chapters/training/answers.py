@@ -1,0 +1,29 @@
+"""What each page of the chapter found, in a sentence with its numbers, and the verdicts on its claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from diffred_core.chapters.training import claims, claims_learning
+from diffred_core.drawing import Answer
+
+FINDINGS = claims_learning.FINDINGS
+STATEMENTS = claims_learning.STATEMENTS
+
+
+def answer_of(analysis: str) -> Callable[[pd.DataFrame], Answer]:
+    """Return the function that answers one page: its finding, with the values of its claims, and their verdicts."""
+
+    def answer(table: pd.DataFrame) -> Answer:
+        judged = claims.judged(table, STATEMENTS[analysis])
+        values = {key: claim.value for key, claim in judged.items()}
+        return Answer(FINDINGS[analysis].format(**values), list(judged.values()))
+
+    answer.__name__ = answer.__qualname__ = analysis
+    answer.__doc__ = f"Return what the page `{analysis}` found, from the table of its sweep."
+    return answer
+
+
+pc_bias = answer_of("pc_bias")
