@@ -84,6 +84,12 @@ def test_a_missing_column_is_refused():
         results.check(table().drop(columns="value"))
 
 
+def test_a_table_from_before_a_column_was_added_is_read_with_that_column_empty():
+    older = results.check(table().drop(columns="at"))
+    pd.testing.assert_frame_equal(older, table())
+    assert older["at"].isna().all()
+
+
 def test_a_written_table_is_read_back_equal(tmp_path):
     made = results.as_table(
         [

@@ -42,6 +42,7 @@ SCHEMA = pa.DataFrameSchema(
         "delta": _column("float64", "share of the full-layer accuracy to be kept, in [0, 1]", UNIT),
         "l2": _column("float64", "chosen regulariser", COUNT),
         "converged": _column("boolean", "whether the fit met its tolerance; empty for closed forms"),
+        "at": _column("float64", "place on the axis of a curve: step, time or strength, as its page says", FINITE),
         "metric": _column("string", "what was measured", empty=False),
         "value": _column("float64", "the measurement, finite", FINITE, empty=False),
         "low": _column("float64", "lower limit of the interval of the value, where it has one", FINITE),
@@ -55,6 +56,7 @@ SCHEMA = pa.DataFrameSchema(
     name="results table",
 )
 COLUMNS: tuple[str, ...] = tuple(SCHEMA.columns)
+ADDED = ("at",)  # since tables were first kept: filled in empty where an older table is read
 TEXT_COLUMNS: tuple[str, ...] = tuple(n for n, c in SCHEMA.columns.items() if str(c.dtype).startswith("str"))
 
 
@@ -85,6 +87,7 @@ def check(table: pd.DataFrame) -> pd.DataFrame:
         If a column is missing, unknown, of the wrong type or out of range; the sentence names the column.
     """
     _refuse_unknown(table)
+    table = table.assign(**{name: float("nan") for name in ADDED if name not in table})
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise InputError(

@@ -1,0 +1,17 @@
+from . import answers as answers
+from . import claims as claims
+from . import claims_learning as claims_learning
+from . import claims_linear as claims_linear
+from . import figures as figures
+from . import figures_learning as figures_learning
+from . import names as names
+from . import tables as tables
+from . import tables_learning as tables_learning
+from .frame import PixelRows as PixelRows
+from .frame import pixel_rows as pixel_rows
+from .sweep_gated_networks import gated_networks as gated_networks
+from .sweep_lazy_hasty import lazy_hasty as lazy_hasty
+from .sweep_linear_teachers import linear_teachers as linear_teachers
+from .sweep_pc_bias import pc_bias as pc_bias
+from .sweep_silent_alignment import silent_alignment as silent_alignment
+from .sweep_spectral_bias import spectral_bias as spectral_bias
