@@ -20,10 +20,10 @@ results
 drawing
     The style of figures, and one way to show a figure with its words, a table, an answer or verdicts.
 chapters: one folder a chapter of the book
-    `random_subsets` `governs` `few_shots` `depth` `tunnel_paper` `spectra` `training` `embeddings`. Each has `names` (methods,
-    metrics), sweeps (rows out), `claims` (published claims held against a table), `answers` (the finding of a page in
-    a sentence, with its verdicts), `figures` (each beside its words), `tables`, and `across` where it reads all models
-    and tasks. No chapter imports another, `random_subsets` aside.
+    `random_subsets` `governs` `few_shots` `depth` `tunnel_paper` `spectra` `training` `embeddings`. Each has `names`
+    (methods, metrics), sweeps (rows out), `claims` (published claims held against a table), `answers` (the finding of
+    a page in a sentence, with its verdicts), `figures` (each beside its words), `tables`, and `across` where it reads
+    all models and tasks. No chapter imports another, `random_subsets` aside.
 running, staging, cli
     Parameters, records and the grid; the source of the book; the command line. `estimators` is scikit-learn's
     interface.

@@ -188,7 +188,8 @@ def _direction_rows(problem: _Problem, errors: Tensor, expected: Tensor | None, 
             f"expected at least {FEWEST} directions of {recipe} to lose half of their error in {n_steps} steps, got "
             f"{int(reached.sum())}; take more n_steps"
         )
-    order = stats.spearmanr(-problem.values[reached].numpy(), times[reached].numpy()).statistic
+    # what is not reached comes last, all at once
+    order = stats.spearmanr(-problem.values.numpy(), times.clamp(max=n_steps + 1).numpy()).statistic
     yield {"recipe": recipe, "metric": of.HALF_TIME_ORDER, "value": float(order)}
     if expected is not None:
         off = (shares - expected)[:, [j - 1 for j in shown]].abs().max()
