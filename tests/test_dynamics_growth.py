@@ -53,15 +53,17 @@ def test_descent_lowers_the_loss_and_keeps_its_first_value(problem):
     assert losses[0] > losses[10] > losses[50] == pytest.approx(float(growth.half_error(trained, X, targets)))
 
 
-def test_both_ways_start_from_one_student():
-    grown = {one.method: one for one in growth.growths(n_rows=100, steps=40, n_new=3, at=(0,), seed=1)}
-    assert grown["gradmax"].losses[0] == pytest.approx(grown["random"].losses[0], rel=1e-12)
-    assert grown["gradmax"].bound == grown["random"].bound
-    assert grown["random"].gradient < grown["gradmax"].gradient
+def test_a_lesson_meets_its_bound_by_gradmax_alone():
+    lesson = growth.lesson(n_rows=100, steps=40, seed=1)
+    best, gradient = lesson.reached(3, method="gradmax")
+    other, less = lesson.reached(3, method="random")
+    assert gradient == pytest.approx(lesson.bound(3), rel=1e-10)
+    assert less < 0.95 * lesson.bound(3)
+    torch.testing.assert_close(best(lesson.X), other(lesson.X), rtol=0, atol=1e-14)
 
 
 def test_bad_input_is_a_sentence():
     with pytest.raises(InputError, match="expected from 1 to 10 new units, as many as outputs, got 11"):
-        list(growth.growths(n_rows=50, steps=1, n_new=11))
+        growth.lesson(n_rows=50, steps=1).reached(11, method="random")
     with pytest.raises(InputError, match=r"expected a finite loss, got \w+ at step \d+ of the student of seed 3"):
-        list(growth.growths(n_rows=50, steps=200, learning_rate=1e8, seed=3))
+        growth.lesson(n_rows=50, steps=200, learning_rate=1e8, seed=3)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from diffred_core.chapters.training import low_dimensional
-from diffred_core.chapters.training.low_dimensional import Way
+from diffred_core.chapters.training.low_dimensional import OffDataTraining
 from diffred_core.chapters.training.perceptrons import PerceptronRecipe
 from diffred_core.errors import InputError
 
@@ -46,7 +46,9 @@ def test_rows_are_exactly_in_the_subspace_and_keep_what_is_in_it():
 
 
 def test_no_transverse_weight_moves_at_all():
-    done = ways({"plain": Way(), "deeper": Way(n_layers=3), "small": Way(start=0.1)})
+    done = ways(
+        {"plain": OffDataTraining(), "deeper": OffDataTraining(n_layers=3), "small": OffDataTraining(start=0.1)}
+    )
     assert {one.moved for one in done.values()} == {0.0}
     for one in done.values():
         assert one.accuracy.min() > 0.5
@@ -54,15 +56,15 @@ def test_no_transverse_weight_moves_at_all():
     ratio = done["small"].norms[0] / done["plain"].norms[0]
     torch.testing.assert_close(ratio, torch.full((2,), 0.01, dtype=torch.float64), rtol=1e-5, atol=0)
     # the control: rows that fill all of the space move all weights
-    assert ways({"plain": Way()}, exact=False)["plain"].moved > 0.01
+    assert ways({"plain": OffDataTraining()}, exact=False)["plain"].moved > 0.01
 
 
 def test_a_penalty_shrinks_them_by_the_closed_form():
-    one = ways({"decay": Way(l2=1e-2)})["decay"]
+    one = ways({"decay": OffDataTraining(l2=1e-2)})["decay"]
     for step in (0, 10, RECIPE.steps):
         torch.testing.assert_close(one.norms[step], one.predicted[step], rtol=1e-4, atol=0)
     assert (one.norms[RECIPE.steps] < 0.7 * one.norms[0]).all()
-    assert not ways({"noise": Way(noise=0.5)})["noise"].predicted
+    assert not ways({"noise": OffDataTraining(noise=0.5)})["noise"].predicted
 
 
 def test_transverse_noise_is_a_ridge_on_those_weights_of_a_linear_map():
@@ -80,7 +82,7 @@ def test_transverse_noise_is_a_ridge_on_those_weights_of_a_linear_map():
 
 
 def test_smaller_first_weights_turn_fewer_classes_under_noise():
-    done = ways({"plain": Way(), "small": Way(start=0.01)}, test_noise=3.0)
+    done = ways({"plain": OffDataTraining(), "small": OffDataTraining(start=0.01)}, test_noise=3.0)
     assert done["small"].flips.max() < 0.05 < done["plain"].flips.min()
     assert (done["small"].transverse < 1e-2 * done["small"].along).all()
 
@@ -89,4 +91,4 @@ def test_bad_input_is_a_sentence():
     with pytest.raises(InputError, match="expected a subspace of 1 to 9 of the 10 dimensions, got 10"):
         low_dimensional.in_subspace(torch.rand(20, 10), torch.rand(5, 10), n_kept=10)
     with pytest.raises(InputError, match="expected plain gradient descent, got optimiser 'adam'"):
-        ways({"plain": Way()}, recipe=PerceptronRecipe(steps=10))
+        ways({"plain": OffDataTraining()}, recipe=PerceptronRecipe(steps=10))

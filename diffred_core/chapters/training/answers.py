@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from diffred_core.chapters.training import claims, claims_learning
+from diffred_core.chapters.training import answers_parts, claims, claims_learning, claims_parts
 from diffred_core.drawing import Answer
 
-FINDINGS = claims_learning.FINDINGS
-STATEMENTS = claims_learning.STATEMENTS
+FINDINGS = claims_learning.FINDINGS | answers_parts.FINDINGS
+STATEMENTS = claims_learning.STATEMENTS | claims_parts.STATEMENTS
 
 
 def answer_of(analysis: str) -> Callable[[pd.DataFrame], Answer]:
@@ -27,3 +27,9 @@ def answer_of(analysis: str) -> Callable[[pd.DataFrame], Answer]:
 
 
 pc_bias = answer_of("pc_bias")
+lottery_ticket = answer_of("lottery_ticket")
+geometric_complexity = answer_of("geometric_complexity")
+gradmax = answer_of("gradmax")
+trainability = answer_of("trainability")
+superposition = answer_of("superposition")
+low_dimensional = answer_of("low_dimensional")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -128,7 +129,7 @@ def trained_with(
     )
     penalty = torch.tensor([value if what == L2 else 0.0 for what, value in jobs]).repeat_interleave(len(seeds))
     of_all = [*seeds] * len(jobs)
-    options = {"recipe": recipe, "seeds": of_all, "setting": "networks with l2 and label noise"}
+    options: dict[str, Any] = {"recipe": recipe, "seeds": of_all, "setting": "networks with l2 and label noise"}
     *_, (_, networks) = training(Perceptrons.drawn(widths, of_all), X, labels, l2=penalty, **options)
     measured = (network_complexity(networks, test[0]), networks.accuracy(*test))
     for (what, value), *of_job in zip(jobs, *(m.split(len(seeds)) for m in measured), strict=True):
@@ -163,11 +164,12 @@ def trained_by(
     InputError
         As `PerceptronRecipe` and `training`.
     """
+    faster = [replace(recipe, learning_rate=rate) for rate in learning_rate]
     time = recipe.steps * recipe.learning_rate
-    recipes = [(LEARNING_RATE, replace(recipe, learning_rate=rate, steps=round(time / rate))) for rate in learning_rate]
+    recipes = [(LEARNING_RATE, replace(one, steps=round(time / one.learning_rate))) for one in faster]
     recipes += [(BATCH_SIZE, replace(recipe, batch_size=size)) for size in batch_size]
     for what, changed in recipes:
         strength = float(getattr(changed, what))
-        options = {"recipe": changed, "seeds": seeds, "setting": f"networks with {what} {strength:g}"}
+        options: dict[str, Any] = {"recipe": changed, "seeds": seeds, "setting": f"networks with {what} {strength:g}"}
         *_, (_, networks) = training(Perceptrons.drawn(widths, seeds), *train, **options)
         yield TrainedWith(what, strength, network_complexity(networks, test[0]), networks.accuracy(*test))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,34 +41,14 @@ class Student:
         return Student(torch.cat([self.incoming, none], 1), torch.cat([self.outgoing, outgoing]))
 
 
-@dataclass(frozen=True, eq=False)
-class GrownStudent:
-    """A student that got new units.
-
-    Attributes
-    ----------
-    method : str
-        ``gradmax`` or ``random``.
-    gradient, bound : float
-        Squared norm of the gradient of their incoming weights at their first step, and the most that orthonormal
-        outgoing weights can give.
-    losses : dict of int to float
-        Loss by step from then on, 0 as they came.
-    """
-
-    method: str
-    gradient: float
-    bound: float
-    losses: dict[int, float]
-
-
 def lacking(student: Student, X: Tensor, targets: Tensor) -> Tensor:
     """Return the gradient of a layer of zero weights from the inputs to the outputs, ``X' R / n`` (d, o).
 
     R is the gradient of half the squared error by the outputs. New units with tanh, incoming weights 0 and outgoing
     weights W get the gradient ``X' R W' / n``, as tanh has slope 1 at 0: a rectifier has none there.
     """
-    return X.mT @ (student(X) - targets) / len(X)
+    gradient: Tensor = X.mT @ (student(X) - targets) / len(X)
+    return gradient
 
 
 def outgoing_weights(gradient: Tensor, n_new: int, *, method: str, scale: float, draw: torch.Generator) -> Tensor:
@@ -138,54 +119,66 @@ def descended(
     return Student(*(w.detach() for w in weights)), losses
 
 
-def growths(
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """A student that was trained on a teacher's outputs (n, o) of the rows X (n, d)."""
+
+    student: Student
+    X: Tensor
+    targets: Tensor
+    seed: int
+
+    def reached(self, n_new: int, *, method: str) -> tuple[Student, float]:
+        """Return the student with new units, and the squared norm of the gradient of their incoming weights."""
+        draw = torch.Generator().manual_seed(self.seed)
+        gradient = lacking(self.student, self.X, self.targets)
+        grown = self.student.grown(outgoing_weights(gradient, n_new, method=method, scale=1.0, draw=draw))
+        return grown, incoming_gradient(grown, self.X, self.targets, n_new=n_new)
+
+    def bound(self, n_new: int) -> float:
+        """Return the most that orthonormal outgoing weights can give: the sum of the first squared singular values."""
+        values = torch.linalg.svdvals(lacking(self.student, self.X, self.targets))
+        return float(values[:n_new].square().sum())
+
+
+def lesson(
     *,
     n_in: int = 20,
     n_teacher: int = 10,
     n_out: int = 10,
     n_student: int = 5,
-    n_new: int = 5,
     n_rows: int = 1000,
     steps: int = 500,
     learning_rate: float = 0.1,
-    at: Sequence[int] = (),
     seed: int = 0,
-) -> Iterator[GrownStudent]:
-    """Yield a student of a teacher, half as wide and trained, that gets new units in both ways, and learns on.
+) -> Lesson:
+    """Return a student of a teacher that is wider, trained by gradient descent on all rows.
 
     Parameters
     ----------
     n_in, n_teacher, n_out : int
         Of the teacher, a `Student` itself.
-    n_student, n_new : int
-        Hidden units of the student before, and new ones.
+    n_student : int
+        Hidden units of the student.
     n_rows : int
         Normal inputs.
-    steps : int
-        Before and after it grows.
-    learning_rate : float
-    at : sequence of int
-        Steps after the growth at which the loss is taken.
+    steps, learning_rate
     seed : int
-        Of teacher, student, rows and random weights.
+        Of teacher, rows and student.
 
     Raises
     ------
     InputError
-        As `outgoing_weights` and `descended`.
+        As `descended`.
     """
     draw = torch.Generator().manual_seed(seed)
     X = torch.randn(n_rows, n_in, generator=draw, dtype=torch.float64)
     targets = Student.drawn(n_in, n_teacher, n_out, draw=draw)(X)
-    options = {"steps": steps, "learning_rate": learning_rate}
     small = Student.drawn(n_in, n_student, n_out, draw=draw)
-    small, _ = descended(small, X, targets, at=(), setting=f"the student of seed {seed}", **options)
-    gradient = lacking(small, X, targets)
-    bound = float(torch.linalg.svdvals(gradient)[:n_new].square().sum())
-    for method in (GRADMAX, RANDOM):
-        new = outgoing_weights(gradient, n_new, method=method, scale=1.0, draw=draw)
-        student = small.grown(new)
-        reached = incoming_gradient(student, X, targets, n_new=n_new)
-        setting = f"the student of seed {seed}, grown by {method}"
-        _, losses = descended(student, X, targets, at=at, setting=setting, **options)
-        yield GrownStudent(method, reached, bound, losses)
+    options: dict[str, Any] = {
+        "steps": steps,
+        "learning_rate": learning_rate,
+        "at": (),
+        "setting": f"the student of seed {seed}",
+    }
+    return Lesson(descended(small, X, targets, **options)[0], X, targets, seed)

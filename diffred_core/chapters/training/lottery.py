@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -81,7 +82,7 @@ def pruning_rounds(
         share = sum(float(m[0].sum()) for m in masks) / sum(m[0].numel() for m in masks)
         together = _joined([networks for networks, _ in kinds.values()])
         joined = [torch.cat(layer) for layer in zip(*(m for _, m in kinds.values()), strict=True)]
-        options = {"setting": f"networks with {100 * share:.3g} % of their weights", "masks": joined}
+        options: dict[str, Any] = {"setting": f"networks with {100 * share:.3g} % of their weights", "masks": joined}
         looks = {
             step: networks
             for step, networks in training(

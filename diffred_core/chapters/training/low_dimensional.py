@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,7 +52,7 @@ class OffTheData:
 
 
 @dataclass(frozen=True)
-class Way:
+class OffDataTraining:
     """One way of training: factor of the first weights, l2 penalty, transverse noise, hidden layers."""
 
     start: float = 1.0
@@ -102,7 +103,7 @@ def off_the_data(
     n_kept: int,
     n_hidden: int,
     n_classes: int,
-    ways: Mapping[str, Way],
+    ways: Mapping[str, OffDataTraining],
     seeds: Sequence[int],
     recipe: PerceptronRecipe,
     test_noise: float = 0.5,
@@ -118,7 +119,7 @@ def off_the_data(
         Dimensions of the subspace.
     n_hidden, n_classes : int
         Units of a hidden layer, and outputs.
-    ways : mapping of str to Way
+    ways : mapping of str to OffDataTraining
     seeds : sequence of int
     recipe : PerceptronRecipe
         Of plain gradient descent.
@@ -146,12 +147,17 @@ def off_the_data(
     for method, way in ways.items():
         networks = Perceptrons.drawn((n_in, *[n_hidden] * way.n_layers, n_classes), seeds)
         networks = replace(networks, weights=(networks.weights[0] * way.start, *networks.weights[1:]))
-        options = {"recipe": recipe, "seeds": seeds, "setting": f"networks on a subspace, {method}", "at": looks}
+        options: dict[str, Any] = {
+            "recipe": recipe,
+            "seeds": seeds,
+            "setting": f"networks on a subspace, {method}",
+            "at": looks,
+        }
         options |= {"l2": torch.full((len(seeds),), way.l2), "noise": way.noise * off if way.noise else None}
         steps = dict(training(networks, *train, **options))
         after = steps[recipe.steps]
         norms = {step: _transverse(of_step, n_kept).square().sum((1, 2)) for step, of_step in steps.items()}
-        theory = {"l2": way.l2, "learning_rate": recipe.learning_rate, "steps": list(norms)}
+        theory: dict[str, Any] = {"l2": way.l2, "learning_rate": recipe.learning_rate, "steps": list(norms)}
         slopes = jacobians(after, X).double().square().sum(2).mean(1)
         yield OffTheData(
             method=method,

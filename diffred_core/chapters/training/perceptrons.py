@@ -199,7 +199,7 @@ def training(
         optimiser.zero_grad()
         loss.sum().backward()
         for weight, mask in zip(trained.weights, masks or (), strict=masks is not None):
-            weight.grad *= mask
+            weight.grad = None if weight.grad is None else weight.grad * mask
         optimiser.step()
     yield recipe.steps, _copied(trained)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -89,7 +90,7 @@ def predicted_variances(X: Tensor, depth: int, *, initial: str) -> Tensor:
         raise InputError(f"expected a depth of at least 1 hidden layer, got {depth}; 20 are deep")
     X = X.double()
     n, values = len(X), list[Tensor]()
-    products, n_inputs = X @ X.mT / X.shape[1], X.shape[1]
+    products, n_inputs = X @ X.mT / X.shape[1], float(X.shape[1])
     for _ in range(depth):
         # the biases of an endless layer have no variance, those after the inputs have
         bias = INITIAL[initial] / n_inputs if initial == TORCH else 0.0
@@ -135,11 +136,19 @@ def trained_deep(
             predicted = entropy_of(predicted_variances(X, depth, initial=initial))
             networks = Perceptrons.drawn((X.shape[1], *[width] * depth, n_classes), seeds, initial=initial)
             target = torch.full((len(seeds), depth), TARGET, requires_grad=True)
-            options = {"more": [target], "objective": _with_entropy(target)} if objective == REGULARISED else {}
+            options: dict[str, Any] = (
+                {"more": [target], "objective": _with_entropy(target)} if objective == REGULARISED else {}
+            )
             setting = f"{depth} layers of {width}, {initial} weights, {objective} objective"
             *_, (_, after) = training(networks, *train, recipe=recipe, seeds=seeds, setting=setting, **options)
             yield DeepNetworks(
-                initial, depth, objective, entropies(networks, X), entropies(after, X), predicted, after.accuracy(*test)
+                initial=initial,
+                depth=depth,
+                objective=objective,
+                before=entropies(networks, X),
+                after=entropies(after, X),
+                predicted=predicted,
+                accuracy=after.accuracy(*test),
             )
 
 
