@@ -110,21 +110,19 @@ transverse_norms = Curves(
 ).figure()
 low_dimensional_bridge = Curves(
     of={"metric": names.ACCURACY},
-    x="training rows (log scale)",
+    x="training rows",
     y="test accuracy (%)",
     title="Least squares on the layer",
     series="method",
     panel="layer",
-    log="x",
     shares="y",
 ).figure()
 unreached = Curves(
     of={"metric": of.UNREACHED},
-    x="training rows (log scale)",
+    x="training rows",
     y="squared length off them (%)",
     title="Test rows off the training rows",
     series="method",
     panel="layer",
-    log="x",
     shares="y",
 ).figure()

@@ -35,7 +35,7 @@ def lottery_ticket(
     n_steps: int = 300,
     early: int = 60,
     learning_rate: float = 1.2e-3,
-    batch_size: int = 60,
+    images_a_step: int = 60,
     n_seeds: int = 5,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -51,7 +51,7 @@ def lottery_ticket(
         Hidden units; LeNet-300-100 is published.
     rate, n_rounds, early
         As in `lottery.pruning_rounds`.
-    n_steps, learning_rate, batch_size
+    n_steps, learning_rate, images_a_step
         Of Adam, in every round.
     n_seeds, seed : int
 
@@ -67,7 +67,7 @@ def lottery_ticket(
         As `lottery.pruning_rounds`.
     """
     frame.check_at_least(1, widths=widths, n_seeds=n_seeds)
-    recipe = PerceptronRecipe(steps=n_steps, batch_size=batch_size, learning_rate=learning_rate)
+    recipe = PerceptronRecipe(steps=n_steps, batch_size=images_a_step, learning_rate=learning_rate)
     train, test = pixels.rows32
     options: dict[str, Any] = {
         "seeds": range(seed, seed + n_seeds),
