@@ -53,6 +53,11 @@ class PixelRows:
         """Return the labels as centred one-hot rows (n, n_classes) of float64."""
         return centred_targets(self.y, self.n_classes)
 
+    @property
+    def rows32(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Return (X, y) of the training and of the test images, X as float32: in which networks are trained."""
+        return (self.X.float(), self.y), (self.test_X.float(), self.test_y)
+
 
 def pixel_rows(simulated_on: str = "digits", *, pixels_a_side: int = 8, n_train: int | None = None) -> PixelRows:
     """Read the images of a task as rows.
