@@ -132,7 +132,7 @@ def _measure_all(ledger: Ledger, scene: Scene, budget: Budget, seed: int) -> Non
         for method, reduction in maps.items():
             _measure_map(ledger, scene, budget, method, reduction, bar=bar)
         for n_codes in counts:
-            if budget.allows(f"product quantisation in {n_codes} bytes"):
+            if budget.allows("product quantisation", part=f"{n_codes} bytes"):
                 _measure_product(ledger, scene, n_codes, seed)
             bar.update()
         for method, reduction in maps.items():
@@ -158,6 +158,9 @@ def kept_maps(ledger: Ledger, scene: Scene, seed: int) -> dict[str, compression.
     if scene.sizes[0] * scene.d > MOST_MAP:
         ledger.note(f"No random projection: its matrix of {scene.d} x {scene.sizes[0]} numbers is too large.")
         kinds.remove("random_projection")
+    if scene.y_fit is not None and int((scene.y_fit.bincount() > 1).sum()) < 2:
+        ledger.note("No importance: fewer than two classes have two rows to fit on.")
+        kinds.remove("importance")
     maps = compression.fit_reductions(scene.fit, scene.y_fit, kinds=kinds, most=scene.sizes[0], seed=seed)
     return {names.FULL: compression.Reduction(names.FULL, scene.d)} | maps
 
@@ -175,8 +178,9 @@ def _measure_map(
     F, Q, C = (reduction.apply(part) for part in (scene.fit, scene.scored, scene.corpus))
     for name in compression.FORMATS:
         settings = settings_of(scene, method, reduction, name)
-        what = f"{names.METHOD_WORDS[method]} in {names.FORMAT_WORDS[name]}"
-        if settings and ((method, name) == (names.FULL, names.FLOAT32) or budget.allows(what)):
+        always = (method, name) == (names.FULL, names.FLOAT32)
+        part = names.FORMAT_WORDS[name]
+        if settings and (always or budget.allows(names.METHOD_WORDS[method], part=part)):
             code = compression.fit_code(name, F)
             for setting in settings:
                 size = float(code.n_bytes(setting.n_selected))
