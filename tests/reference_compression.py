@@ -25,3 +25,14 @@ def ndcg_twin(ranked, relevance, *, k):
     reached = sum(relevance.get(doc, 0) / math.log2(i + 2) for i, doc in enumerate(ranked[:k]))
     ideal = sum(gain / math.log2(i + 2) for i, gain in enumerate(sorted(relevance.values(), reverse=True)[:k]))
     return reached / ideal if ideal else 0.0
+
+
+def product_twin(rows, centroids):
+    """Return the code of every piece of every row: the nearest centroid, by all distances."""
+    n_codes, _, width = centroids.shape
+    codes = []
+    for row in rows:
+        filled = np.concatenate([row, np.zeros(n_codes * width - len(row))])
+        pieces = [filled[m * width : (m + 1) * width] for m in range(n_codes)]
+        codes.append([int(((c - piece) ** 2).sum(1).argmin()) for piece, c in zip(pieces, centroids, strict=True)])
+    return np.array(codes)

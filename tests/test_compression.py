@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -118,7 +121,19 @@ def test_neighbours_equal_the_twin(similarity, own):
         assert compression.nearest(queries, corpus, k=1)[1][:, 0].tolist() == list(range(30))
 
 
-@pytest.mark.parametrize("m", [5, 700, 4800, 4801, 9999])
+def test_neighbours_are_the_same_whatever_the_blocks(monkeypatch):
+    from diffred_core.compression import _neighbours
+
+    corpus = torch.randn(500, 8, generator=G)
+    one = compression.nearest(corpus[:90], corpus, k=10, own=torch.arange(90))
+    monkeypatch.setattr(_neighbours, "_QUERIES", 40)
+    monkeypatch.setattr(_neighbours, "_ROWS", 99)  # the last block has fewer rows than neighbours
+    blocks = compression.nearest(corpus[:90], corpus, k=10, own=torch.arange(90))
+    torch.testing.assert_close(blocks, one)
+    assert not bool((blocks[1] == torch.arange(90)[:, None]).any())
+
+
+@pytest.mark.parametrize("m", [5, 700, 799, 800, 801, 9999])
 def test_the_two_steps_of_top_k_equal_one(m):
     scores = torch.randn(7, m, generator=G).round(decimals=1)  # with ties
     values, columns = compression.top_k(scores, 5)
@@ -193,3 +208,23 @@ def test_values_that_are_not_finite_are_counted_and_placed():
 def test_sampled_rows_keep_their_order():
     rows = np.array([5, 2, 9])
     np.testing.assert_array_equal(compression.sampled(X.numpy().astype(np.float16), rows), X[rows].half().float())
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="pages in memory are read from /proc")
+def test_a_mapped_file_does_not_stay_in_memory(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((8192, 1024), np.float32))  # 32 MiB
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    before = resident()
+    assert mapped.min() == 1
+    assert resident() - before > 30 << 20  # the control: numpy alone keeps it
+    assert not compression.check_finite(mapped).any()
+    assert resident() - before < 8 << 20
+    changed = np.load(tmp_path / "x.npy", mmap_mode="c")  # pages that hold what was written are not let go
+    changed[5] = 0
+    assert compression.check_finite(changed[1:]).nonzero()[0].tolist() == [4]
+    assert changed[5].max() == 0
+
+
+def resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

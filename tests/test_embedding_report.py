@@ -225,8 +225,8 @@ def test_a_transform_is_kept_in_a_file(labelled, tmp_path):
 
 def test_without_time_only_the_full_vectors_are_measured_and_the_rest_is_named():
     table = embeddings.report(FALLING, seconds=0.0)
-    (note,) = results.where(table, metric=names.NOTE)["label"]
-    assert note.startswith("Left out, for 0 seconds had passed: all dimensions in float16")
+    note = results.where(table, metric=names.NOTE)["label"].iloc[-1]
+    assert note.startswith("Left out, for 0 seconds had passed: all dimensions in 4 formats, PCA in 5 formats")
     assert "single dimensions" in note
     assert embeddings.decide(table).method == names.FULL
     assert "Nothing cheaper was tested" in answers.embedding_report(table).sentence
@@ -281,6 +281,25 @@ def test_peculiar_arrays_are_measured_and_said():
     assert "1 classes with one row are left out" in notes_of(NOISE, single)
     plain = notes_of(NOISE.astype(np.float16), Y)
     assert not any(word in plain for word in ("constant", "equal another", "one class", "left out: a class"))
+
+
+def test_classes_of_few_rows_are_measured():
+    rare = np.where(np.arange(N) < 60, 4 + np.arange(N) // 2, Y)  # thirty classes of two rows
+    table = embeddings.report(CLASSES, rare, seconds=0.0)
+    assert value(table, method=names.FULL, metric=names.ACCURACY, probe="ridge") > 0.5
+    refused(
+        "labels that several rows share, got 400 classes in 400 rows", lambda: embeddings.report(NOISE, np.arange(N))
+    )
+    maps = compression.fit_reductions(torch.from_numpy(CLASSES), torch.from_numpy(np.where(np.arange(N) == 0, 9, Y)))
+    assert sorted(maps["importance"].kept[:4].tolist()) == [0, 1, 2, 3]
+
+
+def test_the_probe_of_wide_vectors_equals_that_of_narrow_ones():
+    F, y, rows = (torch.from_numpy(part) for part in (CLASSES[:200], Y[:200], CLASSES[200:]))
+    sizes = {"sizes": [16, 1], "n_classes": C}
+    narrow, wide = (predict(F, y, rows, **sizes) for predict in (labels._predictions, labels._wide_predictions))
+    torch.testing.assert_close(wide, narrow)
+    assert not torch.equal(narrow[0, 0], narrow[0, 1])
 
 
 def test_more_dimensions_than_rows():

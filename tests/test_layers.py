@@ -57,7 +57,7 @@ LIBRARIES = {
     "chapters": {"lazy_loader"},
     **dict.fromkeys(CHAPTERS, TABLE_LIBRARIES | {"sklearn"}),
     # a file of the transform that a report keeps, and a bar while it is made
-    "chapters.embeddings": TABLE_LIBRARIES | {"sklearn", "safetensors", "tqdm"},
+    "chapters.embeddings": TABLE_LIBRARIES | {"sklearn", "safetensors", "tqdm", "faiss"},
     "running": RUN_LIBRARIES,
     "staging": {
         "matplotlib",

@@ -12,6 +12,9 @@ from diffred_core.compression._finite import sampled as sampled
 from diffred_core.compression._neighbours import nearest as nearest
 from diffred_core.compression._neighbours import top_k as top_k
 from diffred_core.compression._neighbours import unit_rows as unit_rows
+from diffred_core.compression._product import LEVELS as LEVELS
+from diffred_core.compression._product import ProductCode as ProductCode
+from diffred_core.compression._product import cut as cut
 from diffred_core.compression._quality import ndcg as ndcg
 from diffred_core.compression._quality import neighbour_recall as neighbour_recall
 from diffred_core.compression._quality import rank_correlation as rank_correlation

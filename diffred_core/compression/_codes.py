@@ -71,6 +71,10 @@ class NumberFormat:
             return (self.low <= Z).float().mul_(2).sub_(1)
         return Z if self.name == "float32" else Z.clamp(-_LARGEST, _LARGEST).half().float()
 
+    def arrays(self) -> dict[str, Tensor]:
+        """Return the tensors that define it beside its name."""
+        return {name: t for name, t in (("low", self.low), ("step", self.step)) if t is not None}
+
     def _levels(self, Z: Tensor) -> Tensor:
         assert self.low is not None
         assert self.step is not None

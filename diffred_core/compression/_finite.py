@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,6 +30,7 @@ def check_finite(X: np.ndarray, *, name: str = "X") -> np.ndarray:
             places = np.argwhere(~np.isfinite(block))
             first = (start + int(places[0, 0]), int(places[0, 1])) if first is None and len(places) else first
             bad += len(places)
+        release(X)
     if first is not None:
         raise InputError(
             f"expected finite values in {name}, got NaN or infinity in {bad} of {X.shape[0] * X.shape[1]}, the first "
@@ -41,4 +44,19 @@ def sampled(X: np.ndarray, rows: np.ndarray) -> Tensor:
     order = np.argsort(rows, kind="stable")  # a disk is read forwards
     chosen = np.empty((len(rows), X.shape[1]), np.float32)
     chosen[order] = X[rows[order]]
+    release(X)
     return torch.from_numpy(chosen)
+
+
+def release(X: np.ndarray) -> None:
+    """Let go of the pages of a file that `X` maps and nobody can have written: else all that was read stays in memory.
+
+    They are read again when they are needed.
+    """
+    owner: object = X
+    while isinstance(owner, np.ndarray):
+        if isinstance(owner, np.memmap) and owner.mode != "r":
+            return
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(owner, "madvise"):
+        owner.madvise(mmap.MADV_DONTNEED)

@@ -13,8 +13,8 @@ from diffred_core.checks import as_features, check_choice
 from diffred_core.errors import InputError
 
 _GROUP = 32
-_WORTH = 30  # groups a neighbour, above which two steps are quicker than one
-_CELLS = 1 << 23  # similarities at once: 32 MiB, of which the second step reads a small part
+_WORTH = 5  # groups a neighbour, above which two steps are quicker than one
+_QUERIES, _ROWS = 1024, 8192  # of a block: wide both ways, for the product; its 32 MiB stay near, for the search
 
 
 @torch.no_grad()
@@ -53,15 +53,28 @@ def nearest(
         )
     if similarity == "cosine":
         queries, corpus = unit_rows(queries), unit_rows(corpus)
-    step = max(1, _CELLS // len(corpus))
-    parts = []
-    for start in range(0, len(queries), step):
-        scores = queries[start : start + step] @ corpus.T
-        if own is not None:
-            rows = (own[start : start + step] >= 0).nonzero()[:, 0]
-            scores[rows, own[start : start + step][rows]] = -torch.inf
-        parts.append(top_k(scores, k))
+    parts = [
+        _nearest(block, corpus, k, None if own is None else own[start : start + _QUERIES])
+        for start, block in zip(range(0, len(queries), _QUERIES), queries.split(_QUERIES), strict=True)
+    ]
     return torch.cat([scores for scores, _ in parts]), torch.cat([rows for _, rows in parts])
+
+
+def _nearest(queries: Tensor, corpus: Tensor, k: int, own: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the k best of every block of the corpus, and of these the k best."""
+    values, rows = [], []
+    room = queries.new_empty(len(queries), min(_ROWS, len(corpus)))  # one for all blocks: fresh pages cost time
+    for start in range(0, len(corpus), _ROWS):
+        block = corpus[start : start + _ROWS]
+        scores = torch.mm(queries, block.T, out=room[:, : len(block)])
+        if own is not None:
+            within = ((own >= start) & (own < start + _ROWS)).nonzero()[:, 0]
+            scores[within, own[within] - start] = -torch.inf
+        best, columns = top_k(scores, min(k, scores.shape[1]))
+        values.append(best)
+        rows.append(columns + start)
+    best, places = torch.cat(values, dim=1).topk(k, dim=1)
+    return best, torch.cat(rows, dim=1).gather(1, places)
 
 
 def unit_rows(X: Tensor) -> Tensor:
@@ -80,8 +93,8 @@ def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     whole = n_groups * _GROUP
     # group g holds the columns g, g + n_groups, ...: their largest is a maximum over contiguous stretches
     groups = scores[:, :whole].unflatten(1, (_GROUP, n_groups)).amax(1).topk(k, dim=1).indices
-    columns = (groups[:, :, None] + torch.arange(_GROUP) * n_groups).flatten(1)
+    columns = (groups[:, :, None] + torch.arange(_GROUP, device=scores.device) * n_groups).flatten(1)
     if whole < m:
-        columns = torch.cat([columns, torch.arange(whole, m).expand(n, -1)], dim=1)
+        columns = torch.cat([columns, torch.arange(whole, m, device=scores.device).expand(n, -1)], dim=1)
     best = scores.gather(1, columns).topk(k, dim=1)
     return best.values, columns.gather(1, best.indices)

@@ -81,7 +81,7 @@ def fit_reductions(
     ``random_subset``       a random order of the dimensions (`subsets.random_order`)
     ``first``               as they stand: what training for prefixes gives a meaning to
     ``top_variance``        by falling variance
-    ``importance``          by how well they tell classes apart (`soft_mask.importance`); needs labels
+    ``importance``          by how well they tell classes of two rows or more apart (`soft_mask.importance`)
     ``pca``                 principal directions of the centred rows
     ``pca_uncentred``       of the rows as they are: inner products are kept best
     ``pca_whitened``        the directions of ``pca``, each divided by its standard deviation
@@ -185,7 +185,9 @@ def _top_variance(rows: _Rows) -> Reduction:
 
 def _importance(rows: _Rows) -> Reduction:
     assert rows.y is not None  # `fit_reductions` has refused this
-    relevance = soft_mask.importance(soft_mask.class_statistics(rows.X, rows.y), kind="fisher")
+    often = torch.bincount(rows.y)[rows.y] > 1  # a spread within a class needs two rows
+    codes = rows.y[often].unique(return_inverse=True)[1]
+    relevance = soft_mask.importance(soft_mask.class_statistics(rows.X[often], codes), kind="fisher")
     return rows.keeping("importance", relevance.nan_to_num(-torch.inf).argsort(descending=True, stable=True))
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from diffred_core.compression._codes import NumberFormat
+from diffred_core.compression._product import ProductCode
 from diffred_core.compression._reduce import Reduction
 from diffred_core.errors import InputError
 
@@ -21,12 +22,12 @@ class Transform:
     Attributes
     ----------
     reduction : Reduction
-    code : NumberFormat
+    code : NumberFormat or ProductCode
         Of the numbers that the reduction gives.
     """
 
     reduction: Reduction
-    code: NumberFormat
+    code: NumberFormat | ProductCode
 
     @property
     def n_bytes(self) -> int:
@@ -39,14 +40,9 @@ class Transform:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays that define it, by name: what a file keeps."""
-        tensors = {
-            "kept": self.reduction.kept,
-            "matrix": self.reduction.matrix,
-            "offset": self.reduction.offset,
-            "low": self.code.low,
-            "step": self.code.step,
-        }
-        arrays = {name: t.contiguous().numpy() for name, t in tensors.items() if t is not None}
+        of_map = {name: getattr(self.reduction, name) for name in ("kept", "matrix", "offset")}
+        tensors = {name: t for name, t in of_map.items() if t is not None} | self.code.arrays()
+        arrays = {name: t.contiguous().numpy() for name, t in tensors.items()}
         return arrays or {"kept": np.arange(self.reduction.n_features)}
 
     def facts(self) -> dict[str, str]:
@@ -71,6 +67,8 @@ class Transform:
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
         taken = {name: tensors.get(name) for name in ("kept", "matrix", "offset")}
         reduction = Reduction(facts["kind"], int(facts["n_features"]), **taken)
+        if "centroids" in tensors:
+            return cls(reduction, ProductCode(tensors["centroids"]))
         return cls(reduction, NumberFormat(facts["format"], tensors.get("low"), tensors.get("step")))
 
     def numpy_lines(self, file: str) -> str:
@@ -81,14 +79,18 @@ class Transform:
         else:
             rows = "X" if self.reduction.offset is None else '(X - t["offset"])'
             Z = f'{rows} @ t["matrix"]'
-        return "\n".join([*lines, "kept = " + _IN_NUMPY[self.code.name].format(Z=Z)])
+        return "\n".join([*lines, _IN_NUMPY[self.code.name].format(Z=Z)])
 
 
-_BITS = 'np.packbits(({Z}) >= t["low"], axis=1)'
+_BITS = 'kept = np.packbits(({Z}) >= t["low"], axis=1)'
 _IN_NUMPY = {
-    "float32": "({Z}).astype(np.float32)",
-    "float16": "np.clip({Z}, -65504, 65504).astype(np.float16)",
-    "int8": 'np.clip(np.rint((({Z}) - t["low"]) / t["step"]), 0, 255).astype(np.uint8)',
+    "float32": "kept = ({Z}).astype(np.float32)",
+    "float16": "kept = np.clip({Z}, -65504, 65504).astype(np.float16)",
+    "int8": 'kept = np.clip(np.rint((({Z}) - t["low"]) / t["step"]), 0, 255).astype(np.uint8)',
     "binary_zero": _BITS,
     "binary_median": _BITS,
+    "product": """c, Z = t["centroids"], {Z}
+Z = np.pad(Z, ((0, 0), (0, len(c) * c.shape[2] - Z.shape[1]))).reshape(len(Z), len(c), -1)
+near = [((c[m] ** 2).sum(1) - 2 * Z[:, m] @ c[m].T).argmin(1) for m in range(len(c))]
+kept = np.stack(near, axis=1).astype(np.uint8)""",
 }

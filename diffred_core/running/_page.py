@@ -17,6 +17,11 @@ caption { text-align: left; padding: 0.5rem 0; color: #444; } th, td { padding: 
 thead th { border-bottom: 2px solid #888; } tbody tr:nth-child(even) { background: #f4f4f4; }
 pre { background: #f4f4f4; padding: 0.75rem; overflow-x: auto; } details { margin: 0.75rem 0; }
 .answer { border-left: 0.3rem solid #0072B2; background: #eef5fa; padding: 0.5rem 1rem; }
+:root { color-scheme: light dark; } img { background: #fff; }
+@media (prefers-color-scheme: dark) {
+  body { background: #16181c; color: #e6e6e6; } caption { color: #b5b5b5; } a { color: #8ec8f0; }
+  tbody tr:nth-child(even), pre { background: #22262c; } .answer { background: #1b2a36; border-color: #56b4e9; }
+}
 .finding { font-size: 1.1rem; } .verdict { font-weight: bold; } .claim { margin-right: 0.5rem; }
 """
 

@@ -48,9 +48,7 @@ class Decision:
     @property
     def words(self) -> str:
         """The setting."""
-        kept = names.METHOD_WORDS.get(self.method, self.method)
-        k = "" if self.method == names.FULL else f" {self.n_selected} of {self.n_features},"
-        return f"{kept},{k} {names.FORMAT_WORDS.get(self.number_format, self.number_format)}"
+        return names.setting_words(self.method, self.n_selected, self.number_format, n_features=self.n_features)
 
     @property
     def sentence(self) -> str:
@@ -121,8 +119,7 @@ def _next_cheaper(tested: pd.DataFrame, best: pd.Series) -> str:
     if cheaper.empty:
         return "Nothing cheaper was tested."
     row = cheaper.sort_values(["bytes", "value"], ascending=False, kind="stable").iloc[0]
-    kept = names.METHOD_WORDS.get(row["method"], row["method"])
-    what = f"{kept} {int(row['n_selected'])}, {names.FORMAT_WORDS.get(row['recipe'], row['recipe'])}"
+    what = names.setting_words(row["method"], int(row["n_selected"]), row["recipe"])
     limit = row["delta"]
     if row["high"] < limit:
         how = "falls below"

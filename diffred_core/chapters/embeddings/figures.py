@@ -21,28 +21,28 @@ LOOKS = {
     "pca_uncentred": Look(names.METHOD_WORDS["pca_uncentred"], "#CC79A7", "D"),
     "pca_whitened": Look(names.METHOD_WORDS["pca_whitened"], "#882255", "P"),
     "random_projection": Look(names.METHOD_WORDS["random_projection"], "#56B4E9", "h"),
+    names.PRODUCT: Look(names.METHOD_WORDS[names.PRODUCT], "#117733", "*"),
 }
 
 
 def plot_frontier(every: pd.DataFrame) -> Axes:
     """Draw quality against bytes, one panel a number format, with the frontier of all of them behind each."""
     style.require(every, ("recipe", "method", names.BYTES, "value", "frontier"), what="plot_frontier")
-    formats = [name for name in names.FORMAT_WORDS if name in set(every["recipe"])]
-    grid = style.panels(every, col="recipe", col_wrap=min(2, len(formats)), col_order=formats, sharey=True)
+    every = every.assign(panel=every["recipe"].map(names.FORMAT_WORDS).fillna("codes of 8 bits"))
+    formats = [words for words in (*names.FORMAT_WORDS.values(), "codes of 8 bits") if words in set(every["panel"])]
+    grid = style.panels(every, col="panel", col_wrap=min(2, len(formats)), col_order=formats, sharey=True)
     best = every[every["frontier"]].sort_values(names.BYTES)
     lines = style.looks(LOOKS, every["method"])
     for name, ax in grid.axes_dict.items():
         ax.step(best[names.BYTES], best["value"], where="post", color=GREY, linewidth=6, alpha=0.25, label="frontier")
         ax.axhline(every["delta"].iloc[0], color=GREY, linestyle=":", linewidth=1.2, label="tolerance")
-        for method, rows in where(every, recipe=name).groupby("method"):
+        for method, rows in where(every, panel=name).groupby("method"):
             look = lines[str(method)]
             style.line(ax, rows.rename(columns={"value": "mean"}), x=names.BYTES, look=look, band=False)
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter("{x:g}")
         style.percent_ticks(ax)
-        style.finish(
-            ax, title=names.FORMAT_WORDS[name], x="bytes a vector (log scale)", y="quality kept (%)", legend=False
-        )
+        style.finish(ax, title=name, x="bytes a vector (log scale)", y="quality kept (%)", legend=False)
     return style.name_panels(grid, "Share of the full vectors' quality, scored rows")
 
 
@@ -51,7 +51,7 @@ def describe_frontier(every: pd.DataFrame) -> str:
     best = every[every["frontier"]].sort_values(names.BYTES)
     steps = [
         f"{int(row[names.BYTES])} bytes {100 * row['value']:.1f} % "
-        f"({names.METHOD_WORDS[row['method']]} {int(row['n_selected'])}, {names.FORMAT_WORDS[row['recipe']]})"
+        f"({names.setting_words(row['method'], int(row['n_selected']), row['recipe'])})"
         for _, row in best.iterrows()
     ]
     return f"Line charts of the quality kept against bytes, one a number format. The frontier: {'; '.join(steps)}."

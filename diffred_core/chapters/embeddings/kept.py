@@ -10,7 +10,7 @@ import pandas as pd
 from safetensors.numpy import save
 
 from diffred_core import compression, files
-from diffred_core.chapters.embeddings import names
+from diffred_core.chapters.embeddings import names, product
 from diffred_core.chapters.embeddings.decision import decide
 from diffred_core.chapters.embeddings.scene import make_scene
 
@@ -38,6 +38,9 @@ def kept_transform(
     decision = decide(table)
     scene = make_scene(X, y, queries, qrels, classes=None, neighbours=neighbours, similarity=similarity, seed=seed)
     reduction = compression.Reduction(names.FULL, scene.d)
+    if decision.method == names.PRODUCT:
+        n_codes = names.n_codes_of(decision.number_format)
+        return compression.Transform(reduction, product.fit_product(scene.fit, n_codes=n_codes, seed=seed))
     if decision.method != names.FULL:
         kind = decision.method
         fitted = compression.fit_reductions(scene.fit, scene.y_fit, kinds=[kind], most=scene.sizes[0], seed=seed)

@@ -34,20 +34,30 @@ def ridge(ledger: Ledger, scene: Scene, settings: Sequence[KeptSetting], F: Tens
     assert scene.y_fit is not None
     assert scene.y_scored is not None
     n_train = len(F) - len(F) // 5
-    stats = moments.from_features(F[:n_train], scene.y_fit[:n_train], n_classes=len(scene.classes), quartic=False)
-    scale = max(float(stats.gram.diagonal().mean()) / n_train, 1e-12)
-    predicted = linear_probe.ridge_curve_predictions(
-        stats,
-        torch.cat([F[n_train:], Q]),
-        order=torch.arange(F.shape[1]),
-        sizes=[setting.n_selected for setting in settings],
-        l2=[scale * strength for strength in STRENGTHS],
-    )
+    sizes, rows = [setting.n_selected for setting in settings], torch.cat([F[n_train:], Q])
+    predict = _predictions if F.shape[1] <= len(F) else _wide_predictions
+    predicted = predict(F[:n_train], scene.y_fit[:n_train], rows, sizes=sizes, n_classes=len(scene.classes))
     n_held = len(F) - n_train
     held = (predicted[..., :n_held] == scene.y_fit[n_train:]).double().mean(2)
     right = predicted[..., n_held:] == scene.y_scored
     for i, setting in enumerate(settings):
         ledger.add(setting, names.ACCURACY, right[held[:, i].argmax(), i].numpy(), probe=names.RIDGE)
+
+
+def _predictions(F: Tensor, y: Tensor, rows: Tensor, *, sizes: list[int], n_classes: int) -> Tensor:
+    """Return the classes of `rows` by a probe of every strength and size, (n_strengths, n_sizes, n_rows)."""
+    stats = moments.from_features(F, y, n_classes=n_classes, quartic=False)
+    scale = max(float(stats.gram.diagonal().mean()) / len(F), 1e-12)
+    l2 = [scale * strength for strength in STRENGTHS]
+    return linear_probe.ridge_curve_predictions(stats, rows, order=torch.arange(F.shape[1]), sizes=sizes, l2=l2)
+
+
+def _wide_predictions(F: Tensor, y: Tensor, rows: Tensor, *, sizes: list[int], n_classes: int) -> Tensor:
+    """Return `_predictions` where dimensions outnumber rows: by products of rows, size by size."""
+    scale = max(float(F.var(0, correction=0).mean()), 1e-12)
+    l2 = [scale * strength for strength in STRENGTHS]
+    probes = (linear_probe.fit_ridge_rows(F[:, :k], y, l2=l2, n_classes=n_classes) for k in sizes)
+    return torch.stack([probe.predict(rows[:, :k]) for probe, k in zip(probes, sizes, strict=True)], dim=1)
 
 
 def worst_classes(ledger: Ledger, scene: Scene) -> None:

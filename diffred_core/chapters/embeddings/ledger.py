@@ -111,17 +111,23 @@ class Budget:
     seconds: float | None
     ledger: Ledger
     started: float = field(default_factory=time.perf_counter)
-    skipped: list[str] = field(default_factory=list)
+    skipped: dict[str, list[str]] = field(default_factory=dict)
 
-    def allows(self, what: str) -> bool:
-        """Return whether there is time for `what`, and note it where there is none."""
+    def allows(self, what: str, *, part: str = "") -> bool:
+        """Return whether there is time for `what`, or for a `part` of it, and note it where there is none."""
         if self.seconds is None or time.perf_counter() - self.started < self.seconds:
             return True
-        self.skipped.append(what)
+        self.skipped.setdefault(what, []).append(part)
         return False
 
     def close(self) -> None:
         """Put what was left out into the ledger."""
         if self.skipped:
-            left = ", ".join(dict.fromkeys(self.skipped))
+            left = ", ".join(_left_out(what, parts) for what, parts in self.skipped.items())
             self.ledger.note(f"Left out, for {self.seconds:g} seconds had passed: {left}.")
+
+
+def _left_out(what: str, parts: list[str]) -> str:
+    if not parts[0] or len(parts) > 2:
+        return what if not parts[0] else f"{what} in {len(parts)} formats"
+    return f"{what} in {' and '.join(parts)}"

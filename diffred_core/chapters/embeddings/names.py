@@ -1,6 +1,7 @@
 """What the tables of the chapter call their methods, number formats and metrics, spelled once."""
 
-FULL, CHANCE = "full", "chance"  # methods beside those of `compression.KINDS`
+FULL, PRODUCT, CHANCE = "full", "product_quantisation", "chance"  # methods beside those of `compression.KINDS`
+WHOLE = (FULL, PRODUCT)  # which keep something of all dimensions
 RANDOM, FIRST = "random_subset", "first"
 FLOAT32 = "float32"
 RIDGE, KNN = "ridge", "knn"
@@ -28,6 +29,7 @@ METHOD_WORDS = {
     "pca_uncentred": "PCA without centring",
     "pca_whitened": "PCA, whitened",
     "random_projection": "random projection",
+    PRODUCT: "product quantisation",
     CHANCE: "chance",
 }
 FORMAT_WORDS = {
@@ -52,7 +54,30 @@ METRIC_WORDS = {
     V_MEASURE: "V-measure of k-means",
     WORST: "accuracy of the worst class",
 }
-NOT_TESTED = (
-    "float8, product quantisation, quantisation learned from data, widths between the tested ones, and other vectors "
-    "than these"
-)
+NOT_TESTED = "float8, codebooks after a rotation, widths between the tested ones, and other vectors than these"
+_CODES = "pq_"
+
+
+def product_format(n_codes: int) -> str:
+    """Return the number format of product quantisation in `n_codes` bytes."""
+    return f"{_CODES}{n_codes}"
+
+
+def n_codes_of(number_format: str) -> int:
+    """Return the bytes of a format of `product_format`."""
+    return int(number_format.removeprefix(_CODES))
+
+
+def format_words(number_format: str) -> str:
+    """Return a number format in words."""
+    if number_format.startswith(_CODES):
+        return f"{n_codes_of(number_format)} codes of 8 bits"
+    return FORMAT_WORDS.get(number_format, number_format)
+
+
+def setting_words(method: str, n_selected: int, number_format: str, *, n_features: int | None = None) -> str:
+    """Return a way to keep vectors in words, with the width of the full ones where it is given."""
+    words = METHOD_WORDS.get(method, method)
+    if method not in WHOLE:
+        words += f" {n_selected}" if n_features is None else f", {n_selected} of {n_features}"
+    return f"{words}, {format_words(number_format)}"

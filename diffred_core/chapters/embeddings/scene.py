@@ -144,6 +144,12 @@ def _checked_labels(y: np.ndarray | None, n: int) -> tuple[np.ndarray | None, li
         y = np.unique(y, return_inverse=True)[1]
     if len(np.unique(y)) < 2:
         return None, ["All labels name one class, which leaves nothing to tell apart: measured as without labels."]
+    counts = np.unique(y, return_counts=True)[1]
+    if counts[counts > 1].sum() < n / 2:
+        raise InputError(
+            f"expected labels that several rows share, got {len(counts)} classes in {n} rows, "
+            f"{int((counts == 1).sum())} of them with one row; leave the labels out if they are ids"
+        )
     return y.astype(np.int64), []
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from diffred_core import compression
-from diffred_core.chapters.embeddings import dimensions, labels, names, search, structure
+from diffred_core.chapters.embeddings import dimensions, labels, names, product, search, structure
 from diffred_core.chapters.embeddings.decision import chosen_row
 from diffred_core.chapters.embeddings.ledger import Budget, KeptSetting, Ledger, Measure
 from diffred_core.chapters.embeddings.scene import MOST_MAP, Scene, make_scene, similarities
@@ -127,10 +127,14 @@ def _describe(ledger: Ledger, scene: Scene) -> None:
 
 
 def _measure_all(ledger: Ledger, scene: Scene, budget: Budget, seed: int) -> None:
-    maps = kept_maps(ledger, scene, seed)
-    with progress_bar(len(maps) * (len(compression.FORMATS) + 1) + 3) as bar:
+    maps, counts = kept_maps(ledger, scene, seed), product.code_counts(ledger, scene)
+    with progress_bar(len(maps) * (len(compression.FORMATS) + 1) + len(counts) + 3) as bar:
         for method, reduction in maps.items():
             _measure_map(ledger, scene, budget, method, reduction, bar=bar)
+        for n_codes in counts:
+            if budget.allows("product quantisation", part=f"{n_codes} bytes"):
+                _measure_product(ledger, scene, n_codes, seed)
+            bar.update()
         for method, reduction in maps.items():
             if budget.allows("rank correlation, CKA and clusters"):
                 _measure_structure(ledger, scene, method, reduction)
@@ -154,6 +158,9 @@ def kept_maps(ledger: Ledger, scene: Scene, seed: int) -> dict[str, compression.
     if scene.sizes[0] * scene.d > MOST_MAP:
         ledger.note(f"No random projection: its matrix of {scene.d} x {scene.sizes[0]} numbers is too large.")
         kinds.remove("random_projection")
+    if scene.y_fit is not None and int((scene.y_fit.bincount() > 1).sum()) < 2:
+        ledger.note("No importance: fewer than two classes have two rows to fit on.")
+        kinds.remove("importance")
     maps = compression.fit_reductions(scene.fit, scene.y_fit, kinds=kinds, most=scene.sizes[0], seed=seed)
     return {names.FULL: compression.Reduction(names.FULL, scene.d)} | maps
 
@@ -171,14 +178,23 @@ def _measure_map(
     F, Q, C = (reduction.apply(part) for part in (scene.fit, scene.scored, scene.corpus))
     for name in compression.FORMATS:
         settings = settings_of(scene, method, reduction, name)
-        what = f"{names.METHOD_WORDS[method]} in {names.FORMAT_WORDS[name]}"
-        if settings and ((method, name) == (names.FULL, names.FLOAT32) or budget.allows(what)):
+        always = (method, name) == (names.FULL, names.FLOAT32)
+        part = names.FORMAT_WORDS[name]
+        if settings and (always or budget.allows(names.METHOD_WORDS[method], part=part)):
             code = compression.fit_code(name, F)
             for setting in settings:
                 size = float(code.n_bytes(setting.n_selected))
                 ledger.one(setting.row() | {"metric": names.BYTES, "value": size})
             _measure_format(ledger, scene, settings, *(code.round_trip(part) for part in (F, Q, C)))
         bar.update()
+
+
+def _measure_product(ledger: Ledger, scene: Scene, n_codes: int, seed: int) -> None:
+    code = product.fit_product(scene.fit, n_codes=n_codes, seed=seed)
+    setting = KeptSetting(names.PRODUCT, scene.d, names.product_format(n_codes))
+    ledger.one(setting.row() | {"metric": names.BYTES, "value": float(n_codes)})
+    F = scene.fit if scene.y_fit is None else code.round_trip(scene.fit)  # read by probes only
+    _measure_format(ledger, scene, [setting], F, *(code.round_trip(part) for part in (scene.scored, scene.corpus)))
 
 
 def _measure_format(ledger: Ledger, scene: Scene, settings: list[KeptSetting], F: Tensor, Q: Tensor, C: Tensor) -> None:

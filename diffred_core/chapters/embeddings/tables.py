@@ -32,23 +32,22 @@ def frontier_rows(table: pd.DataFrame) -> pd.DataFrame:
             "bytes": best[names.BYTES].astype(int),
             "method": best["method"].map(names.METHOD_WORDS),
             "dimensions": best["n_selected"].astype(int),
-            "format": best["recipe"].map(names.FORMAT_WORDS),
+            "format": best["recipe"].map(names.format_words),
         }
     )
     return shown.join(percents).assign(search=best[names.SEARCH])
 
 
 def equal_bytes_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the best that every method keeps at the bytes of the float32 widths, with its format."""
+    """Return the best that every method keeps at the bytes of the float32 and int8 widths, with its format."""
     every = points(table)
-    sizes = sorted(every.loc[every["recipe"] == names.FLOAT32, names.BYTES].unique(), reverse=True)
+    sizes = sorted(every.loc[every["recipe"].isin([names.FLOAT32, "int8"]), names.BYTES].unique(), reverse=True)
     cells = []
     for size in sizes:
         at = every[every[names.BYTES] == size].sort_values("value", ascending=False).drop_duplicates("method")
         best = {
-            names.METHOD_WORDS[
-                row.method
-            ]: f"{100 * row.value:.1f} ({names.FORMAT_WORDS[row.recipe]} {int(row.n_selected)})"
+            names.METHOD_WORDS[row.method]: f"{100 * row.value:.1f} ({names.format_words(row.recipe)}"
+            + (")" if row.method in names.WHOLE else f" {int(row.n_selected)})")
             for row in at.itertuples()
         }
         cells.append({"bytes": int(size)} | best)
