@@ -114,8 +114,15 @@ def test_the_figures_say_what_they_draw():
     for figure in (figures_compared.both, figures_compared.apart):
         summary = figure.summary(made)
         assert len(png(figure.plot(summary).figure)) > 1000
-    assert "a on t 0.699 at 20 %" in figures_compared.both.words(figures_compared.both.summary(made))
+    assert "first: a on t 0.699 at 20 %" in figures_compared.both.words(figures_compared.both.summary(made))
     assert "leaves out 0 at 0 of 3 shares" not in figures_compared.apart.words(figures_compared.apart.summary(made))
+
+
+def test_a_cell_against_itself_is_a_tie_in_every_draw():
+    made = compared.compare(table(), table())
+    assert where(made, metric=compared.DIFFERENCE)[["value", "low", "high"]].abs().to_numpy().max() == 0
+    assert figures_compared.both.summary(made)["cell"].unique().tolist() == ["first: a on t", "second: a on t"]
+    assert answers.compare(made).sentence.endswith("not decided.")
 
 
 def test_what_cannot_be_compared_is_refused():

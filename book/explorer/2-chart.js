@@ -36,13 +36,16 @@ function xScale(lines, how, left, right) {
   return { place, ticks: ticks.filter((tick) => tick >= low * 0.99 && tick <= high * 1.01) };
 }
 
+// All means and levels have their place; an interval that reaches far beyond them is cut at the edge.
 function yScale(lines, levels, top, bottom) {
-  const values = lines.flatMap((line) => line.points.flatMap((p) => [p.mean, p.low ?? p.mean, p.high ?? p.mean]));
-  const all = [...values, ...levels];
-  let low = Math.min(...all), high = Math.max(...all);
+  const points = lines.flatMap((line) => line.points), means = [...points.map((p) => p.mean), ...levels];
+  const least = Math.min(...means), most = Math.max(...means), reach = (most - least) * 0.4 || Infinity;
+  let low = Math.max(least - reach, Math.min(least, ...points.map((p) => p.low ?? p.mean)));
+  let high = Math.min(most + reach, Math.max(most, ...points.map((p) => p.high ?? p.mean)));
   const gap = (high - low) * 0.05 || 0.5;
   low -= gap; high += gap;
-  return { place: (y) => bottom - ((y - low) / (high - low)) * (bottom - top), ticks: niceTicks(low, high, 5), low, high };
+  const place = (y) => Math.max(top, Math.min(bottom, bottom - ((y - low) / (high - low)) * (bottom - top)));
+  return { place, ticks: niceTicks(low, high, 5), low, high };
 }
 
 const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)},${y.toFixed(1)}`).join("");

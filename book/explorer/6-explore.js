@@ -4,28 +4,36 @@ function present(data, state) {
   const curves = chosenCurves(data, state);
   const of = (read) => [...new Set(curves.map(read))];
   const methods = of((c) => c.method), question = data.questions[state.q];
+  const inOrder = (names) => Object.keys(question.methods).filter((name) => names.includes(name));
   const first = methods.filter((name) => question.shown.includes(name));
   return {
     curves, tasks: Object.keys(data.tasks).filter((task) => of((c) => c.cell.task).includes(task)),
     models: Object.keys(data.models).filter((model) => of((c) => c.cell.model).includes(model)),
-    methods: Object.keys(question.methods).filter((name) => methods.includes(name)), first: first.length ? first : methods,
+    methods: inOrder(methods), first: inOrder(first.length ? first : methods),
   };
 }
 
 function selected(there, state) {
   const tasks = state.task || there.tasks, models = state.model || there.models;
-  let methods = (state.methods || there.first).filter((name) => there.methods.includes(name));
-  if (!methods.length && !(state.methods && !state.methods.length)) methods = there.first;
+  const known = there.methods.filter((name) => (state.methods || there.first).includes(name));
+  const methods = known.length || (state.methods && !state.methods.length) ? known : there.first;
   const curves = there.curves.filter((c) => tasks.includes(c.cell.task) && models.includes(c.cell.model) && methods.includes(c.method));
+  const order = (c) => there.models.indexOf(c.cell.model) * there.methods.length + there.methods.indexOf(c.method);
+  curves.sort((a, b) => order(a) - order(b));
   return { tasks, models, methods, curves };
+}
+
+// The dash of a method among several models: its own where it has one, such as a null, else the next that is free.
+function dashOf(question, methods, name) {
+  const own = question.methods[name][3], plain = methods.filter((method) => question.methods[method][3] === "-");
+  return own === "-" ? Object.keys(DASHES)[Math.max(0, plain.indexOf(name)) % 4] : own;
 }
 
 // One colour a model everywhere; where one model is shown, a colour a method.
 function styledLine(data, words, curve, models, methods) {
   const [model, colour, marker] = data.models[curve.cell.model], [method, ownColour, ownMarker, ownDash] = words.question.methods[curve.method];
-  const one = models.length === 1 && methods.length > 1, dashes = Object.keys(DASHES);
-  const dash = methods.length > 1 ? dashes[methods.indexOf(curve.method) % dashes.length] : "-";
-  const look = one ? { colour: ownColour, marker: ownMarker, dash: ownDash } : { colour, marker, dash };
+  const one = models.length === 1 && methods.length > 1;
+  const look = one ? { colour: ownColour, marker: ownMarker, dash: ownDash } : { colour, marker: ownMarker && marker, dash: dashOf(words.question, methods, curve.method) };
   const name = methods.length > 1 ? `${model}, ${method}` : model;
   return { ...look, words: name, points: drawnPoints(words.question, curve), cell: curve.cell };
 }
@@ -66,7 +74,7 @@ function findings(data, state, curves) {
 function neededTable(data, state, words, finds) {
   const rows = finds.map((found) => ({ ...found, mean: found.point.x, low: found.drawn.low, high: found.drawn.high, cell: found.curve.cell }));
   markTies(rows, { of: (row) => `${row.cell.task}|${row.curve.method}`, lowest: true });
-  const shares = words.question.shares;
+  const shares = words.question.shares, drawn = shares && rows.some((row) => row.low !== null);
   const columns = [
     { name: "model", words: "model", value: (r) => data.models[r.cell.model][0], text: (r) => data.models[r.cell.model][0] },
     { name: "task", words: "task", value: (r) => data.tasks[r.cell.task], text: (r) => data.tasks[r.cell.task] },
@@ -74,12 +82,12 @@ function neededTable(data, state, words, finds) {
     shares ? { name: "features", words: "k", number: true, value: (r) => r.point.k, text: (r) => count(r.point.k) }
       : { name: "layer", words: "layer", value: (r) => r.point.label, text: (r) => `${r.point.label} (${r.point.x})` },
     { name: "width", words: shares ? "of" : "width", number: true, value: (r) => (shares ? r.cell.width : r.point.k), text: (r) => count(shares ? r.cell.width : r.point.k) },
-    ...(shares ? [{ name: "share", words: "share, %", number: true, value: (r) => r.mean, text: (r) => percent(r.mean) },
-      { name: "mean_of_draws", words: "mean of draws, %", number: true, value: (r) => r.drawn.mean, text: (r) => percent(r.drawn.mean) },
+    ...(shares ? [{ name: "share", words: "share, %", number: true, value: (r) => r.mean, text: (r) => percent(r.mean) }] : []),
+    ...(drawn ? [{ name: "mean_of_draws", words: "mean of draws, %", number: true, value: (r) => r.drawn.mean, text: (r) => percent(r.drawn.mean) },
       { name: "low", words: "low", number: true, value: (r) => r.low, text: (r) => percent(r.low) },
       { name: "high", words: "high", number: true, value: (r) => r.high, text: (r) => percent(r.high) }] : []),
     { name: "value", words: `${words.metric.words}${words.isPercent ? ", %" : ""}`, number: true, value: (r) => r.point.mean, text: (r) => words.value(r.point.mean) },
-    ...(shares ? [{ name: "fewest", words: "fewest", value: (r) => r.tie, text: (r) => TIES[r.tie] }] : []),
+    ...(drawn ? [{ name: "fewest", words: "fewest", value: (r) => r.tie, text: (r) => TIES[r.tie] }] : []),
   ];
   return { rows, columns };
 }

@@ -25,8 +25,9 @@ function matrix(data, state, words, curves, choose) {
   const head = make("tr", {}, make("th", { scope: "col" }, "model"), ...tasks.map((task) => make("th", { scope: "col" }, data.tasks[task])));
   const rows = models.map((model) => make("tr", {}, make("th", { scope: "row" }, data.models[model][0]), ...tasks.map((task) => make("td", {}, button(task, model)))));
   const caption = finds.size ? `Choose two. ${keepWords(words, state)}` : "Choose two";
-  return make("div", { class: "scroll matrix", tabindex: "0", role: "region", "aria-label": "All models and tasks, scrolls" },
-    make("table", {}, make("caption", {}, caption), make("thead", {}, head), make("tbody", {}, ...rows)));
+  return make("div", { class: "matrix" }, make("p", { id: "explorer-matrix" }, caption),
+    make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "All models and tasks, scrolls" },
+      make("table", { "aria-labelledby": "explorer-matrix" }, make("thead", {}, head), make("tbody", {}, ...rows))));
 }
 
 const COMPARED = [["#0072B2", "o", "-"], ["#D55E00", "s", "-"]];

@@ -44,12 +44,12 @@ function controls(data, state, there, chosen, change, isOpen) {
   const choices = [
     choice("Question", "q", titles(data.questions), state, (what) => change({ ...what, group: "", metric: "", methods: null, method: "", sort: "" })),
     choice("Metric", "metric", titles(metricsOf(question)), state, change),
-    ...(Object.keys(question.groups).length > 1 ? [choice("Probe", "group", question.groups, state, change)] : []),
+    ...(Object.keys(question.groups).length > 1 ? [choice(Object.keys(question.groups)[0].includes("|") ? "Setting" : "Probe", "group", question.groups, state, change)] : []),
     ...(question.shares ? [choice("Axis", "x", { share: "share of the features", number: "number of features" }, state, change)] : []),
     ...(compare && there.methods.length > 1 ? [choice("Method", "method", Object.fromEntries(there.methods.map((m) => [m, question.methods[m][0]])), { method: there.methods.includes(state.method) ? state.method : there.first[0] }, change)] : []),
   ];
-  const many = chosen.methods.length > 1, one = chosen.models.length === 1 && many, dashes = Object.keys(DASHES);
-  const look = (m) => (one ? question.methods[m].slice(1) : ["#767676", "", dashes[Math.max(0, chosen.methods.indexOf(m)) % dashes.length]]);
+  const many = chosen.methods.length > 1, one = chosen.models.length === 1 && many;
+  const look = (m) => (one ? question.methods[m].slice(1) : ["#767676", "", dashOf(question, chosen.methods, m)]);
   const lists = compare ? [] : [
     checks("Tasks", "task", there.tasks.map((task) => [task, data.tasks[task]]), chosen.tasks, change),
     checks("Methods", "methods", there.methods.map((m) => [m, question.methods[m][0], many && chosen.methods.includes(m) ? look(m) : null]), chosen.methods, change),
@@ -111,7 +111,7 @@ function startExplorer(data, root) {
     const values = valueTable(data, state, words, chosen.curves), found = neededTable(data, state, words, finds);
     const shared = { filter: state.filter, order: order(), changed: remember };
     tables.replaceChildren(make("p", { class: "note" }, note),
-      ...(finds.length ? [make("h2", {}, keepWords(words, state)), dataTable({ ...shared, ...found, order: { column: "", down: false }, filter: "", changed: () => {}, caption: "Ringed in the charts. Intervals of the share are over draws; ties overlap with the best of their task", file: `diffred-${state.q}-needed.csv` })] : []),
+      ...(finds.length ? [make("h2", {}, keepWords(words, state)), dataTable({ ...shared, ...found, order: { column: "", down: false }, filter: "", changed: () => {}, caption: words.question.shares ? "Ringed in the charts. Intervals of the share are over draws; ties overlap with the best of their task" : "Ringed in the charts", file: `diffred-${state.q}-needed.csv` })] : []),
       make("h2", {}, "Every value"), dataTable({ ...shared, ...values, caption: `${sentence(words.metric.words)}; ties overlap with the best of their task and place`, file: `diffred-${state.q}.csv` }));
   }
 

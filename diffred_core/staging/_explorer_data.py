@@ -19,7 +19,7 @@ from diffred_core.chapters.random_subsets import compared, names
 from diffred_core.drawing import Look, looks
 from diffred_core.results import where
 from diffred_core.results.readable import readable
-from diffred_core.staging._questions import QUESTIONS, Question, design_words, setting_words
+from diffred_core.staging._questions import QUESTIONS, Question, design_words, setting_order, setting_words
 
 LEVEL = 0.95
 DIGITS = 5
@@ -45,14 +45,16 @@ def explorer_data(tables: Mapping[str, Tables], pages: Mapping[tuple[str, str, s
         "quantiles": compared.reaches(LEVEL),
         "tasks": {task: readable(task) for task in sorted({task for task, _ in places}, key=readable)},
         "models": {name: _look(look, look.words) for name, look in models.items()},
-        "questions": {name: _question(question, tables[question.analysis], pages) for name, question in answered.items()},
+        "questions": {
+            name: _question(question, tables[question.analysis], pages) for name, question in answered.items()
+        },
     }
 
 
 def _question(question: Question, tables: Tables, pages: Mapping[tuple[str, str, str], str]) -> Value:
     points = {place: question.points(table) for place, table in tables.items()}
     together = pd.concat(points.values())
-    groups = _in_order(question.groups, together["group"])
+    groups = sorted(_in_order(question.groups, together["group"]), key=setting_order)
     methods = looks(question.methods, together["method"])
     metrics = _in_order(question.metrics, together["metric"])
     numbers = {"group": groups, "method": list(methods), "metric": metrics}

@@ -93,10 +93,10 @@ def _probes(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _similarity(table: pd.DataFrame) -> pd.DataFrame:
-    rows = where(table, metric=(subsets.CKA, subsets.NULL, subsets.BIASED))
+    rows = where(table, metric=(subsets.CKA, subsets.NULL, subsets.BIASED)).dropna(subset="repeat")
+    rows = rows[(rows["metric"] != subsets.BIASED) | (rows["method"] == subsets.WHOLE)]
     named = rows["metric"].where(rows["metric"] != subsets.NULL, subsets.CKA)
-    by = ["metric", "method", "fraction", "n_selected"]
-    return _points(summarize(rows[rows["repeat"].notna()].assign(metric=named), by), group="")
+    return _points(rows.assign(metric=named).drop(columns=["low", "high", "label"]), group="")
 
 
 def _few_shots(table: pd.DataFrame) -> pd.DataFrame:
@@ -127,6 +127,13 @@ def setting_words(group: str) -> str:
     probe, n_shot, n_way = group.split("|")
     head = f"{shots.CENTROIDS[probe]} centroid" if probe in shots.CENTROIDS else probe
     return f"{head}, {shots.plural(int(n_shot), 'shot')} a class, {n_way} classes"
+
+
+def setting_order(group: str) -> tuple[int, ...]:
+    """Return by what settings are sorted: classifier, shots, classes; what is no setting stays where it is."""
+    probe, *numbers = group.split("|")
+    heads = [*shots.CENTROIDS, *shots.HEADS]
+    return (heads.index(probe) if probe in heads else len(heads), *map(int, numbers)) if numbers else ()
 
 
 def design_words(method: str) -> str:

@@ -21,6 +21,7 @@ from diffred_core.results.rows import KEYS, Row
 EXPERIMENT = "compare"
 MEASURES = {"subset_probes": (names.RANDOM, names.ACCURACY), "subset_similarity": (names.WHOLE, names.CKA)}
 DIFFERENCE, NEEDED, NEEDED_SHARE = "difference", "needed_features", "needed_share"
+SIDES = ("first", "second")  # recipe of what is said of one cell alone
 DRAW_BY_DRAW, EACH = "draw by draw", "interval of each"
 WHOLE_SIMILARITY = 1.0  # of a layer with itself
 
@@ -58,7 +59,8 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, *, keep: float = 0.95, level
     DataFrame
         Metrics accuracy or cka_debiased (of each cell by share), difference (one less other, by share both have),
         needed_features and needed_share (of each cell: of the mean over draws, and of single draws), and
-        needed_features_difference and needed_share_difference (one less other). Column recipe: how an interval is made.
+        needed_features_difference and needed_share_difference (one less other). Column recipe: which of `SIDES`, or of
+        a difference how its interval is made.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, *, keep: float = 0.95, level
         )
     shared = {"experiment": EXPERIMENT, "layer": "penultimate", "split": "test", "delta": keep}
     sides = [_side(table, keep=keep, level=level) for table in (one, other)]
-    rows = [row for side in sides for row in side]
+    rows = [{"recipe": name, **row} for name, side in zip(SIDES, sides, strict=True) for row in side]
     of_one = {name: one[name].iloc[0] for name in KEYS}
     label = cell_name(other["model"].iloc[0], other["task"].iloc[0])
     rows += [{**of_one, "label": label, **row} for row in _differences(one, other, level=level)]

@@ -21,7 +21,7 @@ APART = ("cells", "measure", "fraction", "mean", "low", "high", "recipe")
 def curves(table: pd.DataFrame) -> pd.DataFrame:
     """Return the curve of each cell, from `compared.compare`: cell, metric, fraction, mean, low, high."""
     rows = where(table, metric=(names.ACCURACY, names.CKA)).rename(columns={"value": "mean"})
-    cells = [cell_name(model, task) for model, task in zip(rows["model"], rows["task"], strict=True)]
+    cells = [f"{r.recipe}: {cell_name(r.model, r.task)}" for r in rows[["recipe", "model", "task"]].itertuples()]
     return rows.assign(cell=cells)[list(COLUMNS)].reset_index(drop=True)
 
 
