@@ -23,7 +23,7 @@ from diffred_core.running import notebook_parameters, sources
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 ALL = "few_shot_theory"  # the quickest: what "Run all" does, the others run as papermill does
-EXECUTED = ("subset_probes", "subset_similarity", "summary", "few_shot", ALL, "few_shot_summary", "spectra")
+EXECUTED = ("subset_probes", "subset_similarity", "summary", "few_shot", ALL, "few_shot_summary", "spectra", "compare")
 TEMPLATES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 MOST_CELLS = 14
 QUICK = {"n_seeds": 2, "fractions": [0.1, 0.2, 0.5], "model": "synthetic"}
@@ -160,6 +160,9 @@ def executed(tmp_path_factory):
     few_shot = {"model": "synthetic", "task": task, "n_way": 3, "n_episodes": 40, "n_head_episodes": 10, "ways": [2, 4]}
     chosen = {"subset_probes": probes, "subset_similarity": QUICK | {"task": task}, "summary": {}}
     chosen |= {"few_shot": few_shot, "few_shot_summary": {}}
+    task_label, model = files.labels({"model": "synthetic", "task": task})
+    sides = {"one_task": task_label, "one_model": model, "other_task": task_label, "other_model": model}
+    chosen |= {"compare": sides}
     chosen |= {"spectra": QUICK | {"task": task, "n_tangents": 0}}  # a file of embeddings has no network
     outputs = {}
     with pytest.MonkeyPatch.context() as patch:
@@ -169,7 +172,7 @@ def executed(tmp_path_factory):
         outputs[ALL] = run_all(NOTEBOOKS / f"{ALL}.ipynb", folder / f"{ALL}.ipynb")
         for name, parameters in chosen.items():
             outputs[name] = folder / f"{name}.ipynb"
-            place = files.labels({"model": "m"} | parameters if parameters else {})
+            place = files.labels(parameters if "model" in parameters else {})
             patch.setenv(files.TABLE, str(files.table_path(*place, name)))
             papermill.execute_notebook(
                 NOTEBOOKS / f"{name}.ipynb",
@@ -203,7 +206,7 @@ def test_every_cell_ran_without_error_or_complaint(name, executed):
     ("name", "n_figures"),
     [
         *(("subset_probes", 6), ("subset_similarity", 1), ("summary", 4)),
-        *(("few_shot", 6), ("few_shot_theory", 1), ("few_shot_summary", 1), ("spectra", 3)),
+        *(("few_shot", 6), ("few_shot_theory", 1), ("few_shot_summary", 1), ("spectra", 3), ("compare", 2)),
     ],
 )
 def test_every_figure_has_alternative_text_with_numbers(name, n_figures, executed):

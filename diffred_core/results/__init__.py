@@ -10,6 +10,7 @@ with needs("tables"):
     from diffred_core.results._gather import read_each as read_each
     from diffred_core.results._kept import compare as compare
     from diffred_core.results._kept import keep as keep
+    from diffred_core.results._kept import read_all_kept as read_all_kept
     from diffred_core.results._kept import read_kept as read_kept
     from diffred_core.results._schema import COLUMNS as COLUMNS
     from diffred_core.results._schema import as_table as as_table

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from diffred_core import intervals
 from diffred_core.errors import InputError
+
+_SPREAD = ("value", "repeat", "n", "sd", "low", "high")  # columns that a mean and its limits are made of
 
 
 def where(table: pd.DataFrame, **values: object) -> pd.DataFrame:
@@ -55,32 +59,33 @@ def summarize(
     _refuse_empty_or_mixed(table, rows, by, metric)
     grouped = rows.groupby(by, dropna=False, sort=True)
     summary = grouped["value"].agg(mean="mean").reset_index()
-    summary["low"], summary["high"], summary["n"] = zip(
-        *(_spread(group, by, level) for _, group in grouped), strict=True
-    )
+    places = np.argsort(of := grouped.ngroup().to_numpy(), kind="stable")
+    numbers = {name: rows[name].to_numpy(dtype=float, na_value=np.nan)[places] for name in _SPREAD}
+    ends = [*np.flatnonzero(np.diff(of[places])) + 1, len(rows)]
+    groups = ({name: column[i:j] for name, column in numbers.items()} for i, j in itertools.pairwise([0, *ends]))
+    summary["low"], summary["high"], summary["n"] = zip(*(_spread(one, by, level) for one in groups), strict=True)
     return summary.assign(level=level)[[*by, "mean", "low", "high", "n", "level"]]
 
 
-def _spread(group: pd.DataFrame, by: Sequence[str], level: float) -> tuple[float, float, int]:
-    """Return the limits of the mean of a group, and the number of what it is the mean of."""
-    if len(group) > 1:
-        if group["n"].notna().any():
+def _spread(group: Mapping[str, np.ndarray], by: Sequence[str], level: float) -> tuple[float, float, int]:
+    """Return the limits of the mean of a group, from its columns, and the number of what it is the mean of."""
+    known = {name: ~np.isnan(column) for name, column in group.items()}
+    if len(group["value"]) > 1:
+        if known["n"].any():
             raise InputError(
                 f"several means over episodes share a group of {', '.join(by)}; add the column that differs"
             )
-        if group["repeat"].isna().any() and group["repeat"].notna().any():
+        if known["repeat"].any() and not known["repeat"].all():
             raise InputError(
                 f"a group of {', '.join(by)} mixes single draws with what is pooled over draws; keep one of them, by "
                 "whether the column 'repeat' is empty"
             )
-        _, low, high = intervals.mean_interval(group["value"].to_numpy(dtype=float), level=level)
-        return float(low), float(high), len(group)
-    row = group.iloc[0]
-    if pd.notna(row["n"]) and pd.notna(row["sd"]) and row["n"] > 1:
-        error = float(row["sd"]) / float(row["n"]) ** 0.5
-        _, low, high = intervals.t_interval(float(row["value"]), error, degrees=int(row["n"]) - 1, level=level)
-        return float(low), float(high), int(row["n"])
-    return float(row["low"]), float(row["high"]), 1 if pd.isna(row["n"]) else int(row["n"])
+        _, low, high = intervals.mean_interval(group["value"], level=level)
+        return float(low), float(high), len(group["value"])
+    value, sd, n, low, high = (float(group[name][0]) for name in ("value", "sd", "n", "low", "high"))
+    if known["n"][0] and known["sd"][0] and n > 1:
+        _, low, high = intervals.t_interval(value, sd / n**0.5, degrees=int(n) - 1, level=level)
+    return low, high, int(n) if known["n"][0] else 1
 
 
 def _refuse_empty_or_mixed(table: pd.DataFrame, rows: pd.DataFrame, by: list[str], metric: str | None) -> None:

@@ -11,6 +11,7 @@ from diffred_core import files
 from diffred_core.running import Entry
 from diffred_core.staging._api import api_pages, public_names
 from diffred_core.staging._cards import cards
+from diffred_core.staging._explorer import SOURCES, explorer
 from diffred_core.staging._figures import benchmarks, finding
 from diffred_core.staging._links import link_names
 from diffred_core.staging._overview import overview
@@ -55,6 +56,7 @@ def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Pa
     runs, places = find_runs(entries), {entry.place for entry in entries}
     written = _hand_written(project)
     template = written.pop("_toc.yml").decode()
+    sources = {name: written.pop(name) for name in list(written) if name.startswith(SOURCES)}
     address = project.source("", commit=project.commit).rstrip("/")
     api = api_pages(project.root / "diffred_core", source_url=address)
     staged = {
@@ -63,6 +65,7 @@ def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Pa
         **{f"{name}.md": project.page(text, "diffred_core") for name, text in api.items()},
         **_results(project, runs),
         **cards(runs),
+        **explorer(runs, project, sources),
         **finding([run for run in runs if run.cell.place in places]),
         "_toc.yml": fill_toc(template, _chapters(runs), api=[name for name in api if name != "back/api"]).encode(),
     }

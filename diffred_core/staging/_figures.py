@@ -26,6 +26,10 @@ _NO_FINDING = (
     "*The grid has not been run for this copy of the book, so there is no finding to show. The "
     "[grid status](back/grid-status.md) lists what is missing.*\n"
 )
+_EXPLORE = (  # HTML, since what stands behind # is no place of the page
+    '<a href="explorer.html">Explore every curve</a>, or <a href="explorer.html#view=compare">compare two</a>: any '
+    "model on any task against another."
+)
 _BENCHMARKS = """# Benchmarks
 
 Each claim of speed is one script in `benchmarks/`. Ours and the peers run in turn, in one process, on the same data,
@@ -55,7 +59,7 @@ def finding(runs: Sequence[CellRun]) -> dict[str, bytes]:
     pairs = kept.summary(probes)
     picture, alt = draw(kept, pairs)
     figure = f"```{{figure}} /_generated/finding.png\n:alt: {option(alt)}\n:width: 100%\n\n{_caption(pairs)}\n```\n"
-    text = "\n\n".join(filter(None, [answer(probes), sentence(pairs), figure]))
+    text = "\n\n".join(filter(None, [answer(probes), sentence(pairs), _EXPLORE, figure]))
     return {"_generated/finding.md": text.encode(), "_generated/finding.png": picture}
 
 

@@ -7,8 +7,10 @@ from . import claims as claims
 from . import claims_precision as claims_precision
 from . import claims_prefix as claims_prefix
 from . import comparators as comparators
+from . import compared as compared
 from . import figures as figures
 from . import figures_classes as figures_classes
+from . import figures_compared as figures_compared
 from . import figures_frontier as figures_frontier
 from . import frontier as frontier
 from . import names as names
