@@ -76,4 +76,6 @@ def test_the_mean_over_models_and_tasks_is_judged_and_single_verdicts_are_counte
     assert claim.value == pytest.approx(5.5 / 4)
     assert "of 8 pairs of model and task: holds 6, undecided 0, fails 2" in claim.evidence
     assert about_cells({(task, model): -1 for task in "ab" for model in "mno"}).verdict == "fails"
-    assert about_cells({("a", "m"): 1}).verdict == "undecided"  # one model has no interval
+    alone = about_cells({("a", "m"): 1})
+    assert alone.verdict == "undecided"
+    assert "of one model, so without an interval" in alone.evidence

@@ -147,11 +147,13 @@ def on_average(cells: Mapping[tuple[str, str], Claim], *, side: Side = "above", 
     mean, low, high = intervals.cluster_bootstrap(whole, level=level)
     counts = {verdict: sum(claim.verdict == verdict for claim in cells.values()) for verdict in VERDICTS}
     words = ", ".join(f"{verdict} {number}" for verdict, number in counts.items())
+    over = f"{percent(level)} interval over {len(whole)} models {low:+.3f} to {high:+.3f}"
+    spread = over if len(whole) > 1 else "of one model, so without an interval"
     return judge(
         name=first.name,
         statement=first.statement,
-        evidence=f"Mean {mean:+.3f}, {percent(level)} interval over {len(whole)} models {low:+.3f} to {high:+.3f}, "
-        f"limit {first.limit:+g}; of {len(cells)} pairs of model and task: {words}.",
+        evidence=f"Mean {mean:+.3f}, {spread}, limit {first.limit:+g}; of {len(cells)} pairs of model and task: "
+        f"{words}.",
         value=mean,
         low=low,
         high=high,

@@ -84,11 +84,9 @@ def _scope_rows(of_scope: pd.DataFrame, scope: Scope, *, n_boot: int, seed: int,
 def _correlation_rows(of_scope: pd.DataFrame, weights: np.ndarray, *, level: float) -> Iterator[Row]:
     full, tasks = of_scope[names.FULL_ACCURACY], of_scope["task"]
     for target in TARGETS:
-        kinds: dict[str, dict[str, pd.Series]] = {relations.ALONE: {}}
+        kinds: dict[str, dict[str, pd.Series]] = {relations.ALONE: {}, relations.WITHIN: {"within": tasks}}
         if target != names.FULL_ACCURACY:
             kinds[relations.GIVEN] = {"control": full}
-        if tasks.nunique() > 1:
-            kinds[relations.WITHIN] = {"within": tasks}
         for measure in measures_of(of_scope):
             for kind, options in kinds.items():
                 interval = relations.rank_correlation(

@@ -61,11 +61,11 @@ def spectra_summary(table: pd.DataFrame) -> Answer:
     related = where(table, metric=names.CORRELATION + names.REDUNDANCY, layer=names.PENULTIMATE, fraction=1.0)
     if related.empty:
         return Answer("Fewer than three pairs of network and task have all tables: nothing can be related.", overall)
-    kinds = {"as it is": relations.ALONE, "given the full accuracy": relations.GIVEN}
+    kinds = {"over all": relations.ALONE, "given the full accuracy": relations.GIVEN, "within tasks": relations.WITHIN}
     words = [f"{name} {_strongest(where(related, method=kind))}" for name, kind in kinds.items()]
     sentence = (
         f"Of {related['label'].nunique()} measures of a whole last layer, over {int(related['n'].max())} pairs of "
-        f"network and task, the strongest rank correlation with diffused redundancy has, {'; '.join(words)}."
+        f"network and task, the strongest rank correlation with diffused redundancy has {'; '.join(words)}."
     )
     errors = where(table, metric=names.ERROR + names.REDUNDANCY, layer=names.PENULTIMATE, fraction=1.0)
     by_fit = errors.set_index("label")["value"].astype(float)

@@ -43,10 +43,10 @@ def scope_name(scope: Scope) -> str:
 
 
 def _correlations(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
-    """Return the correlations of a scope, the measure that goes best with redundancy given the full accuracy first."""
+    """Return the correlations of a scope, the measure that goes best with redundancy within tasks first."""
     metrics = tuple(names.CORRELATION + target for target in PREDICTED)
     rows = where(table, metric=metrics, layer=scope.layer, fraction=scope.share)
-    leading = where(rows, metric=metrics[1], method=relations.GIVEN).set_index("label")["value"].abs()
+    leading = where(rows, metric=metrics[1], method=relations.WITHIN).set_index("label")["value"].abs()
     rows = rows.assign(target=rows["metric"].str.removeprefix(names.CORRELATION), mean=rows["value"].astype(float))
     return rows.sort_values("label", key=lambda labels: -labels.map(leading).astype(float).fillna(0.0), kind="stable")
 
@@ -97,8 +97,8 @@ def _correlation_numbers(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
 
 
 def _by_scope(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the partial correlation of every measure with redundancy, by what is measured."""
-    rows = where(table, metric=names.CORRELATION + names.REDUNDANCY, method=relations.GIVEN)
+    """Return the correlation of every measure with redundancy within tasks, by what is measured."""
+    rows = where(table, metric=names.CORRELATION + names.REDUNDANCY, method=relations.WITHIN)
     columns = {
         scope_name(scope): where(rows, layer=scope.layer, fraction=scope.share)
         .set_index("label")["value"]
@@ -149,7 +149,7 @@ def _errors_in_words(rows: pd.DataFrame) -> str:
 
 
 def leading_measure(table: pd.DataFrame) -> str:
-    """Return the measure of the whole last layer that goes best with redundancy, given the full accuracy.
+    """Return the measure of the whole last layer that goes best with redundancy within tasks.
 
     Where nothing could be related, it is the width.
     """
@@ -220,7 +220,7 @@ def _chance_note(rows: pd.DataFrame, *, what: str) -> str:
 
 by_scope = Table(
     _by_scope,
-    "Rank correlation with diffused redundancy, given the full accuracy, by what is measured: the last layer as a "
+    "Rank correlation with diffused redundancy within tasks, by what is measured: the last layer as a "
     "whole, random parts of it, or every layer of the networks with tables of their layers. A dash: not measured.",
     digits=2,
 )
