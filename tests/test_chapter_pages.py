@@ -63,6 +63,7 @@ def test_the_numbers_are_those_of_the_summary_with_its_verdict_and_a_link(projec
     make_run(SUMMARY, table=False)
     text = (stage_book([SUMMARY]) / "_generated" / "chapter-labels.md").read_text()
     first, *others = rows_of(text)
+    assert first[1].startswith("The first C - 1 directions of a random part hold more of the label energy")
     assert "Mean +0.300" in first[1]
     assert "](../results/spectra_summary.ipynb)" in first[1]
     assert first[2] == "[holds]{.verdict .holds}"

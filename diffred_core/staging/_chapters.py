@@ -62,7 +62,9 @@ def _measured(of_row: Judged) -> str:
     if len(cells) > MOST_PAGES:
         return f"On {len(cells)} pages: [overview](../results/{cells[0].analysis}.md)."
     return " ".join(
-        f"{plain(claim.evidence)} ([{plain(_name(run))}](../{run.cell.page}.ipynb))" for run, claim in of_row
+        f"{plain(claim.statement[:1].upper() + claim.statement[1:])} {plain(claim.evidence)} "
+        f"([{plain(_name(run))}](../{run.cell.page}.ipynb))"
+        for run, claim in of_row
     )
 
 

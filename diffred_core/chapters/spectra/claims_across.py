@@ -162,7 +162,12 @@ def of_relations(table: pd.DataFrame) -> Iterator[Claim]:
     for target in TARGETS[:2]:
         for fitted, reference, name, words in (
             (names.BEST, names.MEAN, "a measure predicts the", "than the mean of the other tasks"),
-            (names.BEST_BESIDE, names.FULL_ACCURACY, "a measure adds on the", "than the full accuracy alone"),
+            (
+                names.BEST_BESIDE,
+                names.FULL_ACCURACY,
+                "beside the full accuracy a measure helps to predict the",
+                "than the full accuracy alone",
+            ),
         ):
             rows = where(whole, metric=names.EXCESS + target, method=reference, label=fitted)
             for _, row in rows.iterrows():
