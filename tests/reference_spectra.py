@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import scipy.stats
 import torch
 
 
@@ -161,3 +162,22 @@ def label_aligned_by_rows(
     kept = sum(s[i] ** 2 * np.outer(V[i], V[i]) for i in range(rank)) / len(X)
     penalty = sum(t[i] ** 2 * np.outer(U[i], U[i]) for i in range(rank, len(t))) / len(target)
     return np.linalg.pinv(kept + strength * penalty, hermitian=True) @ Phi.T @ Y / len(X)
+
+
+def rank_correlation_by_copies(
+    x: np.ndarray, y: np.ndarray, counts: np.ndarray, *, control: np.ndarray | None = None, of: np.ndarray | None = None
+) -> float:
+    """Return Spearman's correlation of cells, each written as often as it counts; partial, or of ranks in groups."""
+    rows = np.repeat(np.arange(len(x)), counts.astype(int))
+    groups = np.zeros(len(rows)) if of is None else of[rows]
+    ranks = []
+    for values in (x, y) if control is None else (x, y, control):
+        ranked = np.empty(len(rows))
+        for group in np.unique(groups):
+            inside = groups == group
+            ranked[inside] = (scipy.stats.rankdata(values[rows][inside]) - 0.5) / inside.sum() - 0.5
+        ranks.append(ranked)
+    if control is not None:
+        design = np.column_stack([np.ones(len(rows)), ranks[2]])
+        ranks = [rank - design @ np.linalg.lstsq(design, rank, rcond=None)[0] for rank in ranks[:2]]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

@@ -195,15 +195,6 @@ def cell_claim(value: float) -> Claim:
     return judge_exact(name="n", statement="s", evidence="e", value=value)
 
 
-def test_the_mean_over_models_and_tasks_is_judged_and_single_verdicts_are_counted() -> None:
-    cells = {(task, model): cell_claim(x) for task in "ab" for model, x in zip("mnop", (1, 2, 3, -0.5), strict=True)}
-    claim = claims_paper.on_average(cells)
-    assert claim.value == pytest.approx(5.5 / 4)
-    assert "of 8 pairs of model and task: holds 6, undecided 0, fails 2" in claim.evidence
-    assert claims_paper.on_average({(t, m): cell_claim(-1) for t in "ab" for m in "mno"}).verdict == "fails"
-    assert claims_paper.on_average({("a", "m"): cell_claim(1)}).verdict == "undecided"  # one model has no interval
-
-
 def test_a_claim_about_every_task_fails_where_one_contradicts_it() -> None:
     of_tasks = {"a": cell_claim(2), "b": cell_claim(1)}
     assert claims_paper.over_tasks(of_tasks, side="above").verdict == "holds"

@@ -64,3 +64,18 @@ def test_claims_are_rows_whose_label_is_the_verdict():
     assert table[["metric", "method", "label", "value", "low", "high"]].to_numpy().tolist() == [
         ["claim", "n", "holds", 0.2, 0.1, 0.3]
     ]
+
+
+def about_cells(by_cell: dict[tuple[str, str], float]) -> claims.Claim:
+    """Return the claim about the mean of the claims that these values are above 0."""
+    return claims.on_average({cell: claims.judge_exact(**WORDS, value=value) for cell, value in by_cell.items()})
+
+
+def test_the_mean_over_models_and_tasks_is_judged_and_single_verdicts_are_counted():
+    claim = about_cells({(task, model): x for task in "ab" for model, x in zip("mnop", (1, 2, 3, -0.5), strict=True)})
+    assert claim.value == pytest.approx(5.5 / 4)
+    assert "of 8 pairs of model and task: holds 6, undecided 0, fails 2" in claim.evidence
+    assert about_cells({(task, model): -1 for task in "ab" for model in "mno"}).verdict == "fails"
+    alone = about_cells({("a", "m"): 1})
+    assert alone.verdict == "undecided"
+    assert "of one model, so without an interval" in alone.evidence

@@ -127,6 +127,41 @@ def above_zero(
     return judge(name=name, statement=statement, evidence=evidence, value=value, low=low, high=high)
 
 
+def on_average(cells: Mapping[tuple[str, str], Claim], *, side: Side = "above", level: float = 0.95) -> Claim:
+    """Return the claim that holds of the mean over models and tasks.
+
+    Parameters
+    ----------
+    cells : mapping of (task, model) to Claim
+        The same claim about each; at least one.
+    side : {"above", "below", "within"}
+        Where each of them puts its value.
+    level : float
+        Coverage of the interval, over models that are resampled with all their tasks.
+    """
+    (first, *_), by_model = cells.values(), dict[str, list[float]]()
+    for (_, model), claim in cells.items():
+        by_model.setdefault(model, []).append(claim.value)
+    n = max(map(len, by_model.values()))
+    whole = [values for values in by_model.values() if len(values) == n]  # a model that lacks a task would weigh more
+    mean, low, high = intervals.cluster_bootstrap(whole, level=level)
+    counts = {verdict: sum(claim.verdict == verdict for claim in cells.values()) for verdict in VERDICTS}
+    words = ", ".join(f"{verdict} {number}" for verdict, number in counts.items())
+    over = f"{percent(level)} interval over {len(whole)} models {low:+.3f} to {high:+.3f}"
+    spread = over if len(whole) > 1 else "of one model, so without an interval"
+    return judge(
+        name=first.name,
+        statement=first.statement,
+        evidence=f"Mean {mean:+.3f}, {spread}, limit {first.limit:+g}; of {len(cells)} pairs of model and task: "
+        f"{words}.",
+        value=mean,
+        low=low,
+        high=high,
+        limit=first.limit,
+        side=side,
+    )
+
+
 def claim_rows(claims: Iterable[Claim], cell: Mapping[str, object]) -> Iterator[Row]:
     """Yield the claims as rows of a results table: metric ``claim``, its name as method, its verdict as label.
 

@@ -76,6 +76,19 @@ def redundancy_claims() -> pd.DataFrame:
     return _table("published_claims.csv")
 
 
+def related_claims() -> pd.DataFrame:
+    """Return what related papers claim of labels, classes and spectra, by the chapters that merge them.
+
+    Returns
+    -------
+    DataFrame
+        Columns chapter, statement, papers (keys of the bibliography, with commas), analysis and judged (where the claim
+        is judged, and how its name there begins; empty: every claim of the analysis, no analysis: it is not run here),
+        at_full_scale (what would be needed).
+    """
+    return _table("related_claims.csv").fillna("")
+
+
 def regulariser_numbers() -> pd.DataFrame:
     """Return accuracies of the whole layer and of parts with dropout or DeCov in training (Nanda et al. 2023).
 

@@ -11,6 +11,7 @@ from diffred_core import files
 from diffred_core.running import Entry
 from diffred_core.staging._api import api_pages, public_names
 from diffred_core.staging._cards import cards
+from diffred_core.staging._chapters import chapter_claims
 from diffred_core.staging._explorer import SOURCES, explorer
 from diffred_core.staging._figures import benchmarks, finding
 from diffred_core.staging._links import link_names
@@ -66,6 +67,7 @@ def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Pa
         **_results(project, runs),
         **cards(runs),
         **explorer(runs, project, sources),
+        **chapter_claims(runs),
         **finding([run for run in runs if run.cell.place in places]),
         "_toc.yml": fill_toc(template, _chapters(runs), api=[name for name in api if name != "back/api"]).encode(),
     }

@@ -15,8 +15,8 @@ Chapter = dict[str, Any]
 def fill_toc(template: str, chapters: Mapping[str, Sequence[Chapter]], *, api: Iterable[str] = ()) -> str:
     """Return the contents with the chapters of each analysis in the part that lists it, and `api` below ``back/api``.
 
-    A part of the template has either `chapters`, or `analyses`, a list of names; it is left out where none of them has
-    a chapter.
+    A part of the template has `chapters`, or `analyses`, a list of names, or both, the chapters first; it is left out
+    where it has neither a chapter nor one of an analysis.
     """
     toc = yaml.safe_load(template)
     listed = [name for part in toc["parts"] for name in part.get("analyses", ())]
@@ -29,7 +29,8 @@ def fill_toc(template: str, chapters: Mapping[str, Sequence[Chapter]], *, api: I
     sections = [{"file": page} for page in api]
     for part in toc["parts"]:
         if "analyses" in part:
-            part["chapters"] = [chapter for name in part.pop("analyses") for chapter in chapters.get(name, ())]
+            of_runs = [chapter for name in part.pop("analyses") for chapter in chapters.get(name, ())]
+            part["chapters"] = [*part.get("chapters", ()), *of_runs]
         for chapter in part["chapters"]:
             if chapter["file"] == "back/api" and sections:
                 chapter["sections"] = sections

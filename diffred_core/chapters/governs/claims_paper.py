@@ -23,7 +23,7 @@ from diffred_core.chapters.random_subsets.claims import (
 from diffred_core.chapters.random_subsets.frontier import claims_by_task
 from diffred_core.chapters.random_subsets.names import HEADLINE
 from diffred_core.results import published, where
-from diffred_core.results.claims import VERDICTS, Claim, Side, judge, percent, with_limits
+from diffred_core.results.claims import VERDICTS, Claim, Side, judge, on_average, percent, with_limits
 from diffred_core.results.rows import KEYS
 
 PROBES, SIMILARITY, FACTORS, TRAINING = "subset_probes", "subset_similarity", names.EXPERIMENT, "loss_and_regulariser"
@@ -83,39 +83,6 @@ def claim_table(judged: Mapping[str, Claim]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def on_average(cells: Mapping[tuple[str, str], Claim], *, side: Side = "above", level: float = 0.95) -> Claim:
-    """Return the claim that holds of the mean over models and tasks.
-
-    Parameters
-    ----------
-    cells : mapping of (task, model) to Claim
-        The same claim about each; at least one.
-    side : {"above", "below", "within"}
-        Where each of them puts its value.
-    level : float
-        Coverage of the interval, over models that are resampled with all their tasks.
-    """
-    (first, *_), by_model = cells.values(), dict[str, list[float]]()
-    for (_, model), claim in cells.items():
-        by_model.setdefault(model, []).append(claim.value)
-    n = max(map(len, by_model.values()))
-    whole = [values for values in by_model.values() if len(values) == n]  # a model that lacks a task would weigh more
-    mean, low, high = intervals.cluster_bootstrap(whole, level=level)
-    counts = {verdict: sum(claim.verdict == verdict for claim in cells.values()) for verdict in VERDICTS}
-    words = ", ".join(f"{verdict} {number}" for verdict, number in counts.items())
-    return judge(
-        name=first.name,
-        statement=first.statement,
-        evidence=f"Mean {mean:+.3f}, {percent(level)} interval over {len(whole)} models {low:+.3f} to {high:+.3f}, "
-        f"limit {first.limit:+g}; of {len(cells)} pairs of model and task: {words}.",
-        value=mean,
-        low=low,
-        high=high,
-        limit=first.limit,
-        side=side,
-    )
 
 
 def _of_cells(analysis: str, claim: ClaimOfCell) -> Callable[..., Claim | None]:

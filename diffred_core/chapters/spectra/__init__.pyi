@@ -1,6 +1,10 @@
+from . import across as across
 from . import answers as answers
+from . import cells as cells
 from . import claims as claims
+from . import claims_across as claims_across
 from . import figures as figures
+from . import figures_across as figures_across
 from . import names as names
 from . import tables as tables
 from .sweep_spectra import FRACTIONS as FRACTIONS

@@ -1,13 +1,15 @@
-"""What the page of the chapter found, in a sentence with its numbers, and the verdicts on its claims."""
+"""What each page of the chapter found, in a sentence with its numbers, and the verdicts on its claims."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from diffred_core.chapters.spectra import claims, names
-from diffred_core.chapters.spectra.reading import at_share, mean_at
-from diffred_core.drawing import Answer
+from diffred_core.chapters.spectra import claims, claims_across, names, relations
+from diffred_core.chapters.spectra.reading import MEASURES, at_share, mean_at
+from diffred_core.drawing import Answer, Verdicts
+from diffred_core.results import where
 from diffred_core.results.claims import percent
+from diffred_core.results.readable import cell_name
 
 
 def spectra(table: pd.DataFrame) -> Answer:
@@ -45,6 +47,46 @@ def spectra(table: pd.DataFrame) -> Answer:
         f"gradient left, {share}": _percent(left),
     }
     return Answer(sentence, claims.all_claims(table), numbers)
+
+
+def spectra_summary(table: pd.DataFrame) -> Answer:
+    """Return which measure goes best with redundancy, and what it predicts on a task that was not seen.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `across.summary_table`.
+    """
+    overall = claims_across.of_all(table)
+    related = where(table, metric=names.CORRELATION + names.REDUNDANCY, layer=names.PENULTIMATE, fraction=1.0)
+    if related.empty:
+        return Answer("Fewer than three pairs of network and task have all tables: nothing can be related.", overall)
+    kinds = {"over all": relations.ALONE, "given the full accuracy": relations.GIVEN, "within tasks": relations.WITHIN}
+    words = [f"{name} {_strongest(where(related, method=kind))}" for name, kind in kinds.items()]
+    sentence = (
+        f"Of {related['label'].nunique()} measures of a whole last layer, over {int(related['n'].max())} pairs of "
+        f"network and task, the strongest rank correlation with diffused redundancy has {'; '.join(words)}."
+    )
+    errors = where(table, metric=names.ERROR + names.REDUNDANCY, layer=names.PENULTIMATE, fraction=1.0)
+    by_fit = errors.set_index("label")["value"].astype(float)
+    if len(by_fit):
+        sentence += (
+            f" On a task that was held out, the measure that does best on the others is off by "
+            f"{100 * by_fit[names.BEST]:.1f} points of redundancy, the full accuracy by "
+            f"{100 * by_fit[names.FULL_ACCURACY]:.1f}, the mean of the other tasks by {100 * by_fit[names.MEAN]:.1f}."
+        )
+    return Answer(sentence, overall)
+
+
+def verdicts(cells: claims_across.ByCell, *, level: float = 0.95) -> Verdicts:
+    """Return the verdicts of `claims_across.claims_by_cell`, every network and task beside the others."""
+    named = {cell_name(model, task): claims for (task, model), claims in cells.items()}
+    return Verdicts(named, "Each verdict unfolds to its sentence.", level=level)
+
+
+def _strongest(rows: pd.DataFrame) -> str:
+    row = rows.loc[rows["value"].abs().idxmax()]
+    return f"{MEASURES[row['label']]}, {row['value']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
 
 
 def _percent(share: float) -> str:

@@ -51,13 +51,13 @@ def _plot_panels(summary: pd.DataFrame, metrics: Sequence[str], *, ax: Axes | No
         rows = where(summary, metric=metric)
         _lines(panel, rows)
         if metric in LOGARITHMIC and (rows["mean"] > 0).all():
-            _logarithmic(panel, "y")
+            logarithmic_axis(panel, "y")
         style.percent_axis(panel, rows["fraction"], fewer=True)
         finish(panel, title=WORDS[metric], x="features kept (%)", y="", legend=False)
     return style.name_panels(grid, f"bands: {interval_name(where(summary, method=names.RANDOM))}")
 
 
-def _logarithmic(ax: Axes, which: str) -> None:
+def logarithmic_axis(ax: Axes, which: str) -> None:
     """Make an axis logarithmic, with plain numbers: at every power of ten, or finer where it spans few."""
     axis = getattr(ax, f"{which}axis")
     decades = math.log10(axis.get_data_interval()[1] / axis.get_minpos())
@@ -110,7 +110,7 @@ def _plot_curve(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the share of the label energy in the leading directions of the whole layer."""
     ax = begin(ax, summary, ("method", "n_selected", "mean", "low", "high"), what="figures.alignment")
     style.lines(ax, summary, OF_LABELS, by="method", x="n_selected")
-    _logarithmic(ax, "x")
+    logarithmic_axis(ax, "x")
     style.percent_ticks(ax)
     title = "the whole layer, training images"
     return finish(ax, title=title, x="leading directions (log scale)", y="label energy (%)")

@@ -33,6 +33,17 @@ PROBES = (LEAST_SQUARES, RIDGE, LABEL_ALIGNED, ORACLE)
 # and by trained heads on the whole layer: of the task alone, against a domain classifier, of the other domain's labels
 HEAD, DANN, HEAD_ORACLE = "head", "dann", "head_oracle"
 
+# of the summary: what is explained, and what else of a layer might; metrics are correlation_with_ and error_of_ those
+SUMMARY, ALL_TASKS = "spectra_summary", "all tasks"
+PART_ACCURACY, REDUNDANCY, FULL_ACCURACY = "part_accuracy", "diffused_redundancy", "full_accuracy"
+WIDTH, SIMILARITY = "width", "cka_with_the_layer"
+CORRELATION, ERROR, EXCESS = "correlation_with_", "error_of_", "excess_error_of_"
+# what is fitted to the other tasks (column label): nothing but their mean, the full accuracy, the measure that did best
+# there, and that beside the full accuracy; EXCESS is that over another one of them (column method)
+MEAN, BEST, BEST_BESIDE, HELD_OUT = "mean_of_tasks", "best_measure", "best_measure_beside", "held_out_task"
+LAYERS, EVERY_LAYER, PENULTIMATE = "layers", "every layer", "penultimate"
+DELTA = 0.9  # of diffused redundancy
+
 CONVENTION = "papyan"  # of nc1 to nc4 (column recipe)
 FRACTION = 0.2  # at which claims are judged, as the finding of diffused redundancy is stated
 SPAN_SHARE = 0.9  # of alignment ranks, as published

@@ -37,6 +37,7 @@ WORDS = {  # of metrics, in the order in which they are shown
     names.DISTANCE: "proxy A-distance",
     names.WARM_START: "warm-start risk over that from 0",
 }
+MEASURES = WORDS | {names.SIMILARITY: "CKA with the layer (test images)", names.WIDTH: "width of the layer"}
 METHOD_WORDS = {
     names.RANDOM: "random part",
     names.SHUFFLED: "shuffled labels",
