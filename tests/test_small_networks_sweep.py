@@ -182,7 +182,7 @@ def test_accuracy_has_a_panel_a_network_and_a_line_a_task(table):
 def test_geometry_has_two_panels_and_words(table):
     summary = depth.figures.network_geometry.summary(table)
     rank, collapse = depth.figures.network_geometry.plot(summary).figure.axes
-    assert len(rank.lines) == len(collapse.lines) == 2
+    assert len(rank.lines) == len(collapse.lines) == 4  # with and without early pooling, before and after training
     last = of_one(table, "nc1")["value"].iloc[-1] * of_one(table, "nc1", seed=8)["value"].iloc[-1]
     assert collapse.lines[0].get_ydata()[-1] == pytest.approx(np.log10(last) / 2)
     assert f" to {last**0.5:.2f}" in depth.figures.network_geometry.words(summary)
@@ -311,6 +311,8 @@ def test_every_claim_about_networks_is_made(table):
         *["loss is of other data"] * 2,
         "late pooling retains more",
         *["training retains less"] * 2,
+        "untrained: late pooling retains more",
+        *["training lifts the end", "number is not why", "training takes directions"] * 2,
     ]
     flat = table.assign(layer=table["layer"].replace({"conv10": "conv09"}), model="vggm10-w2")
     both = depth.claims.all_claims(pd.concat([flat, table], ignore_index=True))

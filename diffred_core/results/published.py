@@ -152,6 +152,18 @@ def tunnel_accuracies() -> pd.DataFrame:
     return _table("published_tunnel_accuracy.csv")
 
 
+def tunnel_swaps() -> pd.DataFrame:
+    """Return the accuracies of table 2 of Harun et al. (2024): parts of two stages of training put together.
+
+    Returns
+    -------
+    DataFrame
+        Columns parts (``E1+T2``: extractor after the first task, tunnel after the second), resolution, first and second
+        (accuracy on either task, per cent); a ResNet-18, halves of ImageNet-100, layers 14 or 15 to 17 as the tunnel.
+    """
+    return _table("published_tunnel_swap.csv")
+
+
 def compression_scores() -> pd.DataFrame:
     """Return nDCG@10 and recall@100 of four encoders under every compression of CoRECT (2510.19340).
 

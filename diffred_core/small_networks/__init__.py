@@ -6,7 +6,7 @@ Images, Architecture, TrainingRecipe, seed --train--> weights; the same ones to 
 after an interruption at any epoch
 Images, architectures, seeds --networks--> trained side by side or read back, each a `Backbone` like any other
 Features of two domains, labels of one --fit_domain_head--> a head that does not tell the domains apart
-Backbone, pixels --convolution_features--> one matrix a convolution, in one pass
+Backbone, pixels --convolution_features, block_features--> one matrix a convolution or block, in one pass
 
 Where a layer is read: a convolution's own output, before batch norm and ReLU, as the released extractor of
 Harun et al. (2024) does for VGG; its maps are pooled to 2 x 2.
@@ -25,6 +25,7 @@ with needs("images"):
     from diffred_core.small_networks._images import Images as Images
     from diffred_core.small_networks._images import check_one_size as check_one_size
     from diffred_core.small_networks._images import read_tasks as read_tasks
+    from diffred_core.small_networks._layers import block_features as block_features
     from diffred_core.small_networks._layers import convolution_features as convolution_features
     from diffred_core.small_networks._losses import LOSSES as LOSSES
     from diffred_core.small_networks._network import Architecture as Architecture

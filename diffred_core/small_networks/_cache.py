@@ -64,6 +64,7 @@ def networks(
     *,
     seeds: Sequence[int],
     recipe: TrainingRecipe = SHORT,
+    start: Network | None = None,
     root: Path | str | None = None,
     device: str = "cpu",
     workers: int | None = None,
@@ -82,6 +83,8 @@ def networks(
         As in `train`.
     architectures : sequence of Architecture
     seeds : sequence of int
+    start : Network, optional
+        From whose trunk the training of each goes on, as in `train`.
     root : path, optional
         Where networks are kept; ``networks`` under `files.runs_root` by default. A network is found again by its key;
         a damaged one is trained again.
@@ -106,7 +109,10 @@ def networks(
             f"expected architectures and seeds, each once, got {list(architectures)} and {list(seeds)}; name some"
         )
     folder = (Path(root) if root is not None else files.runs_root() / "networks") / files.slug(images.task)
-    slots = [_Slot(images, architecture, seed, recipe, device=device, root=folder) for architecture, seed in jobs]
+    slots = [
+        _Slot(images, architecture, seed, recipe, start=start, device=device, root=folder)
+        for architecture, seed in jobs
+    ]
     missing = [slot for slot in slots if slot.read() is None]
     with tqdm(total=len(missing), unit="network", disable=not (progress and missing)) as bar:
 
@@ -153,6 +159,7 @@ class _Slot:
     architecture: Architecture
     seed: int
     recipe: TrainingRecipe
+    start: Network | None
     device: str
     root: Path
 
@@ -166,6 +173,7 @@ class _Slot:
             "code": files.digest_of({path.name: path.read_bytes() for path in CODE}),
             "torch": torch.__version__,
             "device": self.device.partition(":")[0],
+            **({} if self.start is None else {"start": self.start.key}),
         }
         self.key = files.digest_of({"identity": json.dumps(self.identity, sort_keys=True).encode()})
         self.weights = self.root / f"{self.architecture.name}-s{self.seed}-{self.key[:16]}.safetensors"
@@ -180,6 +188,7 @@ class _Slot:
             self.architecture,
             recipe=self.recipe,
             seed=self.seed,
+            start=None if self.start is None else self.start.backbone,
             device=self.device,
             checkpoint=self.checkpoint,
             key=self.key,

@@ -62,11 +62,28 @@ class Images:
             raise InputError(f"expected size of at least 8 pixels a side, got {size}; 24 and 32 are usual")
         splits = dict(dataset.splits)
         for name, n in (most or {}).items():
-            splits[name] = _some(dataset, name, n, seed=seed)
+            splits[name] = _some(splits[name], dataset.y, n, of=f"{name} split of {dataset.name!r}", seed=seed)
         rows = torch.cat(list(splits.values())).sort().values if most else torch.arange(dataset.n_samples)
         pixels = torch.stack([to_pixels(dataset.image(i), size) for i in rows.tolist()])
         places = {name: torch.searchsorted(rows, indices) for name, indices in splits.items()}
         return cls(dataset.name, dataset.classes, pixels, dataset.y[rows], places)
+
+    def at_most(self, most: Mapping[str, int], *, seed: int = 0) -> Images:
+        """Return the task with at most so many images of the splits named, chosen as by `of`, and no others in memory.
+
+        Raises
+        ------
+        InputError
+            If fewer images than classes are asked for.
+        """
+        fewer = {
+            name: _some(self.splits[name], self.y, n, of=f"{name} split of {self.task!r}", seed=seed)
+            for name, n in most.items()
+        }
+        splits = self.splits | fewer
+        rows = torch.cat(list(splits.values())).sort().values
+        places = {name: torch.searchsorted(rows, indices) for name, indices in splits.items()}
+        return replace(self, pixels=self.pixels[rows], y=self.y[rows], splits=places)
 
     @property
     def size(self) -> int:
@@ -208,18 +225,15 @@ def to_pixels(image: Image.Image, size: int) -> Tensor:
     return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)
 
 
-def _some(dataset: Dataset, split: str, n: int, *, seed: int) -> Tensor:
+def _some(indices: Tensor, y: Tensor, n: int, *, of: str, seed: int) -> Tensor:
     """Return at most `n` sample indices of a split, every class by its share, in the order of the split."""
-    indices = dataset.splits[split]
     if n >= len(indices):
         return indices
-    if n < dataset.n_classes:
-        raise InputError(
-            f"expected at least {dataset.n_classes} images of the {split} split of {dataset.name!r}, one a class, got "
-            f"{n}; ask for more"
-        )
+    n_classes = len(y[indices].unique())
+    if n < n_classes:
+        raise InputError(f"expected at least {n_classes} images of the {of}, one a class, got {n}; ask for more")
     shuffled = indices[torch.randperm(len(indices), generator=torch.Generator().manual_seed(seed))]
-    y = dataset.y[shuffled]
+    y = y[shuffled]
     rank = torch.empty(len(y), dtype=torch.float64)  # of an image among those of its class, as a share of them
     for label in y.unique():
         rows = (y == label).nonzero().flatten()

@@ -1,6 +1,8 @@
-"""Features of every convolution of a network, in one pass over pixels in memory."""
+"""Features of every convolution or block of a network, in one pass over pixels in memory."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -35,14 +37,31 @@ def convolution_features(
     InputError
         If the pixels are not those of the backbone's size, or the pooling or the engine is unknown.
     """
+    names = [name for name in layer_names(backbone, "convolutions") if name != PENULTIMATE]
+    return _features(backbone, pixels, names, "conv", pool=pool, batch_size=batch_size, engine=engine)
+
+
+def block_features(
+    backbone: Backbone, pixels: Tensor, *, pool: str = "2x2", batch_size: int = 256, engine: str = "torch"
+) -> dict[str, Tensor]:
+    """Return what every block gives, pooled: ``block01``, ``block02``, ...; the first of a ViT is that of the patches.
+
+    Parameters, errors and the rest are those of `convolution_features`.
+    """
+    names = [name for name in layer_names(backbone, "blocks") if name != PENULTIMATE]
+    return _features(backbone, pixels, names, "block", pool=pool, batch_size=batch_size, engine=engine)
+
+
+def _features(
+    backbone: Backbone, pixels: Tensor, names: Sequence[str], word: str, *, pool: str, batch_size: int, engine: str
+) -> dict[str, Tensor]:
     expected = (3, backbone.input_size, backbone.input_size)
     if pixels.dtype != torch.uint8 or pixels.shape[1:] != expected or not len(pixels):
         raise InputError(
             f"expected uint8 pixels of shape (n_samples, {', '.join(map(str, expected))}), got {pixels.dtype} of shape "
             f"{tuple(pixels.shape)}; read the images with the size of the network"
         )
-    names = [name for name in layer_names(backbone, "convolutions") if name != PENULTIMATE]
     threads = torch.get_num_threads()
     run = build_engine(backbone, names, device=pixels.device, engine=engine, threads=threads, pool=pool)
     batches = [run(batch) for batch in pixels.split(batch_size)]
-    return {f"conv{i:02d}": torch.cat(rows) for i, rows in enumerate(zip(*batches, strict=True), start=1)}
+    return {f"{word}{i:02d}": torch.cat(rows) for i, rows in enumerate(zip(*batches, strict=True), start=1)}

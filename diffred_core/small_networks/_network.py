@@ -116,17 +116,18 @@ class SmallNetwork(nn.Module):
         if n_classes < 2:
             raise InputError(f"expected n_classes of at least 2, got {n_classes}; a classifier tells classes apart")
         self.blocks = architecture.trunk()
+        self.output_fmt = FAMILIES[architecture.family].output_fmt
         self.head = HEADS[head](architecture.n_features, n_classes)
         _draw(self, torch.Generator().manual_seed(seed))
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """Return the last maps of normalised `images` (n, 3, h, w)."""
+        """Return the last maps of normalised `images` (n, 3, h, w), laid out as `output_fmt` says."""
         maps: Tensor = self.blocks(images)
         return maps
 
     def forward_head(self, maps: Tensor, *, pre_logits: bool = False) -> Tensor:
         """Return the logits (n, n_classes), or with `pre_logits` the averaged maps (n, n_features) before them."""
-        averaged = maps.mean(dim=(2, 3))
+        averaged = maps.mean(dim=(1, 2) if self.output_fmt == "NHWC" else (2, 3))
         output: Tensor = averaged if pre_logits else self.head(averaged)
         return output
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from diffred_core.backbones import normalised
+from diffred_core.backbones import Backbone, normalised
 from diffred_core.errors import InputError
 from diffred_core.small_networks._checkpoint import Checkpoint
 from diffred_core.small_networks._images import Images
@@ -113,6 +113,7 @@ def train(
     *,
     recipe: TrainingRecipe = SHORT,
     seed: int,
+    start: Backbone | None = None,
     device: str = "cpu",
     checkpoint: Path | str | None = None,
     key: str | None = None,
@@ -131,6 +132,9 @@ def train(
     architecture, recipe
     seed : int
         Of the first weights, of the order of the images, of the augmentation and of what a regulariser draws.
+    start : Backbone, optional
+        A small network of the same architecture whose trunk and normalisation are taken over: training goes on from it
+        with another task and a new classifier.
     device : str
     checkpoint : path, optional
         Where the state is kept after every epoch. A run that was interrupted goes on from there and ends with the same
@@ -154,8 +158,10 @@ def train(
             f"expected at least recipe.batch_size={recipe.batch_size} training images in {images.task!r}, got "
             f"{len(y)}; take smaller batches"
         )
-    mean, std = channel_statistics(pixels)
+    mean, std = channel_statistics(pixels) if start is None else (start.mean, start.std)
     module = SmallNetwork(architecture, images.n_classes, seed=seed, head=recipe.objective.head)
+    if start is not None:
+        module.blocks.load_state_dict(start.module.get_submodule("blocks").state_dict())
     run = _Run.begin(module.to(device).to(memory_format=torch.channels_last), recipe, seed=seed)
 
     def network_input(some: Tensor) -> Tensor:

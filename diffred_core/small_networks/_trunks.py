@@ -1,6 +1,7 @@
 """What small networks are made of before their classifier: the trunks of a VGG, a ResNet and a ViT.
 
-A trunk takes normalised images (n, 3, h, w) and returns maps (n, 8 * width, h', w'), which are averaged over positions.
+A trunk takes normalised images (n, 3, h, w) and returns maps (n, 8 * width, h', w'), which are averaged over positions;
+a ViT gives them as (n, h', w', 8 * width).
 Weights are not drawn here: `SmallNetwork` draws them from a generator of its own, not from the state of the process.
 """
 
@@ -108,19 +109,6 @@ class TransformerBlock(nn.Module):
         return changed
 
 
-class Maps(nn.Module):
-    """The last layer norm, and tokens (n, h, w, width) as maps (n, width, h, w)."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return maps (n, width, h, w)."""
-        normed: Tensor = self.norm(tokens)
-        return normed.permute(0, 3, 1, 2)
-
-
 def vgg_plan(stages: Sequence[int], width: int, early_pooling: bool) -> tuple[tuple[int, bool], ...]:
     """Return the channels of every convolution of a VGG, and whether its block ends in a pooling."""
     return tuple(
@@ -152,22 +140,23 @@ def vit(stages: Sequence[int], width: int, _early_pooling: bool) -> nn.Sequentia
     """Return the trunk of a ViT (Dosovitskiy et al. 2021) with patches of 4 pixels and averaged tokens."""
     n_features = N_FEATURES * width
     blocks = [TransformerBlock(n_features) for _ in range(sum(stages))]
-    return nn.Sequential(Patches(n_features), *blocks, Maps(n_features))
+    return nn.Sequential(Patches(n_features), *blocks, nn.LayerNorm(n_features))
 
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of trunk: how many blocks its stages have at every depth, and how it is made."""
+    """A kind of trunk: how many blocks its stages have at every depth, how it is made, and where its channels stand."""
 
     depths: Mapping[int, tuple[int, ...]]
     trunk: Trunk
+    output_fmt: str = "NCHW"  # in timm's words
 
 
 FAMILIES: dict[str, Family] = {
     # convolutions: VGGm-11 is VGG-13's trunk, VGGm-17 VGG-19's; the classifier is one layer
     "vggm": Family({11: (2, 2, 2, 2, 2), 17: (2, 2, 4, 4, 4)}, vgg),
     "resnet": Family({10: (1, 1, 1, 1), 18: (2, 2, 2, 2)}, resnet),
-    "vit": Family({n: (n,) for n in (2, 4, 6, 12)}, vit),
+    "vit": Family({n: (n,) for n in (2, 4, 6, 12)}, vit, "NHWC"),
 }
 
 

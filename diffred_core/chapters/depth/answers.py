@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from diffred_core.chapters.depth import claims, names
+from diffred_core.chapters.depth import claims, claims_factors, claims_swap, contrasts, names
 from diffred_core.chapters.depth.reading import places
 from diffred_core.drawing import Answer
 from diffred_core.results import summarize, where
@@ -69,6 +69,47 @@ def tunnel_small_networks(table: pd.DataFrame) -> Answer:
         f"{'; '.join(parts)}."
     )
     return Answer(sentence, claims.all_claims(table), numbers)
+
+
+def tunnel_factors(table: pd.DataFrame) -> Answer:
+    """Return what classes, pixels and the other factors do to what is retained, from a table of that sweep."""
+    rows = contrasts.changes(table)
+    trained, before = (where(rows, recipe=recipe).set_index("contrast") for recipe in (names.TRAINED, names.UNTRAINED))
+    means = where(table, metric=names.MEAN_RETAINED, recipe=names.TRAINED).groupby("label")["value"].mean()
+    parts = [
+        f"{row.change} {row.mean:+.1f} points"
+        + (f" (untrained {before.loc[name, 'mean']:+.1f})" if name in before.index else "")
+        for name, row in ((row.Index, row) for row in trained.itertuples())
+    ]
+    sentence = (
+        f"The last layer of the base retains {means[names.BASE]:.1f} % of its best layer's accuracy on other data. "
+        f"What changes that, in pairs of networks of one seed: {'; '.join(parts)}."
+    )
+    numbers = {"base retains": f"{means[names.BASE]:.1f} %"}
+    numbers |= {str(row.change): f"{row.mean:+.1f} points" for row in trained.itertuples()}
+    return Answer(sentence, claims_factors.all_claims(table), numbers)
+
+
+def tunnel_swap(table: pd.DataFrame) -> Answer:
+    """Return what is left of either task with extractor and tunnel of two stages, from a table of that sweep."""
+    first, second = claims_swap.tasks_of(table)
+    means = {
+        parts: [claims_swap.by_seed(table, parts, task).mean() for task in (first, second)] for parts in names.PARTS
+    }
+    cut, crossing = claims_swap.cuts(table).median(), claims_swap.crossing(table)
+    where_to = (
+        f"Only with {crossing} layers or more in it does the old extractor restore more of the first task"
+        if crossing
+        else "At no cut does the old extractor restore more of the first task"
+    )
+    sentence = (
+        f"After the second task {means['E2+T2'][0]:.1f} % of the first one are left of {means['E1+T1'][0]:.1f} %. Cut "
+        f"where probes see a tunnel begin (median: {cut:g} layers before it), the old extractor with the new tunnel "
+        f"reaches {means['E1+T2'][0]:.1f} %, the new extractor with the old tunnel {means['E2+T1'][0]:.1f} %. "
+        f"{where_to}."
+    )
+    numbers = {f"{parts}, first and second task": f"{one:.1f} % and {two:.1f} %" for parts, (one, two) in means.items()}
+    return Answer(sentence, claims_swap.all_claims(table), numbers)
 
 
 def _retained(rows: pd.DataFrame) -> str:

@@ -3,17 +3,20 @@
 Of small networks, compared in pairs of one seed, three claims are those of Harun et al. (2024): keeping the resolution
 (no early pooling) retains OOD performance, a deeper network retains less of it, and the last layers lose more on other
 data than on the task that the network was trained on. The fourth tests whether training makes the tunnel: whether the
-same network retained more before it was trained.
+same network retained more before it was trained. Where it did not, `claims_untrained` and the same claims about
+networks before training say why.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import pandas as pd
 
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.claims_equal import of_equal_number
+from diffred_core.chapters.depth.claims_untrained import of_network
 from diffred_core.chapters.depth.reading import places
 from diffred_core.errors import InputError
 from diffred_core.redundancy import STRENGTHS
@@ -162,7 +165,9 @@ def selection_flatters(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
     )
 
 
-def late_pooling_retains_more(table: pd.DataFrame, *, model: str, level: float = 0.95) -> Claim:
+def late_pooling_retains_more(
+    table: pd.DataFrame, *, model: str, recipe: str = names.TRAINED, level: float = 0.95
+) -> Claim:
     """Return the claim that a network without early pooling retains more of its OOD performance.
 
     Parameters
@@ -171,6 +176,8 @@ def late_pooling_retains_more(table: pd.DataFrame, *, model: str, level: float =
         Of `small_networks`.
     model : str
         Depth and width, as in the column of that name.
+    recipe : {"trained", "untrained"}
+        Of untrained networks it says what pooling alone does.
     level : float
         Coverage of the interval over seeds.
 
@@ -179,10 +186,10 @@ def late_pooling_retains_more(table: pd.DataFrame, *, model: str, level: float =
     InputError
         If one of the two was not trained.
     """
-    early, late = (_by_seed(table, model, pooling) for pooling in (names.EARLY, names.LATE))
+    early, late = (_by_seed(table, model, pooling, recipe=recipe) for pooling in (names.EARLY, names.LATE))
     return above_zero(
-        name="late pooling retains more",
-        statement=f"without early pooling {model} retains more of its OOD performance.",
+        name=f"{_state(recipe, end=': ')}late pooling retains more",
+        statement=f"without early pooling {_state(recipe)}{model} retains more of its OOD performance.",
         measured=f"It retains {late.mean():.1f} % against {early.mean():.1f} %, in points",
         differences=late - early,
         level=level,
@@ -191,15 +198,18 @@ def late_pooling_retains_more(table: pd.DataFrame, *, model: str, level: float =
     )
 
 
-def depth_retains_less(table: pd.DataFrame, *, shallow: str, deep: str, pooling: str, level: float = 0.95) -> Claim:
+def depth_retains_less(
+    table: pd.DataFrame, *, shallow: str, deep: str, pooling: str, recipe: str = names.TRAINED, level: float = 0.95
+) -> Claim:
     """Return the claim that the deeper of two networks retains less of its OOD performance.
 
     Parameters and errors are those of `late_pooling_retains_more`; `pooling` is ``early_pooling`` or ``late_pooling``.
     """
-    less, more = (_by_seed(table, model, pooling) for model in (deep, shallow))
+    less, more = (_by_seed(table, model, pooling, recipe=recipe) for model in (deep, shallow))
+    network = f"{_state(recipe)}{deep}"
     return above_zero(
-        name="depth retains less",
-        statement=f"{deep} retains less of its OOD performance than {shallow} ({names.network_words(pooling)}).",
+        name=f"{_state(recipe, end=': ')}depth retains less",
+        statement=f"{network} retains less of its OOD performance than {shallow} ({names.network_words(pooling)}).",
         measured=f"It retains {less.mean():.1f} % against {more.mean():.1f} %; the loss, in points",
         differences=more - less,
         level=level,
@@ -245,6 +255,10 @@ def training_retains_less(table: pd.DataFrame, *, model: str, pooling: str, leve
     )
 
 
+def _state(recipe: str, *, end: str = " ") -> str:
+    return f"{recipe}{end}" if recipe == names.UNTRAINED else ""
+
+
 def _loss_of(other: str) -> dict[str, str]:
     """Return name and statement of the claim that a tunnel is: what is lost at the end is lost on other data."""
     return {
@@ -272,15 +286,28 @@ def _of_networks(table: pd.DataFrame) -> list[Claim]:
     poolings = [pooling for pooling in names.POOLING if pooling in set(table["label"])]
     kinds = [{"model": model, "pooling": pooling} for model in models for pooling in poolings]
     claims = [networks_lose_other_data(table, **kind) for kind in kinds]
+    claims += _of_shape(table, models, poolings, recipe=names.TRAINED)
+    if names.UNTRAINED not in set(table["recipe"]):
+        return claims
+    claims += [training_retains_less(table, **kind) for kind in kinds]
+    claims += _of_shape(table, models, poolings, recipe=names.UNTRAINED)
+    for kind in kinds:
+        of_kind = {"model": kind["model"], "label": kind["pooling"]}
+        claims += of_network(table, network=f"{kind['model']} ({names.network_words(kind['pooling'])})", kind=of_kind)
+    return claims
+
+
+def _of_shape(table: pd.DataFrame, models: Sequence[str], poolings: Sequence[str], *, recipe: str) -> list[Claim]:
+    """Return the claims about pooling and depth, of networks after or before training."""
+    claims = []
     if len(poolings) == 2:
-        claims += [late_pooling_retains_more(table, model=model) for model in models]
+        claims += [late_pooling_retains_more(table, model=model, recipe=recipe) for model in models]
     stacks = places(table).groupby("model")["n_features"].agg(depth="size", width="first")
     pairs = itertools.permutations(stacks.itertuples(), 2)
     deeper = [(a.Index, b.Index) for a, b in pairs if a.width == b.width and a.depth < b.depth]
     for (shallow, deep), pooling in itertools.product(deeper, poolings):
-        claims.append(depth_retains_less(table, shallow=shallow, deep=deep, pooling=pooling))
-    untrained = names.UNTRAINED in set(table["recipe"])
-    return claims + [training_retains_less(table, **kind) for kind in kinds if untrained]
+        claims.append(depth_retains_less(table, shallow=shallow, deep=deep, pooling=pooling, recipe=recipe))
+    return claims
 
 
 def _by_seed(

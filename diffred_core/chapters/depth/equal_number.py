@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from diffred_core import intervals, linear_probe, moments, subsets
+from diffred_core import intervals, linear_probe, moments, subsets, tunnel
 from diffred_core.chapters.depth import names
 from diffred_core.chapters.depth.curves import (
     MEASURED,
@@ -22,6 +22,7 @@ from diffred_core.chapters.depth.curves import (
     layer_columns,
     rows_of,
     splits_of,
+    training_moments,
 )
 from diffred_core.chapters.random_subsets.sizes import Sizes
 from diffred_core.linear_probe import LAYER_L2
@@ -67,6 +68,25 @@ def equal_number_rows(
         yield from _accuracy_rows(shared, of_all[size], size, seeds)
         lead = _lead(leading[size], of_all[size], resampling)
         yield shared | {"n_selected": size, "metric": names.LAST_LEAD} | lead
+
+
+def retained_of_k(layers: TaskLayers, *, seeds: Sequence[int], split: str) -> Row:
+    """Return how much of the best layer's accuracy the last one retains where every layer gives as many features.
+
+    As many as the narrowest layer has, drawn at random, mean over draws: what depth loses then is no matter of width.
+    """
+    k = min(of.n_features for of in layers.values())
+    kept = training_moments(layers)
+    by_layer = [_of_layer(of, kept[name], [k], seeds=seeds, split=split)[k] for name, of in layers.items()]
+    accuracies = torch.stack([correct.double().mean() for correct in by_layer])
+    (name, last) = list(layers.items())[-1]
+    value = float(tunnel.percent_retained(accuracies))
+    return layer_columns(name, last) | {
+        "probe": "ridge",
+        "n_selected": k,
+        "metric": names.RETAINED_OF_K,
+        "value": value,
+    }
 
 
 def _of_layer(

@@ -323,14 +323,14 @@ def network_retained_words(summary: pd.DataFrame) -> str:
 
 
 def _geometry(table: pd.DataFrame) -> pd.DataFrame:
-    """Return rank and NC1 of the trained networks, the latter as decimal logarithm: it falls by orders of magnitude."""
-    rows = where(table, recipe=names.TRAINED, metric=(names.RANK, names.NC1))
+    """Return rank and NC1 of every network, the latter as decimal logarithm: it falls by orders of magnitude."""
+    rows = where(table, metric=(names.RANK, names.NC1))
     logarithms = rows["value"].where(rows["metric"] != names.NC1, np.log10(rows["value"]))
     return by_layer(rows.assign(value=logarithms), [names.RANK, names.NC1])
 
 
 def plot_network_geometry(summary: pd.DataFrame) -> Axes:
-    """Draw the numerical rank and the within-class variability (NC1) by convolution, one line a trained network."""
+    """Draw the numerical rank and the within-class variability (NC1) by convolution; thin lines before training."""
     style.require(summary, ("model", "label", *COLUMNS), what="plot_network_geometry")
     titles = {names.RANK: "numerical rank", names.NC1: "log10 of NC1"}
     panels, models = (
@@ -338,21 +338,26 @@ def plot_network_geometry(summary: pd.DataFrame) -> Axes:
         list(summary["model"].unique()),
     )
     for metric, ax in panels.axes_dict.items():
-        for (model, pooling), rows in where(summary, metric=metric).groupby(["model", "label"]):
+        for (model, pooling, recipe), rows in where(summary, metric=metric).groupby(names.KIND):
             i, words = models.index(model), f"{model}, {names.network_words(pooling)}"
-            dash = DASHES.get(pooling, ":")
-            line(ax, rows, x="place", look=Look(words, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], dash))
+            colour, dash = COLOURS[i % len(COLOURS)], DASHES.get(pooling, ":")
+            if recipe == names.UNTRAINED:
+                ax.plot(rows["place"], rows["mean"], dash, color=colour, linewidth=0.8, alpha=0.8)
+            else:
+                line(ax, rows, x="place", look=Look(words, colour, MARKERS[i % len(MARKERS)], dash))
         _panel(ax, title=titles[metric], y=titles[metric])
-    return style.name_panels(panels, f"bands: {interval_name(summary, over='networks')}")
+    thin = "; thin, without markers: before training" if names.UNTRAINED in set(summary["recipe"]) else ""
+    return style.name_panels(panels, f"bands: {interval_name(summary, over='networks')}{thin}")
 
 
 def network_geometry_words(summary: pd.DataFrame) -> str:
     """Return `plot_network_geometry` in words."""
     sentences = []
-    for (model, pooling), cell in summary.groupby(["model", "label"]):
+    for (model, pooling, recipe), cell in summary.groupby(names.KIND):
         ranks, nc1 = (where(cell, metric=m).sort_values("place")["mean"] for m in (names.RANK, names.NC1))
+        network = f"{model} {names.network_words(pooling, recipe)}"
         sentences.append(
-            f"{model} {names.network_words(pooling)}: rank from {ranks.iloc[0]:.0f} over at most {ranks.max():.0f} to "
+            f"{network}: rank from {ranks.iloc[0]:.0f} over at most {ranks.max():.0f} to "
             f"{ranks.iloc[-1]:.0f}, NC1 from {10 ** nc1.iloc[0]:.2f} to {10 ** nc1.iloc[-1]:.2f}"
         )
     return f"Line charts of numerical rank and NC1 by convolution, first to last. {'. '.join(sentences)}."

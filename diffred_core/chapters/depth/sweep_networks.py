@@ -12,19 +12,24 @@ import torch
 
 from diffred_core import results
 from diffred_core.chapters.depth import names
+from diffred_core.chapters.depth.equal_number import retained_of_k
 from diffred_core.chapters.depth.sweep_layers import layers
 from diffred_core.errors import InputError
 from diffred_core.features import TaskFeatures
+from diffred_core.results.rows import Row
 from diffred_core.small_networks import (
     SHORT,
     Architecture,
     Images,
     Network,
     TrainingRecipe,
+    block_features,
     check_one_size,
     convolution_features,
     networks,
 )
+
+DRAWS = range(1, 4)  # seeds of the random features of an equal number
 
 
 def small_networks(
@@ -76,9 +81,10 @@ def small_networks(
         Of every network the rows of the sweep `layers`, without intervals over rows: method ``in_distribution`` for the
         task that it was trained on and ``transfer`` for the others, neural collapse in the convention ``harun``.
         ``model`` is depth and width, ``label`` ``early_pooling`` or ``late_pooling``, ``recipe`` ``trained`` or
-        ``untrained`` (its first weights), ``layer`` ``conv01``, ``conv02``, ... And by network: mean_percent_retained
-        over the OOD tasks, by which tunnels are called weak or strong; classifier_accuracy, of its own classifier; and
-        training_loss (none of untrained networks).
+        ``untrained`` (its first weights), ``layer`` ``conv01``, ``conv02``, ... And by network what `network_rows`
+        adds: mean_percent_retained over the OOD tasks, by which tunnels are called weak or strong;
+        percent_retained_of_k of each, of as many random features of every layer as the narrowest has;
+        classifier_accuracy, of its own classifier; and training_loss (none of untrained networks).
 
     Raises
     ------
@@ -94,7 +100,7 @@ def small_networks(
         for network in networks(
             images, architectures, seeds=seeds, recipe=chosen, device=device, root=root, progress=progress
         ):
-            table = _swept(network, images, others, pool=pool, eps=eps, device=device)
+            table = network_rows(network, images, others, pool=pool, eps=eps, device=device)
             label = names.EARLY if network.architecture.early_pooling else names.LATE
             model = f"vggm{network.architecture.depth}-w{network.architecture.width}"
             kind = {"experiment": names.SMALL_NETWORKS, "model": model, "label": label, "recipe": state}
@@ -108,9 +114,14 @@ def _check(images: Images, others: Sequence[Images]) -> None:
     check_one_size(images, others)
 
 
-def _swept(
+def network_rows(
     network: Network, images: Images, others: Sequence[Images], *, pool: str, eps: float, device: str
 ) -> pd.DataFrame:
+    """Return what every layer of one network is good for, on the task that it was trained on and on others.
+
+    Rows of the sweep `layers`; in those of the last layer also percent_retained_of_k of every OOD task,
+    mean_percent_retained over them, classifier_accuracy, and training_loss of trained networks.
+    """
     reference, *transfer = (_features(network, task, pool=pool, device=device) for task in (images, *others))
     options = {"n_subsets": 0, "published_layers": 0, "n_boot": None, "conventions": (names.HARUN,)}
     table = layers(reference, transfer=transfer, rank_eps=eps, **options)
@@ -122,8 +133,10 @@ def _swept(
     if network.losses:
         values["training_loss"] = network.losses[-1]
     last = results.where(table, metric=names.BEST_LAYER, task=images.task).iloc[0]
-    last = last[["experiment", "task", "model", "layer", "n_features", "n_way", "split"]].to_dict()
-    rows = [last | {"method": "full", "metric": metric, "value": value} for metric, value in values.items()]
+    shared: Row = last[["experiment", "model", "split"]].to_dict()
+    own = last[["task", "layer", "n_features", "n_way"]].to_dict()
+    rows = [shared | own | {"method": "full", "metric": metric, "value": value} for metric, value in values.items()]
+    rows += [shared | {"method": names.TRANSFER} | retained_of_k(of, seeds=DRAWS, split="test") for of in transfer]
     return pd.concat([table, results.as_table(rows)])
 
 
@@ -131,7 +144,8 @@ def _features(network: Network, images: Images, *, pool: str, device: str) -> di
     network.backbone.module.to(device)
     y, keys = images.y.to(device), dict.fromkeys(images.splits, network.key)
     layers = {}
-    for layer, X in convolution_features(network.backbone, images.pixels.to(device), pool=pool).items():
+    read = block_features if network.architecture.family == "vit" else convolution_features
+    for layer, X in read(network.backbone, images.pixels.to(device), pool=pool).items():
         splits = {split: (X[rows], y[rows]) for split, rows in images.splits.items()}
         layers[layer] = TaskFeatures(network.backbone.name, images.task, images.classes, keys, splits)
     return layers

@@ -1,0 +1,189 @@
+"""Figures and tables of the tunnel's factors: classes by pixels, every change beside the published one, settings."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from diffred_core.chapters.depth import contrasts, names
+from diffred_core.chapters.depth.reading import places
+from diffred_core.drawing import Figure, Look, Table, style
+from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name, line, points, row_names
+from diffred_core.results import summarize, where
+
+STATES = {
+    names.TRAINED: Look("trained here", COLOURS[0], "o"),
+    names.UNTRAINED: Look("the same networks untrained", GREY, "s"),
+}
+PUBLISHED = Look("published means", COLOURS[1], "D")
+APART = 0.16  # rows of trained and untrained networks
+
+
+def retained_of_settings(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the percentage retained of every crossed setting, mean over OOD tasks, with its classes and pixels."""
+    rows = where(table, metric=names.MEAN_RETAINED, label=names.CROSSED)
+    means = summarize(rows, ["label", "recipe"], metric=names.MEAN_RETAINED)
+    what = _of_settings(table)[[names.N_CLASSES, names.PIXELS]]
+    means = means.merge(what.reset_index(), on="label")
+    return means.sort_values(["recipe", names.PIXELS, names.N_CLASSES], ignore_index=True)
+
+
+def plot_crossed(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the percentage retained against the number of classes, one line a resolution."""
+    needed = (names.N_CLASSES, names.PIXELS, "recipe", "mean", "low", "high", "n")
+    ax, trained = begin(ax, summary, needed, what="plot_crossed"), where(summary, recipe=names.TRAINED)
+    for i, (pixels, rows) in enumerate(trained.groupby(names.PIXELS)):
+        look = Look(f"{pixels:.0f} pixels a side", COLOURS[i % len(COLOURS)], MARKERS[i])
+        bars = [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
+        x = rows[names.N_CLASSES] * (1 + 0.02 * i)  # beside one another, so that bars do not hide bars
+        ax.errorbar(x, rows["mean"], bars, color=look.colour, marker=look.marker, label=look.words, capsize=3)
+        for mean in where(summary, recipe=names.UNTRAINED, **{names.PIXELS: pixels})["mean"]:
+            ax.axhline(mean, color=look.colour, linestyle=":", linewidth=1.4, label=f"{pixels:.0f} pixels, untrained")
+    ax.set_xscale("log")
+    ticks = sorted(trained[names.N_CLASSES].unique())
+    ax.set_xticks(ticks, [f"{n:.0f}" for n in ticks])
+    ax.minorticks_off()
+    ax.set_xlim(ticks[0] / 1.4, ticks[-1] * 1.4)
+    title = f"bars: {interval_name(trained, over='networks')}"
+    return finish(ax, title=title, x="classes trained on (log scale)", y="retained (%), mean over OOD tasks")
+
+
+def crossed_words(summary: pd.DataFrame) -> str:
+    """Return `plot_crossed` in words."""
+    parts = []
+    for row in where(summary, recipe=names.TRAINED).itertuples():
+        interval = "" if pd.isna(row.low) else f", interval {row.low:.1f} to {row.high:.1f}"
+        parts.append(f"{row.classes:.0f} classes at {row.pixels:.0f} pixels {row.mean:.1f} %{interval}")
+    before = where(summary, recipe=names.UNTRAINED)
+    parts += [f"untrained at {row.pixels:.0f} pixels {row.mean:.1f} %" for row in before.itertuples()]
+    return f"Line chart of the OOD performance retained at the last layer, by classes and pixels: {'; '.join(parts)}."
+
+
+def plot_changes(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw by how many points every change moves what is retained, in trained and untrained networks and published."""
+    needed = ("contrast", "change", "recipe", "mean", "low", "high", "n", "level", "published")
+    order = list(dict.fromkeys(summary["contrast"]))[::-1]
+    ax = begin(ax, summary, needed, what="plot_changes", size=(6.6, 1.8 + 0.62 * len(order)))
+    ax.axvline(0, color=GREY, linewidth=1)
+    for recipe, look in STATES.items():
+        rows = where(summary, recipe=recipe)
+        if len(rows):
+            shift = APART if recipe == names.UNTRAINED else 0.0
+            numbers = rows[["mean", "low", "high"]].astype(float)
+            points(ax, numbers.set_axis(rows["contrast"].map(order.index) - shift), look=look)
+    printed = where(summary, recipe=names.TRAINED).dropna(subset=["published"])
+    heights = printed["contrast"].map(order.index) + APART
+    ax.plot(printed["published"], heights, PUBLISHED.marker, color=PUBLISHED.colour, label=PUBLISHED.words)
+    words = summary.drop_duplicates("contrast").set_index("contrast")["change"]
+    row_names(ax, [words[name] for name in order], size=10)
+    title = f"bars: {interval_name(summary, over='pairs')}"
+    return finish(ax, title=title, x="change of the percentage retained (points)", y="", columns=1)
+
+
+def changes_words(summary: pd.DataFrame) -> str:
+    """Return `plot_changes` in words."""
+    parts = []
+    for _, rows in summary.groupby("contrast", sort=False):
+        by = rows.set_index("recipe")
+        row = by.loc[names.TRAINED]
+        limits = "" if pd.isna(row["low"]) else f", interval {row['low']:+.1f} to {row['high']:+.1f}"
+        before = f", untrained {by.loc[names.UNTRAINED, 'mean']:+.1f}" if names.UNTRAINED in by.index else ""
+        printed = "" if pd.isna(row["published"]) else f", published {row['published']:+.1f}"
+        parts.append(f"{row['change']} {row['mean']:+.1f}{limits}{before}{printed}")
+    return f"Dot chart of the change of the percentage retained, in points: {'; '.join(parts)}."
+
+
+def curves(table: pd.DataFrame) -> pd.DataFrame:
+    """Return OOD accuracy by layer in percent of the network's best layer, mean over tasks, of every setting."""
+    rows = where(table, metric=names.ACCURACY, method=names.TRANSFER)
+    by = ["label", "recipe", "model", "seed", "task"]
+    share = 100 * rows["value"] / rows.groupby(by)["value"].transform("max")
+    kept = ["label", "recipe", "model", "layer"]
+    networks = rows.assign(value=share).groupby([*kept, "repeat"], as_index=False)["value"].mean()
+    missing = {"n": pd.NA} | dict.fromkeys(("sd", "low", "high"), float("nan"))
+    means = summarize(networks.assign(metric=names.ACCURACY, **missing), kept)
+    return means.merge(places(table), on=["model", "layer"]).sort_values(["label", "recipe", "place"])
+
+
+def plot_curves(summary: pd.DataFrame) -> Axes:
+    """Draw OOD accuracy by layer, one panel a setting; dotted before training."""
+    style.require(summary, ("label", "recipe", "place", "mean", "low", "high", "n"), what="plot_curves")
+    held = [name for name in names.SETTINGS if name in set(summary["label"])]
+    grid = style.panels(summary, size=(2.9, 2.4), col="label", col_order=held, col_wrap=min(4, len(held)))
+    for setting, ax in grid.axes_dict.items():
+        for recipe, look in STATES.items():
+            rows = where(summary, label=setting, recipe=recipe)
+            if len(rows):
+                line(
+                    ax, rows, x="place", look=Look(look.words, look.colour, "", "-" if recipe == names.TRAINED else ":")
+                )
+        finish(ax, title=setting, x="layer", y="% of the best layer", legend=False)
+    return style.name_panels(grid, f"OOD accuracy, mean over tasks; bands: {interval_name(summary, over='networks')}")
+
+
+def curves_words(summary: pd.DataFrame) -> str:
+    """Return `plot_curves` in words."""
+    parts = []
+    for (setting, recipe), rows in summary.groupby(["label", "recipe"]):
+        rows = rows.sort_values("place")
+        best = rows.loc[rows["mean"].idxmax()]
+        parts.append(
+            f"{setting} {recipe} is highest in layer {best['place']} and has {rows['mean'].iloc[-1]:.1f} % in the last"
+        )
+    return f"Line charts of OOD accuracy by layer, in percent of the best layer: {'; '.join(parts)}."
+
+
+def _of_settings(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what every setting is, one row a setting and one column a fact."""
+    return where(table, method=names.OF_SETTING).pivot_table(index="label", columns="metric", values="value")
+
+
+def of_settings(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what every setting is, and means over its networks of accuracy and of the measures of a tunnel."""
+    what = _of_settings(table)
+    rows = []
+    for setting in (name for name in names.SETTINGS if name in what.index):
+        of, facts = where(table, label=setting, recipe=names.TRAINED), what.loc[setting]
+        measures = {
+            words: contrasts.by_seed(table, setting, metric=metric).mean()
+            for metric, words in contrasts.MEASURES.items()
+            if metric in set(of["metric"])
+        }
+        about = {"setting": setting, "network": of["model"].iloc[0]}
+        about |= {"classes": int(facts[names.N_CLASSES]), "pixels": int(facts[names.PIXELS])}
+        about |= {"images": int(facts[names.N_IMAGES])}
+        about |= {"parameters an image": facts[names.PARAMETERS] / facts[names.N_IMAGES]}
+        accuracy = 100 * where(of, metric=names.CLASSIFIER)["value"].mean()
+        rows.append(about | {"own accuracy (%)": accuracy} | measures | {"networks": of["seed"].nunique()})
+    return pd.DataFrame(rows)
+
+
+def beside_published(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the three published measures without and with every change, here and printed."""
+    rows = []
+    for contrast in contrasts.known(table).values():
+        for metric in contrasts.PRINTED:
+            before, after = contrasts.published_means(contrast, metric)
+            pairs = contrasts.change(table, contrast, metric=metric)
+            row = {"change": contrast.words, "measure": contrasts.MEASURES[metric], "here": pairs.mean()}
+            rows.append(row | {"published": after - before, "without": before, "with": after})
+    return pd.DataFrame(rows)
+
+
+crossed = Figure(retained_of_settings, plot_crossed, crossed_words)
+change = Figure(contrasts.changes, plot_changes, changes_words)
+by_layer = Figure(curves, plot_curves, curves_words)
+settings = Table(
+    of_settings,
+    "What every setting is, and means over its trained networks: accuracy of their own classifier, and over OOD tasks "
+    "the percentage retained as published and with the best layer chosen on validation images, the correlation of ID "
+    "and OOD accuracy over layers, and their alignment at the last one.",
+    2,
+)
+published_beside = Table(
+    beside_published,
+    "Change of each measure, mean over pairs of networks, beside the change of the printed means (without, with). The "
+    "published networks are larger and trained on natural images: classes 10 x 1000 and 100 x 100 images, 32 and 224 "
+    "pixels, 100 and 700 images a class, 11 and 17 layers, 75 and 168 parameters an image, VGGm and ViT.",
+    2,
+)
