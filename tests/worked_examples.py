@@ -391,7 +391,10 @@ def separation(data: TaskLayers, *, split: str = "test", n_rows: int = 500, seed
             )
         ],
         "diffred_core/chapters/depth/__init__.pyi": [
-            ("", "from .sweep_separation import separation as separation\n"),
+            (
+                "from .sweep_swap import",
+                "from .sweep_separation import separation as separation\nfrom .sweep_swap import",
+            ),
         ],
         "diffred_core/chapters/depth/claims.py": [
             (
