@@ -1,7 +1,8 @@
 """The label-free choice of k dimensions against DADApy's differentiable information imbalance (2411.00851).
 
 Ours: every map without labels fitted at k, and the one kept whose neighbours are nearest to those of all dimensions.
-DADApy: backward greedy elimination down to k features, with its weights; what JAX compiles for it counts. Both see the same rows and are scored on others, by recall@10.
+DADApy: backward greedy elimination down to k features, with its weights; what JAX compiles for it counts. Both see
+the same rows and are scored on others, by recall@10.
 
 DADApy 0.3 is built for numpy 1, so it runs in a process with libraries of its own, and times itself::
 
@@ -34,8 +35,8 @@ import numpy as np
 from dadapy import FeatureWeighting
 X, k = np.load(sys.argv[1]).astype(float), int(sys.argv[2])
 started = time.process_time()
-data = FeatureWeighting(coordinates=X, maxk=len(X) - 1, n_jobs=1)
-_, weights = data.return_backward_greedy_dii_elimination(target_data=FeatureWeighting(coordinates=X, maxk=len(X) - 1, n_jobs=1))
+data, target = (FeatureWeighting(coordinates=X, maxk=len(X) - 1, n_jobs=1) for _ in range(2))
+_, weights = data.return_backward_greedy_dii_elimination(target_data=target)
 seconds = time.process_time() - started
 (chosen,) = [w for w in weights if np.count_nonzero(w) == k]
 print(json.dumps({"seconds": seconds, "weights": np.asarray(chosen).tolist()}))
