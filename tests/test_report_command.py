@@ -69,6 +69,31 @@ def test_bad_rows_are_a_sentence_exit_code_2_and_nothing_on_disk(elsewhere: Path
     assert [path.name for path in elsewhere.iterdir()] == ["bad.npy"]
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["pickled.npy"], "expected plain numbers or words in '.*pickled.npy', got pickled Python objects"),
+        (["a.npy", "--labels", "short.npy"], "expected y in '.*a.npy' as 120 integers or words, one for each row of X"),
+        (
+            ["a.npy", "--queries", "a.npy", "--qrels", "q.tsv"],
+            "expected judgements of known documents .* got 1 unknown",
+        ),
+    ],
+)
+def test_other_files_that_do_not_fit_are_a_sentence_too(elsewhere: Path, arguments: list[str], sentence: str) -> None:
+    np.save(elsewhere / "pickled.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    np.save(elsewhere / "a.npy", X)
+    np.save(elsewhere / "short.npy", np.arange(5))
+    (elsewhere / "q.tsv").write_text("1\t0\t2\t1\n1\t0\t999\t1\n")
+    before = {path.name for path in elsewhere.iterdir()}
+    refused = report(*arguments)
+    assert refused.exit_code == 2
+    assert re.match(f"diffred: {sentence}", refused.stderr), refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert {path.name for path in elsewhere.iterdir()} == before
+
+
 def test_what_is_refused_before_anything_starts(elsewhere: Path) -> None:
     np.save(elsewhere / "a.npy", X)
     missing = report("b.npy")
