@@ -156,12 +156,14 @@ def test_figures_say_what_they_draw(tables: dict[str, pd.DataFrame], table: pd.D
     for figure, made_of in (
         (figures_across.correlations(), table),
         (figures_across.correlations(SCOPES[-1]), table),
-        (figures_across.errors, table),
+        (figures_across.errors(), table),
+        (figures_across.errors(SCOPES[1]), table),
         (figures_across.one_measure(figures_across.leading_measure(table)), tables),
     ):
         assert "<img" in show(figure, made_of).data
-    words = figures_across.errors.words(figures_across.errors.summary(table))
-    mean = where(table, metric=names.ERROR + names.REDUNDANCY, label=names.MEAN)["value"].item()
+    errors = figures_across.errors()
+    words = errors.words(errors.summary(table))
+    mean = where(table, metric=names.ERROR + names.REDUNDANCY, label=names.MEAN, fraction=1.0)["value"].item()
     assert f"the mean of the other tasks {100 * mean:.1f}" in words
     caption = show(figures_across.correlation_numbers(), table).data
     assert "corrected for the others" in caption

@@ -25,6 +25,7 @@ from diffred_core.results.claims import claim_rows
 from diffred_core.results.rows import KEYS, Row
 
 OVERALL: Row = {"experiment": names.SUMMARY, "task": names.ALL_TASKS, "model": "all models", "layer": names.PENULTIMATE}
+HELD_OUT_SCOPES = SCOPES[:2]  # whose measures predict: the whole layer, and the part whose accuracy is asked for
 FEWEST_TASKS = 4  # that the choice of a measure needs: one is held out, and one of the others to choose
 
 
@@ -76,7 +77,7 @@ def _scope_rows(of_scope: pd.DataFrame, scope: Scope, *, n_boot: int, seed: int,
     shared = OVERALL | {"layer": scope.layer, "fraction": scope.share}
     for row in _correlation_rows(of_scope, weights, level=level):
         yield shared | row
-    if scope == SCOPES[0] and of_scope["task"].nunique() >= FEWEST_TASKS:
+    if scope in HELD_OUT_SCOPES and of_scope["task"].nunique() >= FEWEST_TASKS:
         for row in _error_rows(of_scope, weights, level=level):
             yield shared | row
 
