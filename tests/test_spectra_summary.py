@@ -112,6 +112,9 @@ def test_the_summary_has_relations_errors_and_claims_and_is_a_results_table(tabl
     errors = where(whole, metric=names.ERROR + names.REDUNDANCY).set_index("label")["value"]
     excess = where(whole, metric=names.EXCESS + names.REDUNDANCY, method=names.MEAN).set_index("label")["value"]
     assert excess[names.BEST] == pytest.approx(errors[names.BEST] - errors[names.MEAN])
+    predicted = where(table, metric=names.ERROR + names.PART_ACCURACY, fraction=names.FRACTION)
+    assert names.WIDTH in set(predicted["label"])
+    assert names.SIMILARITY not in set(predicted["label"])  # it reads test images
     layers = where(table, layer=names.EVERY_LAYER, metric=names.CORRELATION + names.REDUNDANCY, label="rankme")
     assert where(layers, method=relations.ALONE)["value"].item() > 0.9
     one_task = layers.set_index("method")["value"]

@@ -118,11 +118,12 @@ def _error_rows(of_scope: pd.DataFrame, weights: np.ndarray, *, level: float) ->
 def _errors(of_scope: pd.DataFrame, target: str) -> Mapping[str, np.ndarray]:
     """Return the errors on held-out tasks by what is fitted: those that `names` lists, and every measure alone.
 
-    Measures that a cell lacks are left out, so that all fits are about the same cells.
+    Left out are measures that a cell lacks, for all fits are about the same cells, and CKA, which reads test images.
     """
     y, tasks = of_scope[target].to_numpy(float), of_scope["task"]
     full = of_scope[names.FULL_ACCURACY].to_numpy(float)
-    measures = {m: as_predictor(of_scope, m) for m in measures_of(of_scope) if of_scope[m].notna().all()}
+    predictors = [m for m in measures_of(of_scope) if of_scope[m].notna().all() and m != names.SIMILARITY]
+    measures = {m: as_predictor(of_scope, m) for m in predictors}
     fixed = {names.MEAN: np.empty((len(y), 0)), names.FULL_ACCURACY: full[:, None]}
     designs = fixed | {name: values[:, None] for name, values in measures.items()}
     errors = {name: relations.held_out_errors(X, y, tasks) for name, X in designs.items()}
