@@ -112,6 +112,9 @@ def test_the_summary_has_relations_errors_and_claims_and_is_a_results_table(tabl
     errors = where(whole, metric=names.ERROR + names.REDUNDANCY).set_index("label")["value"]
     excess = where(whole, metric=names.EXCESS + names.REDUNDANCY, method=names.MEAN).set_index("label")["value"]
     assert excess[names.BEST] == pytest.approx(errors[names.BEST] - errors[names.MEAN])
+    predicted = where(table, metric=names.ERROR + names.PART_ACCURACY, fraction=names.FRACTION)
+    assert names.WIDTH in set(predicted["label"])
+    assert names.SIMILARITY not in set(predicted["label"])  # it reads test images
     layers = where(table, layer=names.EVERY_LAYER, metric=names.CORRELATION + names.REDUNDANCY, label="rankme")
     assert where(layers, method=relations.ALONE)["value"].item() > 0.9
     one_task = layers.set_index("method")["value"]
@@ -156,12 +159,14 @@ def test_figures_say_what_they_draw(tables: dict[str, pd.DataFrame], table: pd.D
     for figure, made_of in (
         (figures_across.correlations(), table),
         (figures_across.correlations(SCOPES[-1]), table),
-        (figures_across.errors, table),
+        (figures_across.errors(), table),
+        (figures_across.errors(SCOPES[1]), table),
         (figures_across.one_measure(figures_across.leading_measure(table)), tables),
     ):
         assert "<img" in show(figure, made_of).data
-    words = figures_across.errors.words(figures_across.errors.summary(table))
-    mean = where(table, metric=names.ERROR + names.REDUNDANCY, label=names.MEAN)["value"].item()
+    errors = figures_across.errors()
+    words = errors.words(errors.summary(table))
+    mean = where(table, metric=names.ERROR + names.REDUNDANCY, label=names.MEAN, fraction=1.0)["value"].item()
     assert f"the mean of the other tasks {100 * mean:.1f}" in words
     caption = show(figures_across.correlation_numbers(), table).data
     assert "corrected for the others" in caption

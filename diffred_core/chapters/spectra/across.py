@@ -25,6 +25,7 @@ from diffred_core.results.claims import claim_rows
 from diffred_core.results.rows import KEYS, Row
 
 OVERALL: Row = {"experiment": names.SUMMARY, "task": names.ALL_TASKS, "model": "all models", "layer": names.PENULTIMATE}
+HELD_OUT_SCOPES = SCOPES[:2]  # whose measures predict: the whole layer, and the part whose accuracy is asked for
 FEWEST_TASKS = 4  # that the choice of a measure needs: one is held out, and one of the others to choose
 
 
@@ -76,7 +77,7 @@ def _scope_rows(of_scope: pd.DataFrame, scope: Scope, *, n_boot: int, seed: int,
     shared = OVERALL | {"layer": scope.layer, "fraction": scope.share}
     for row in _correlation_rows(of_scope, weights, level=level):
         yield shared | row
-    if scope == SCOPES[0] and of_scope["task"].nunique() >= FEWEST_TASKS:
+    if scope in HELD_OUT_SCOPES and of_scope["task"].nunique() >= FEWEST_TASKS:
         for row in _error_rows(of_scope, weights, level=level):
             yield shared | row
 
@@ -117,11 +118,12 @@ def _error_rows(of_scope: pd.DataFrame, weights: np.ndarray, *, level: float) ->
 def _errors(of_scope: pd.DataFrame, target: str) -> Mapping[str, np.ndarray]:
     """Return the errors on held-out tasks by what is fitted: those that `names` lists, and every measure alone.
 
-    Measures that a cell lacks are left out, so that all fits are about the same cells.
+    Left out are measures that a cell lacks, for all fits are about the same cells, and CKA, which reads test images.
     """
     y, tasks = of_scope[target].to_numpy(float), of_scope["task"]
     full = of_scope[names.FULL_ACCURACY].to_numpy(float)
-    measures = {m: as_predictor(of_scope, m) for m in measures_of(of_scope) if of_scope[m].notna().all()}
+    predictors = [m for m in measures_of(of_scope) if of_scope[m].notna().all() and m != names.SIMILARITY]
+    measures = {m: as_predictor(of_scope, m) for m in predictors}
     fixed = {names.MEAN: np.empty((len(y), 0)), names.FULL_ACCURACY: full[:, None]}
     designs = fixed | {name: values[:, None] for name, values in measures.items()}
     errors = {name: relations.held_out_errors(X, y, tasks) for name, X in designs.items()}

@@ -75,6 +75,13 @@ def spectra_summary(table: pd.DataFrame) -> Answer:
             f"{100 * by_fit[names.BEST]:.1f} points of redundancy, the full accuracy by "
             f"{100 * by_fit[names.FULL_ACCURACY]:.1f}, the mean of the other tasks by {100 * by_fit[names.MEAN]:.1f}."
         )
+    part = where(table, metric=names.ERROR + names.PART_ACCURACY, fraction=names.FRACTION).set_index("label")["value"]
+    if len(part):
+        sentence += (
+            f" Of a random {percent(names.FRACTION)} the best measure elsewhere is off by {100 * part[names.BEST]:.1f} "
+            f"points of its accuracy, the full accuracy by {100 * part[names.FULL_ACCURACY]:.1f}, the mean by "
+            f"{100 * part[names.MEAN]:.1f}."
+        )
     return Answer(sentence, overall)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,15 @@ TARGET_WORDS = {
     names.FULL_ACCURACY: "accuracy of the layer",
 }
 FEW = 0.5  # of the width
+PREDICTIONS = (  # what is fitted, what it is held against, and how that is said
+    (names.BEST, names.MEAN, "a measure{} predicts", "than the mean of the other tasks"),
+    (
+        names.BEST_BESIDE,
+        names.FULL_ACCURACY,
+        "beside the full accuracy a measure{} predicts",
+        "than that accuracy alone",
+    ),
+)
 
 
 class PageClaim(NamedTuple):
@@ -159,19 +169,11 @@ def of_relations(table: pd.DataFrame) -> Iterator[Claim]:
             low=-float(row["high"]),
             high=-float(row["low"]),
         )
-    for target in TARGETS[:2]:
-        for fitted, reference, name, words in (
-            (names.BEST, names.MEAN, "a measure predicts the", "than the mean of the other tasks"),
-            (
-                names.BEST_BESIDE,
-                names.FULL_ACCURACY,
-                "beside the full accuracy a measure helps to predict the",
-                "than the full accuracy alone",
-            ),
-        ):
-            rows = where(whole, metric=names.EXCESS + target, method=reference, label=fitted)
-            for _, row in rows.iterrows():
-                yield _predicts(row, f"{name} {TARGET_WORDS[target]}", target, words)
+    for share, of in ((1.0, ""), (names.FRACTION, f" of a random {percent(names.FRACTION)}")):
+        predicted = where(table, layer=names.PENULTIMATE, fraction=share)
+        for target, (fitted, reference, name, words) in itertools.product(TARGETS[:2], PREDICTIONS):
+            for _, row in where(predicted, metric=names.EXCESS + target, method=reference, label=fitted).iterrows():
+                yield _predicts(row, f"{name.format(of)} the {TARGET_WORDS[target]}", target, words)
 
 
 def of_all(table: pd.DataFrame, *, level: float = 0.95) -> list[Claim]:

@@ -110,9 +110,9 @@ def _by_scope(table: pd.DataFrame) -> pd.DataFrame:
     return wide.rename(index=MEASURES).rename_axis(index="measure").reset_index()
 
 
-def _errors(table: pd.DataFrame) -> pd.DataFrame:
+def _errors(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
     """Return the errors on held-out tasks by what is fitted, the least for redundancy first."""
-    rows = where(table, method=names.HELD_OUT, layer=names.PENULTIMATE, fraction=1.0)
+    rows = where(table, method=names.HELD_OUT, layer=scope.layer, fraction=scope.share)
     rows = rows.assign(target=rows["metric"].str.removeprefix(names.ERROR), mean=rows["value"].astype(float))
     order = where(rows, target=names.REDUNDANCY).set_index("label")["mean"]
     return rows.sort_values("label", key=lambda labels: labels.map(order), kind="stable")
@@ -134,7 +134,8 @@ def _plot_errors(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         panel.set_xlim(left=0)
         style.percent_ticks(panel, "x")
         style.finish(panel, title=TARGET_WORDS[str(target)], x="mean absolute error (points)", y="", legend=False)
-    return style.name_panels(grid, "predicted for a task that was held out")
+    of = "the whole last layer" if rows["fraction"].iloc[0] == 1 else "a random part"
+    return style.name_panels(grid, f"predicted for a task that was held out, from {of}")
 
 
 def _errors_in_words(rows: pd.DataFrame) -> str:
@@ -204,6 +205,11 @@ def correlations(scope: Scope = SCOPES[0]) -> Figure:
     return Figure(partial(_correlations, scope=scope), _plot_correlations, _correlations_in_words, NOTHING)
 
 
+def errors(scope: Scope = SCOPES[0]) -> Figure:
+    """Return the figure of what the measures of a scope predict on a task that was held out."""
+    return Figure(partial(_errors, scope=scope), _plot_errors, _errors_in_words, FEW_TASKS)
+
+
 def correlation_numbers(scope: Scope = SCOPES[0]) -> Table:
     """Return the numbers of `correlations`."""
     return Table(partial(_correlation_numbers, scope=scope), partial(_chance_note, what=scope_name(scope)))
@@ -224,4 +230,3 @@ by_scope = Table(
     "whole, random parts of it, or every layer of the networks with tables of their layers. A dash: not measured.",
     digits=2,
 )
-errors = Figure(_errors, _plot_errors, _errors_in_words, FEW_TASKS)
