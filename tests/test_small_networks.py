@@ -152,6 +152,21 @@ def test_some_classes_make_a_task_of_their_own(digits):
         assert torch.equal(some.split(split)[1], (y[kept] == 2).long())
 
 
+def test_fewer_images_are_a_share_of_every_class_and_no_others_are_kept(digits):
+    fewer = digits.at_most({"train": 100, "test": 40}, seed=1)
+    assert [len(fewer.splits[name]) for name in ("train", "test")] == [100, 40]
+    assert len(fewer.pixels) == len(fewer.y) == sum(map(len, fewer.splits.values())) < len(digits.y)
+    pixels, y = fewer.split("train")
+    shares = torch.bincount(digits.split("train")[1]).double()
+    assert (torch.bincount(y) - 100 * shares / shares.sum()).abs().max() <= 1
+    every = {image.numpy().tobytes() for image in digits.split("train")[0]}
+    assert {image.numpy().tobytes() for image in pixels} <= every
+    assert digits.at_most({"train": 100}, seed=2).digest("train") != fewer.digest("train")  # the control
+    assert digits.at_most({}).digest("test") == digits.digest("test")
+    with pytest.raises(InputError, match=r"expected at least 3 images of the train split of 'digits.*got 2"):
+        digits.at_most({"train": 2})
+
+
 def test_classes_that_are_held_out_are_a_task_of_their_own(digits):
     every = Images.of(datasets.load("digits"), size=10)
     first, (rest,) = every.hold_out(6)
@@ -388,6 +403,31 @@ def test_features_of_a_layer_are_those_of_a_forward_pass_by_hand(digits, network
         x = F.max_pool2d(x, 2, ceil_mode=True) if pool else x
     after_relu = (x if x.shape[2] <= 2 else F.adaptive_avg_pool2d(x, 2)).flatten(1)
     assert not torch.allclose(found["conv10"], after_relu, atol=1e-2)  # the control: before batch norm and ReLU
+
+
+def test_blocks_of_a_vit_are_read_as_a_forward_pass_gives_them(digits, tmp_path):
+    architecture = Architecture.named("vit2-w4")
+    untrained = TrainingRecipe(epochs=0)
+    (network,) = small_networks.networks(
+        digits, [architecture], seeds=[1], recipe=untrained, root=tmp_path, progress=False
+    )
+    pixels = digits.pixels[:5]
+    layers = small_networks.block_features(network.backbone, pixels, pool="average")
+    module = network.backbone.module
+    with torch.inference_mode():
+        x = module.blocks[0](network.backbone.normalised(pixels))
+        torch.testing.assert_close(layers["block01"], x.mean((1, 2)))
+        for i in (1, 2):
+            x = module.blocks[i](x)
+        torch.testing.assert_close(layers["block03"], x.mean((1, 2)), rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(
+            layers["block03"], x.mean((2, 3))[:, : x.shape[3]].mean(1, keepdim=True)
+        )  # the control
+        expected = module.blocks[3](x).mean((1, 2))
+        torch.testing.assert_close(
+            module.forward_head(module.blocks(network.backbone.normalised(pixels)), pre_logits=True), expected
+        )
+    assert list(layers) == ["block01", "block02", "block03"]
 
 
 def test_averaged_features_are_the_means_of_the_two_by_two_ones(digits, network):
