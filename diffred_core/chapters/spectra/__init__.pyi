@@ -1,7 +1,10 @@
 from . import answers as answers
 from . import claims as claims
+from . import claims_adaptation as claims_adaptation
 from . import figures as figures
+from . import figures_adaptation as figures_adaptation
 from . import names as names
 from . import tables as tables
+from .sweep_adaptation import adaptation as adaptation
 from .sweep_spectra import FRACTIONS as FRACTIONS
 from .sweep_spectra import spectra as spectra

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from diffred_core.chapters.spectra import claims, names
-from diffred_core.chapters.spectra.reading import at_share, mean_at
+from diffred_core.chapters.spectra import claims, claims_adaptation, names
+from diffred_core.chapters.spectra.reading import at_share, mean_at, reached_on, targets_of
 from diffred_core.drawing import Answer
 from diffred_core.results.claims import percent
+from diffred_core.results.readable import readable
 
 
 def spectra(table: pd.DataFrame) -> Answer:
@@ -45,6 +46,51 @@ def spectra(table: pd.DataFrame) -> Answer:
         f"gradient left, {share}": _percent(left),
     }
     return Answer(sentence, claims.all_claims(table), numbers)
+
+
+def adaptation(table: pd.DataFrame) -> Answer:
+    """Return what probes and heads of a task reach in another domain that they see without labels.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `spectra.adaptation`, one model and task; the sentence is about the first target.
+
+    Raises
+    ------
+    InputError
+        If the table lacks what the claims are about.
+    """
+    target, *_ = targets_of(table)
+    share = percent(float(at_share(table, names.TARGET_ACCURACY, fraction=names.FRACTION)["fraction"].iloc[0]))
+    plain, stopped, aligned, own, head, dann = (
+        float(reached_on(table, target, probe).mean())
+        for probe in (
+            *(names.LEAST_SQUARES, names.STOPPED, names.ALIGNED_STOPPED, names.ORACLE),
+            *(names.HEAD, names.DANN),
+        )
+    )
+    shifts = sorted(set(table["delta"].dropna()) - {0.0})
+    rare = [
+        f" Where half of the classes lack {percent(shifts[-1])} of their rows, it is "
+        f"{_percent(float(reached_on(table, target, names.DANN, label_shift=shifts[-1]).mean()))} against "
+        f"{_percent(float(reached_on(table, target, names.HEAD, label_shift=shifts[-1]).mean()))}."
+        for _ in shifts[-1:]
+    ]
+    sentence = (
+        f"On {readable(target)}, a least-squares probe of the task on a random {share} of the features is right for "
+        f"{_percent(plain)}. Label alignment with the images there, stopped early, makes that {_percent(aligned)}; "
+        f"least squares stopped early alone, {_percent(stopped)}; the labels there, {_percent(own)}. A head trained "
+        f"against a domain classifier (DANN) reaches {_percent(dann)}, the same head without it {_percent(head)}."
+        f"{''.join(rare)}"
+    )
+    numbers = {
+        f"least squares, {share}": _percent(plain),
+        f"label alignment, {share}": _percent(aligned),
+        f"own labels, {share}": _percent(own),
+        f"DANN over source-only, {share}": f"{100 * (dann - head):+.1f} points",
+    }
+    return Answer(sentence, claims_adaptation.all_claims(table), numbers)
 
 
 def _percent(share: float) -> str:

@@ -7,20 +7,13 @@ import pandas as pd
 from diffred_core.chapters.random_subsets.reading import at_shares
 from diffred_core.chapters.random_subsets.tables import shares
 from diffred_core.chapters.spectra import names
-from diffred_core.chapters.spectra.reading import METHOD_WORDS, WORDS
+from diffred_core.chapters.spectra.reading import METHOD_WORDS, PROBE_WORDS, RULE_WORDS, WORDS, targets_of
 from diffred_core.drawing import Table
 from diffred_core.results import summarize, where
+from diffred_core.results.claims import percent
+from diffred_core.results.readable import readable
 
 WHOLE = "whole layer"
-PROBE_WORDS = {
-    names.LEAST_SQUARES: "least squares",
-    names.RIDGE: "ridge",
-    names.LABEL_ALIGNED: "label alignment",
-    names.ORACLE: "ridge on its own labels",
-    names.HEAD: "trained head",
-    names.DANN: "the same, domain-adversarial (DANN)",
-    names.HEAD_ORACLE: "trained head on its own labels",
-}
 
 
 def measures_at_share(table: pd.DataFrame) -> pd.DataFrame:
@@ -51,6 +44,22 @@ def accuracy_on_targets(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(shown).join(percents).reset_index(drop=True)
 
 
+def every_probe(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the accuracy of every probe, rule, target and label shift, at 20 % and on the whole layer, in percent."""
+    rows = where(table, metric=names.TARGET_ACCURACY)
+    keys = ["label", "delta", "probe", "recipe"]
+    means = summarize(at_shares(rows, [names.FRACTION]), keys)
+    whole = where(rows, fraction=1.0).groupby(keys)["value"].mean().rename("whole").reset_index()
+    means = means.merge(whole, on=keys, how="left")
+    orders = {"label": targets_of(table), "probe": list(PROBE_WORDS), "recipe": list(RULE_WORDS)}
+    means = means.sort_values(keys, key=lambda of: of.map(orders[of.name].index) if of.name in orders else of)
+    percents = 100 * means[["mean", "low", "high", "whole"]]
+    words = {"target": means["label"].map(readable), "rare classes lack": means["delta"].map(percent)}
+    words |= {"probe": means["probe"].map(PROBE_WORDS), "chosen by": means["recipe"].map(RULE_WORDS)}
+    columns = {"mean": "random part", "whole": WHOLE}
+    return pd.DataFrame(words).join(percents.rename(columns=columns)).reset_index(drop=True)
+
+
 def _named(metric: str, other: str | None) -> str:
     return WORDS[metric] if pd.isna(other) else f"{WORDS[metric]}, {other}"
 
@@ -69,5 +78,12 @@ targets = Table(
         if len(rows)
         else "No second domain was named."
     ),
+    digits=1,
+)
+adapted = Table(
+    every_probe,
+    "Accuracy on the target in percent, of a random 20 % of the features (or the nearest share that was measured) with "
+    "its 95 % t interval over draws, and of the whole layer. Of half of the target's classes that share of the rows is "
+    "lacking. Options that the target's labels choose are an oracle's.",
     digits=1,
 )
