@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from diffred_core.chapters.spectra import claims, claims_adaptation, names
+from diffred_core.chapters.spectra import claims, claims_across, claims_adaptation, names
+from diffred_core.chapters.spectra.matching import INDEX_WORDS, by_pair, components
 from diffred_core.chapters.spectra.reading import at_share, mean_at, reached_on, targets_of
 from diffred_core.drawing import Answer
+from diffred_core.results import where
 from diffred_core.results.claims import percent
 from diffred_core.results.readable import readable
 
@@ -91,6 +93,37 @@ def adaptation(table: pd.DataFrame) -> Answer:
         f"DANN over source-only, {share}": f"{100 * (dann - head):+.1f} points",
     }
     return Answer(sentence, claims_adaptation.all_claims(table), numbers)
+
+
+def similarity_across(table: pd.DataFrame) -> Answer:
+    """Return which index finds the same layer in another seed, and what CKA does not see of a task.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `spectra.similarity_across`.
+
+    Raises
+    ------
+    InputError
+        If the table lacks what the claims are about.
+    """
+    rows = components(table)
+    k = int((rows[names.CKA] >= claims_across.ALIKE).idxmax())
+    share = float(rows.loc[k, names.ENERGY] / rows[names.ENERGY].iloc[-1])
+    sentence = (
+        f"The first {k} principal components of the layer have CKA {rows.loc[k, names.CKA]:.2f} with it and hold "
+        f"{_percent(share)} of its label energy."
+    )
+    numbers = {"components at CKA 0.95": str(k), "label energy they hold": _percent(share)}
+    seeds = set(where(table, method=names.BETWEEN_SEEDS)["metric"])
+    if seeds:
+        matched = {index: float(by_pair(table, index).mean()) for index in INDEX_WORDS if index in seeds}
+        sentence += " The same layer of a network of another seed is found for "
+        sentence += ", ".join(f"{_percent(value)} of the layers by {INDEX_WORDS[i]}" for i, value in matched.items())
+        numbers |= {f"layers found by {INDEX_WORDS[i]}": _percent(matched[i]) for i in ("cka", "svcca") if i in matched}
+        sentence += "."
+    return Answer(sentence, claims_across.all_claims(table), numbers)
 
 
 def _percent(share: float) -> str:

@@ -55,6 +55,12 @@ CHOSEN = {  # by which rule the options of each are chosen where one rule is sho
     HEAD_ORACLE: FIXED,
 }
 
+# similarity across networks and seeds: metrics are those of similarity.INDICES; of two layers (columns layer, label)
+ACROSS = "similarity_across"
+BETWEEN_NETWORKS, BETWEEN_SEEDS, PRINCIPAL = "between_networks", "between_seeds", "principal"
+TRAINED = "trained"
+CKA = "cka"
+
 CONVENTION = "papyan"  # of nc1 to nc4 (column recipe)
 FRACTION = 0.2  # at which claims are judged, as the finding of diffused redundancy is stated
 SPAN_SHARE = 0.9  # of alignment ranks, as published

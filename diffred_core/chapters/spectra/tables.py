@@ -7,6 +7,7 @@ import pandas as pd
 from diffred_core.chapters.random_subsets.reading import at_shares
 from diffred_core.chapters.random_subsets.tables import shares
 from diffred_core.chapters.spectra import names
+from diffred_core.chapters.spectra.matching import INDEX_WORDS, PUBLISHED, matched_layers
 from diffred_core.chapters.spectra.reading import METHOD_WORDS, PROBE_WORDS, RULE_WORDS, WORDS, targets_of
 from diffred_core.drawing import Table
 from diffred_core.results import summarize, where
@@ -60,6 +61,18 @@ def every_probe(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(words).join(percents.rename(columns=columns)).reset_index(drop=True)
 
 
+def found_again(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of layers that every index finds in another seed, its interval, and the published one."""
+    shares = matched_layers(table).assign(n=pd.NA, sd=pd.NA)
+    means = summarize(shares, ["metric", "recipe"])
+    trained, untrained = (where(means, recipe=r).set_index("metric") for r in (names.TRAINED, names.UNTRAINED))
+    shown = 100 * trained[["mean", "low", "high"]].rename(columns={"mean": "trained"})
+    shown["untrained"] = 100 * untrained["mean"]
+    shown["published"] = pd.Series(PUBLISHED)
+    shown = shown.loc[[index for index in INDEX_WORDS if index in shown.index]]
+    return shown.rename(index=INDEX_WORDS).rename_axis("index").reset_index()
+
+
 def _named(metric: str, other: str | None) -> str:
     return WORDS[metric] if pd.isna(other) else f"{WORDS[metric]}, {other}"
 
@@ -85,5 +98,14 @@ adapted = Table(
     "Accuracy on the target in percent, of a random 20 % of the features (or the nearest share that was measured) with "
     "its 95 % t interval over draws, and of the whole layer. Of half of the target's classes that share of the rows is "
     "lacking. Options that the target's labels choose are an oracle's.",
+    digits=1,
+)
+matched = Table(
+    found_again,
+    "Layers of a network whose most similar layer in a network of another seed is the same one, in percent, with the "
+    "95 % t interval over pairs of seeds (which share networks, so that it is too narrow), and the same before "
+    "training. Published: ten networks of ten layers on CIFAR-10 (Kornblith et al. 2019, table 2), as recalled in the "
+    "notes of this project and not read again; SVCCA there is another mean of the correlations, and the Gaussian "
+    "kernel has 0.4 of the median distance.",
     digits=1,
 )
