@@ -120,7 +120,7 @@ def test_components_are_the_identities_that_they_claim():
         held = (torch.linalg.qr(scores).Q.T @ centred).square().sum() / centred.square().sum()
         assert wide.loc[k, names.ENERGY] == pytest.approx(float(held), abs=1e-10)
     assert wide[names.ACCURACY].iloc[-1] > wide[names.ACCURACY].iloc[0] + 0.3
-    assert spectra.claims_across.alike_without_labels(rows).verdict == "holds"
+    assert spectra.claims_similarity.alike_without_labels(rows).verdict == "holds"
 
 
 def test_the_caution_fails_where_the_labels_lie_in_the_leading_directions():
@@ -130,7 +130,7 @@ def test_the_caution_fails_where_the_labels_lie_in_the_leading_directions():
     X[:, :4] += torch.eye(4)[y] * torch.tensor([3.0, 2.9, 2.8, 2.7])
     layer = as_task(X, model="m", y=y)
     rows = spectra.similarity_across(layer, {"last": layer}, {"last": layer})
-    assert spectra.claims_across.alike_without_labels(rows).verdict == "fails"
+    assert spectra.claims_similarity.alike_without_labels(rows).verdict == "fails"
 
 
 def test_every_pair_of_seeds_has_its_map_trained_and_untrained(table):
@@ -153,7 +153,7 @@ def test_pwcca_is_left_out_of_layers_as_wide_as_rows():
 
 
 def test_claims_and_answer_follow_the_table(table):
-    judged = {claim.name: claim for claim in spectra.claims_across.all_claims(table)}
+    judged = {claim.name: claim for claim in spectra.claims_similarity.all_claims(table)}
     shares = matching.by_pair(table, "cka")
     assert judged["CKA finds the same layer"].value == pytest.approx(shares.mean())
     rival = matching.by_pair(table, "svcca")
@@ -161,13 +161,13 @@ def test_claims_and_answer_follow_the_table(table):
     answer = spectra.answers.similarity_across(table)
     assert f"{100 * shares.mean():.1f} % of the layers by CKA" in answer.sentence
     plain = where(table, method=(names.PRINCIPAL, names.BETWEEN_NETWORKS))
-    assert len(spectra.claims_across.all_claims(plain)) == 1
+    assert len(spectra.claims_similarity.all_claims(plain)) == 1
     assert "another seed" not in spectra.answers.similarity_across(plain).sentence
 
 
 @pytest.mark.parametrize("name", ["networks", "seeds", "matched", "principal"])
 def test_figures_draw_what_their_words_say(table, name):
-    figure = getattr(spectra.figures_across, name)
+    figure = getattr(spectra.figures_similarity, name)
     assert "<img" in drawing.show(figure, table).data
     words = figure.words(figure.summary(table))
     assert "CKA" in words

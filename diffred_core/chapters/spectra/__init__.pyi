@@ -1,9 +1,9 @@
 from . import answers as answers
 from . import claims as claims
-from . import claims_across as claims_across
+from . import claims_similarity as claims_similarity
 from . import claims_adaptation as claims_adaptation
 from . import figures as figures
-from . import figures_across as figures_across
+from . import figures_similarity as figures_similarity
 from . import figures_adaptation as figures_adaptation
 from . import matching as matching
 from . import names as names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from diffred_core.chapters.spectra import claims, claims_across, claims_adaptation, names
+from diffred_core.chapters.spectra import claims, claims_similarity, claims_adaptation, names
 from diffred_core.chapters.spectra.matching import INDEX_WORDS, by_pair, components
 from diffred_core.chapters.spectra.reading import at_share, mean_at, reached_on, targets_of
 from diffred_core.drawing import Answer
@@ -109,7 +109,7 @@ def similarity_across(table: pd.DataFrame) -> Answer:
         If the table lacks what the claims are about.
     """
     rows = components(table)
-    k = int((rows[names.CKA] >= claims_across.ALIKE).idxmax())
+    k = int((rows[names.CKA] >= claims_similarity.ALIKE).idxmax())
     share = float(rows.loc[k, names.ENERGY] / rows[names.ENERGY].iloc[-1])
     sentence = (
         f"The first {k} principal components of the layer have CKA {rows.loc[k, names.CKA]:.2f} with it and hold "
@@ -123,7 +123,7 @@ def similarity_across(table: pd.DataFrame) -> Answer:
         sentence += ", ".join(f"{_percent(value)} of the layers by {INDEX_WORDS[i]}" for i, value in matched.items())
         numbers |= {f"layers found by {INDEX_WORDS[i]}": _percent(matched[i]) for i in ("cka", "svcca") if i in matched}
         sentence += "."
-    return Answer(sentence, claims_across.all_claims(table), numbers)
+    return Answer(sentence, claims_similarity.all_claims(table), numbers)
 
 
 def _percent(share: float) -> str:
