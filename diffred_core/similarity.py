@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from diffred_core.checks import as_features
-from diffred_core.cka import kernel_cka
+from diffred_core.checks import as_features, check_choice
+from diffred_core.cka import centred_kernel, kernel_cka, layer_cka
 from diffred_core.errors import InputError
 from diffred_core.moments.blocks import column_mean
 
@@ -41,8 +45,7 @@ def svcca(X: Tensor | ArrayLike, Y: Tensor | ArrayLike, *, variance: float = 0.9
     """
     if not 0 < variance <= 1:
         raise InputError(f"expected variance in (0, 1], got {variance}; 0.99 is usual")
-    bases = [_basis(values, variance) for values in _centred_pair(X, Y)]
-    return float(torch.linalg.svdvals(bases[0].T @ bases[1]).clamp(max=1.0).mean())
+    return _mean_correlation(*(_basis(values, variance) for values in _centred_pair(X, Y)))
 
 
 @torch.no_grad()
@@ -53,11 +56,7 @@ def pwcca(X: Tensor | ArrayLike, Y: Tensor | ArrayLike) -> float:
     for more of X count more. Not symmetric, nor invariant to rotations of X: the weights go by its single features.
     Parameters, range and errors as in `svcca`.
     """
-    X, Y = _centred_pair(X, Y)
-    basis = _basis(X, 1.0)
-    left, correlations, _ = torch.linalg.svd(basis.T @ _basis(Y, 1.0), full_matrices=False)
-    weights = ((basis @ left).T @ X).abs().sum(1)
-    return float((weights * correlations.clamp(max=1.0)).sum() / weights.sum())
+    return _weighted_correlation(*(_with_basis(values) for values in _centred_pair(X, Y)))
 
 
 @torch.no_grad()
@@ -77,7 +76,7 @@ def mutual_knn(X: Tensor | ArrayLike, Y: Tensor | ArrayLike, *, k: int = 10) -> 
     Returns
     -------
     float
-        In [0, 1]. Memory is 1024 x n.
+        In [0, 1]. Memory is 1024 x n and the neighbours.
 
     Raises
     ------
@@ -87,11 +86,7 @@ def mutual_knn(X: Tensor | ArrayLike, Y: Tensor | ArrayLike, *, k: int = 10) -> 
     X, Y = _centred_pair(X, Y)
     if not 1 <= k < len(X):
         raise InputError(f"expected k from 1 to {len(X) - 1} (n_samples - 1), got {k}; 10 is usual")
-    common = 0
-    for rows in torch.arange(len(X), device=X.device).split(_ROWS):
-        near_x, near_y = _nearest(X, rows, k), _nearest(Y, rows, k)
-        common += int((near_x[:, :, None] == near_y[:, None, :]).sum())
-    return common / (k * len(X))
+    return _common(_neighbours(X, k), _neighbours(Y, k))
 
 
 @torch.no_grad()
@@ -116,8 +111,7 @@ def procrustes_similarity(X: Tensor | ArrayLike, Y: Tensor | ArrayLike) -> float
     InputError
         If the layers have different rows, are not finite, or one does not vary.
     """
-    X, Y = (_narrowed(values) for values in _centred_pair(X, Y))
-    return float(torch.linalg.svdvals(X.T @ Y).sum() / (X.norm() * Y.norm()))
+    return _after_rotation(*(_narrowed(values) for values in _centred_pair(X, Y)))
 
 
 @torch.no_grad()
@@ -150,6 +144,68 @@ def rbf_cka(X: Tensor | ArrayLike, Y: Tensor | ArrayLike, *, bandwidth: float = 
         raise InputError(f"expected bandwidth above 0, got {bandwidth}; 0.5 is half the median distance")
     K, L = (_gaussian(values, bandwidth) for values in _centred_pair(X, Y))
     return kernel_cka(K, L, debiased=debiased)
+
+
+@torch.no_grad()
+def similarity_map(
+    layers: Sequence[Tensor | ArrayLike], other_layers: Sequence[Tensor | ArrayLike], *, index: str
+) -> Tensor:
+    """Return an index of every layer with every other; what one layer needs is made once.
+
+    Parameters
+    ----------
+    layers, other_layers : sequences of Tensor (n_samples, n_features), of any widths
+        Features of the same samples.
+    index : str
+        One of `INDICES`: each is the function of that name with its defaults; ``cka`` and ``debiased_cka`` are linear.
+
+    Returns
+    -------
+    Tensor of shape (n_layers, n_other_layers), float64
+
+    Raises
+    ------
+    InputError
+        An unknown index, no layer, or as that function.
+    """
+    check_choice(index, INDICES, "expected index to be one of {}")
+    if not len(layers) or not len(other_layers):
+        raise InputError("expected at least one layer, got none; pass a list of feature matrices")
+    if index in ("cka", "debiased_cka"):
+        return layer_cka(layers, other_layers, debiased=index == "debiased_cka").cpu()
+    prepare, compare = _BY_LAYER[index]
+    sides = [[prepare(_centred_pair(X, layers[0])[0]) for X in side] for side in (layers, other_layers)]
+    return torch.tensor([[compare(a, b) for b in sides[1]] for a in sides[0]], dtype=torch.float64)
+
+
+def _mean_correlation(basis: Tensor, other: Tensor) -> float:
+    return float(torch.linalg.svdvals(basis.T @ other).clamp(max=1.0).mean())
+
+
+def _with_basis(X: Tensor) -> tuple[Tensor, Tensor]:
+    return X, _basis(X, 1.0)
+
+
+def _weighted_correlation(layer: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> float:
+    X, basis = layer
+    left, correlations, _ = torch.linalg.svd(basis.T @ other[1], full_matrices=False)
+    weights = ((basis @ left).T @ X).abs().sum(1)
+    return float((weights * correlations.clamp(max=1.0)).sum() / weights.sum())
+
+
+def _after_rotation(X: Tensor, Y: Tensor) -> float:
+    return float(torch.linalg.svdvals(X.T @ Y).sum() / (X.norm() * Y.norm()))
+
+
+def _neighbours(X: Tensor, k: int = 10) -> Tensor:
+    return torch.cat([_nearest(X, rows, k) for rows in torch.arange(len(X), device=X.device).split(_ROWS)])
+
+
+def _common(near: Tensor, other: Tensor) -> float:
+    common = sum(
+        int((a[:, :, None] == b[:, None, :]).sum()) for a, b in zip(near.split(_ROWS), other.split(_ROWS), strict=True)
+    )
+    return common / near.numel()
 
 
 def _centred_pair(X: Tensor | ArrayLike, Y: Tensor | ArrayLike) -> tuple[Tensor, Tensor]:
@@ -208,3 +264,25 @@ def _gaussian(X: Tensor, bandwidth: float) -> Tensor:
             "expected samples that differ, got a median distance of 0 between them; drop duplicate rows first"
         )
     return torch.exp(-0.5 * (distance / (bandwidth * median)).square())
+
+
+def _unit_kernel(X: Tensor) -> Tensor:
+    """Return the U-centred Gaussian kernel at the default width, scaled to norm 1: products of two are debiased CKA."""
+    kernel = centred_kernel(_gaussian(X, 0.5), debiased=True)
+    unit: Tensor = kernel / kernel.norm()
+    return unit
+
+
+def _product(kernel: Tensor, other: Tensor) -> float:
+    return float((kernel * other).sum())
+
+
+# what is made of one layer, centred, and what of two of those
+_BY_LAYER: dict[str, tuple[Callable[[Tensor], Any], Callable[[Any, Any], float]]] = {
+    "rbf_cka": (_unit_kernel, _product),
+    "svcca": (partial(_basis, variance=0.99), _mean_correlation),
+    "pwcca": (_with_basis, _weighted_correlation),
+    "mutual_knn": (_neighbours, _common),
+    "procrustes": (_narrowed, _after_rotation),
+}
+INDICES = ("cka", "debiased_cka", *_BY_LAYER)

@@ -181,3 +181,18 @@ def rank_correlation_by_copies(
         design = np.column_stack([np.ones(len(rows)), ranks[2]])
         ranks = [rank - design @ np.linalg.lstsq(design, rank, rcond=None)[0] for rank in ranks[:2]]
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def label_aligned_by_descent(
+    X: np.ndarray, Y: np.ndarray, target: np.ndarray, *, strength: float, rank: int, steps: int
+) -> np.ndarray:
+    """Weights of label alignment regularisation after `steps` of gradient descent on its objective, from 0."""
+    Phi, Psi = (np.column_stack([Z, np.ones(len(Z))]) for Z in (X, target))
+    (_, s, V), (_, t, U) = np.linalg.svd(Phi), np.linalg.svd(Psi)
+    bottom, tail = s[rank:, None] * V[rank : len(s)], t[rank:, None] * U[rank : len(t)]
+    matrix = (Phi.T @ Phi - bottom.T @ bottom) / len(X) + strength * tail.T @ tail / len(target)
+    rate, w = 1 / np.linalg.norm(matrix, 2), np.zeros((Phi.shape[1], Y.shape[1]))
+    for _ in range(steps):
+        fit = Phi.T @ (Phi @ w - Y) - bottom.T @ (bottom @ w)
+        w = w - rate * (fit / len(X) + strength * tail.T @ (tail @ w) / len(target))
+    return w

@@ -89,6 +89,34 @@ def test_it_raises_accuracy_on_a_target_whose_trailing_directions_mislead():
     assert float(plain.accuracy(source, y)) > float(aligned.accuracy(source, y))  # the clue was worth something there
 
 
+@pytest.mark.parametrize(("rank", "strength", "steps"), [(2, 0.1, 1), (4, 1.0, 50), (9, 0.0, 300), (3, 0.0, 20)])
+def test_steps_are_those_of_gradient_descent(domains, rank, strength, steps):
+    X, y, target = domains
+    probe = linear_probe.fit_label_aligned(of(X, y), of(target), strength=strength, rank=rank, steps=steps)
+    labels = reference_spectra.signs(y.numpy())
+    options = {"strength": strength, "rank": rank, "steps": steps}
+    twin = reference_spectra.label_aligned_by_descent(X.numpy(), labels, target.numpy(), **options)
+    np.testing.assert_allclose(stacked(probe), twin, atol=1e-10)
+    assert int(probe.iterations) == steps
+    assert not bool(probe.converged)
+    more = linear_probe.fit_label_aligned(of(X, y), of(target), **options | {"steps": steps + 1})
+    assert np.abs(stacked(more) - twin).max() > 1e-6
+
+
+def test_many_steps_are_the_minimiser_where_the_two_spectra_meet_and_spectra_are_made_once(domains):
+    X, y, target = domains
+    alignment = linear_probe.LabelAlignment.of(of(X, y), of(target))
+    solver = alignment.solver(strength=1.0, rank=4)
+    few, many, least = (solver.probe(of(X, y), steps=steps) for steps in (5, 10**7, None))
+    np.testing.assert_allclose(stacked(many), stacked(least), rtol=1e-6)
+    assert np.abs(stacked(few) - stacked(least)).max() > 0.1 * np.abs(stacked(least)).max()
+    own = linear_probe.fit_label_aligned(of(X, y), of(target), strength=1.0, rank=4)
+    np.testing.assert_array_equal(stacked(own), stacked(least))
+    back = alignment.swapped().solver(strength=1.0, rank=4).probe(of(target, y[:60]))
+    twin = linear_probe.fit_label_aligned(of(target, y[:60]), of(X), strength=1.0, rank=4)
+    np.testing.assert_allclose(stacked(back), stacked(twin), atol=1e-12)
+
+
 def test_labels_of_the_target_are_not_read():
     source, y, target, held = shifted_domains()
     one, other = (
@@ -108,6 +136,7 @@ def test_labels_of_the_target_are_not_read():
         ),
         (lambda s, t: linear_probe.fit_label_aligned(s, t, strength=-1, rank=2), "strength of at least 0, got -1"),
         (lambda s, t: linear_probe.fit_label_aligned(s, t, strength=1, rank=0), "expected rank from 1 to 6"),
+        (lambda s, t: linear_probe.fit_label_aligned(s, t, strength=1, rank=2, steps=0), "steps of at least 1, got 0"),
         (
             lambda s, t: linear_probe.fit_label_aligned(s, t, strength=1, rank=2, target_rank=9),
             "target_rank from 1 to 6",

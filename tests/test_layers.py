@@ -87,8 +87,8 @@ PURE = {  # by the start of a file's name in a chapter: what it may not load, ho
 }
 MODULES = sorted(path for path in sources.PACKAGE.rglob("*.py") if path != sources.PACKAGE / "__init__.py")
 # staging reads tasks and networks for their cards, small networks check choices; compression rests on errors, checks,
-# subsets and soft_mask, the report on embeddings on it
-MOST_ROOMS, MOST_ARROWS = 28, 112
+# subsets and soft_mask, the report on embeddings on it; spectra compares layers by similarity
+MOST_ROOMS, MOST_ARROWS = 28, 113
 SHOWN = "timm matplotlib pandas torch papermill"
 
 

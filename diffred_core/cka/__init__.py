@@ -5,6 +5,7 @@ from diffred_core.cka._interval import jackknife_rows as jackknife_rows
 from diffred_core.cka._interval import subset_cka_interval as subset_cka_interval
 from diffred_core.cka._labels import kernel_target_alignment as kernel_target_alignment
 from diffred_core.cka._labels import label_cka as label_cka
+from diffred_core.cka._layers import centred_kernel as centred_kernel
 from diffred_core.cka._layers import kernel_cka as kernel_cka
 from diffred_core.cka._layers import layer_cka as layer_cka
 from diffred_core.cka._layers import linear_cka as linear_cka

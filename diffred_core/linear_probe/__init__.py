@@ -9,6 +9,8 @@ moments of source and target --fit_label_aligned--> a probe for a target without
 task, network --published_recipe, published_tunnel_recipe--> name --sgd_recipe, tunnel_recipe--> recipe
 """
 
+from diffred_core.linear_probe._aligned import AlignedSolver as AlignedSolver
+from diffred_core.linear_probe._aligned import LabelAlignment as LabelAlignment
 from diffred_core.linear_probe._aligned import fit_label_aligned as fit_label_aligned
 from diffred_core.linear_probe._chosen import choose_logistic as choose_logistic
 from diffred_core.linear_probe._curve import fit_ridge_prefixes as fit_ridge_prefixes

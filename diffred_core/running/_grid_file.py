@@ -22,7 +22,8 @@ FULL = "fp32"  # the precision whose features all devices share
 KEYS = (*ON, *COMPUTE, "analyses", "after", "kept")
 COMPARED = ("factor", "other_models")  # what a model is held against differs from model to model
 MODEL_KEYS = files.MODEL_KEYS | {key: key for key in COMPARED}  # of a grid file, to parameters
-TASK_KEYS = {"task": "task", "name": "task_name"}
+DOMAINS = ("shifted_tasks",)  # and the other domains of a task, which are of its classes, from task to task
+TASK_KEYS = {"task": "task", "name": "task_name"} | {key: key for key in DOMAINS}
 CHOOSES = {"analyses": "analysis", "tasks": "task", "models": "model"}  # among kept tables, by attributes of `Entry`
 
 
@@ -193,7 +194,7 @@ def _check_names(grid: Grid) -> None:
         meanings: dict[str, object] = {}
         for analysis in grid.analyses.values():
             for name, of_one in getattr(analysis, kind).items():
-                parameters = {key: value for key, value in of_one.items() if key not in COMPARED}
+                parameters = {key: value for key, value in of_one.items() if key not in COMPARED + DOMAINS}
                 if meanings.setdefault(files.slug(name), parameters) != parameters:
                     raise InputError(
                         f"expected names of their own in the grid {grid.name}, got {name!r} for two {kind}; give one "

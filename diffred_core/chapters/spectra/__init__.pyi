@@ -3,9 +3,17 @@ from . import answers as answers
 from . import cells as cells
 from . import claims as claims
 from . import claims_across as claims_across
+from . import claims_adaptation as claims_adaptation
+from . import claims_similarity as claims_similarity
 from . import figures as figures
 from . import figures_across as figures_across
+from . import figures_adaptation as figures_adaptation
+from . import figures_similarity as figures_similarity
+from . import matching as matching
 from . import names as names
 from . import tables as tables
+from .sweep_across import seed_maps as seed_maps
+from .sweep_across import similarity_across as similarity_across
+from .sweep_adaptation import adaptation as adaptation
 from .sweep_spectra import FRACTIONS as FRACTIONS
 from .sweep_spectra import spectra as spectra

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from diffred_core.chapters.spectra import claims, claims_across, names, relations
-from diffred_core.chapters.spectra.reading import MEASURES, at_share, mean_at
+from diffred_core.chapters.spectra import claims, claims_across, claims_adaptation, claims_similarity, names, relations
+from diffred_core.chapters.spectra.matching import INDEX_WORDS, by_pair, components
+from diffred_core.chapters.spectra.reading import MEASURES, at_share, mean_at, reached_on, targets_of
 from diffred_core.drawing import Answer, Verdicts
 from diffred_core.results import where
 from diffred_core.results.claims import percent
-from diffred_core.results.readable import cell_name
+from diffred_core.results.readable import cell_name, readable
 
 
 def spectra(table: pd.DataFrame) -> Answer:
@@ -98,3 +99,79 @@ def _strongest(rows: pd.DataFrame) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
+
+
+def adaptation(table: pd.DataFrame) -> Answer:
+    """Return what probes and heads of a task reach in another domain that they see without labels.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `spectra.adaptation`, one model and task; the sentence is about the first target.
+
+    Raises
+    ------
+    InputError
+        If the table lacks what the claims are about.
+    """
+    target, *_ = targets_of(table)
+    share = percent(float(at_share(table, names.TARGET_ACCURACY, fraction=names.FRACTION)["fraction"].iloc[0]))
+    plain, stopped, aligned, own, head, dann = (
+        float(reached_on(table, target, probe).mean())
+        for probe in (
+            *(names.LEAST_SQUARES, names.STOPPED, names.ALIGNED_STOPPED, names.ORACLE),
+            *(names.HEAD, names.DANN),
+        )
+    )
+    shifts = sorted(set(table["delta"].dropna()) - {0.0})
+    rare = [
+        f" Where half of the classes lack {percent(shifts[-1])} of their rows, it is "
+        f"{_percent(float(reached_on(table, target, names.DANN, label_shift=shifts[-1]).mean()))} against "
+        f"{_percent(float(reached_on(table, target, names.HEAD, label_shift=shifts[-1]).mean()))}."
+        for _ in shifts[-1:]
+    ]
+    sentence = (
+        f"On {readable(target)}, a least-squares probe of the task on a random {share} of the features is right for "
+        f"{_percent(plain)}. Label alignment with the images there, stopped early, makes that {_percent(aligned)}; "
+        f"least squares stopped early alone, {_percent(stopped)}; the labels there, {_percent(own)}. A head trained "
+        f"against a domain classifier (DANN) reaches {_percent(dann)}, the same head without it {_percent(head)}."
+        f"{''.join(rare)}"
+    )
+    numbers = {
+        f"least squares, {share}": _percent(plain),
+        f"label alignment, {share}": _percent(aligned),
+        f"own labels, {share}": _percent(own),
+        f"DANN over source-only, {share}": f"{100 * (dann - head):+.1f} points",
+    }
+    return Answer(sentence, claims_adaptation.all_claims(table), numbers)
+
+
+def similarity_across(table: pd.DataFrame) -> Answer:
+    """Return which index finds the same layer in another seed, and what CKA does not see of a task.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `spectra.similarity_across`.
+
+    Raises
+    ------
+    InputError
+        If the table lacks what the claims are about.
+    """
+    rows = components(table)
+    k = int((rows[names.CKA] >= claims_similarity.ALIKE).idxmax())
+    share = float(rows.loc[k, names.ENERGY] / rows[names.ENERGY].iloc[-1])
+    sentence = (
+        f"The first {k} principal components of the layer have CKA {rows.loc[k, names.CKA]:.2f} with it and hold "
+        f"{_percent(share)} of its label energy."
+    )
+    numbers = {"components at CKA 0.95": str(k), "label energy they hold": _percent(share)}
+    seeds = set(where(table, method=names.BETWEEN_SEEDS)["metric"])
+    if seeds:
+        matched = {index: float(by_pair(table, index).mean()) for index in INDEX_WORDS if index in seeds}
+        sentence += " The same layer of a network of another seed is found for "
+        sentence += ", ".join(f"{_percent(value)} of the layers by {INDEX_WORDS[i]}" for i, value in matched.items())
+        numbers |= {f"layers found by {INDEX_WORDS[i]}": _percent(matched[i]) for i in ("cka", "svcca") if i in matched}
+        sentence += "."
+    return Answer(sentence, claims_similarity.all_claims(table), numbers)

@@ -76,8 +76,14 @@ class Layer:
         """Return the layer with the labels of every split in another order: as many of every class, on other rows."""
         draw = torch.Generator().manual_seed(seed)
         y = {split: labels[torch.randperm(len(labels), generator=draw)] for split, labels in self.y.items()}
-        X, labels = self.X["train"], one_hot(y["train"], self.n_classes).double()
-        # sums of raw rows, centred as a whole: one product instead of another pass over the rows
-        sums = labels.T @ X.double() - labels.sum(0)[:, None] * self.moments.mean
-        moments = replace(self.moments, class_sums=sums)
+        X = self.X["train"]
+        moments = relabelled(self.moments, X, y["train"], n_classes=self.n_classes)
         return Layer(names.SHUFFLED, self.X, y, moments, geometry.class_variances(X, y["train"], moments))
+
+
+def relabelled(moments: FeatureMoments, X: Tensor, y: Tensor, *, n_classes: int) -> FeatureMoments:
+    """Return the moments of the rows X with other labels: one product instead of another pass over the rows."""
+    labels = one_hot(y, n_classes).double()
+    counts = labels.sum(0)
+    # sums of raw rows, centred as a whole
+    return replace(moments, class_sums=labels.T @ X.double() - counts[:, None] * moments.mean, class_counts=counts)

@@ -43,6 +43,33 @@ CORRELATION, ERROR, EXCESS = "correlation_with_", "error_of_", "excess_error_of_
 MEAN, BEST, BEST_BESIDE, HELD_OUT = "mean_of_tasks", "best_measure", "best_measure_beside", "held_out_task"
 LAYERS, EVERY_LAYER, PENULTIMATE = "layers", "every layer", "penultimate"
 DELTA = 0.9  # of diffused redundancy
+# adaptation: the same two after some steps of descent instead of at the minimum; who chose the options (column recipe);
+# the name of the domain that is none (column label); how much rarer some classes of the target are (column delta)
+ADAPTATION = "adaptation"
+STOPPED, ALIGNED_STOPPED = "least_squares_stopped", "label_aligned_stopped"
+COMMONEST = "commonest_class"  # of the source
+FIXED, SOURCE_VALIDATION, REVERSE_VALIDATION = "fixed", "source_validation", "reverse_validation"
+TARGET_LABELS = "target_labels"  # no rule that anybody could follow who needs adaptation: an oracle
+RULES = (SOURCE_VALIDATION, REVERSE_VALIDATION, TARGET_LABELS)
+NO_SHIFT = "no shift"
+CHOSEN = {  # by which rule the options of each are chosen where one rule is shown
+    COMMONEST: FIXED,
+    LEAST_SQUARES: FIXED,
+    STOPPED: REVERSE_VALIDATION,
+    RIDGE: SOURCE_VALIDATION,
+    LABEL_ALIGNED: FIXED,
+    ALIGNED_STOPPED: REVERSE_VALIDATION,
+    ORACLE: TARGET_LABELS,
+    HEAD: FIXED,
+    DANN: FIXED,
+    HEAD_ORACLE: FIXED,
+}
+
+# similarity across networks and seeds: metrics are those of similarity.INDICES; of two layers (columns layer, label)
+ACROSS = "similarity_across"
+BETWEEN_NETWORKS, BETWEEN_SEEDS, PRINCIPAL = "between_networks", "between_seeds", "principal"
+TRAINED = "trained"
+CKA = "cka"
 
 CONVENTION = "papyan"  # of nc1 to nc4 (column recipe)
 FRACTION = 0.2  # at which claims are judged, as the finding of diffused redundancy is stated

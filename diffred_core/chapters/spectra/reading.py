@@ -38,6 +38,24 @@ WORDS = {  # of metrics, in the order in which they are shown
     names.WARM_START: "warm-start risk over that from 0",
 }
 MEASURES = WORDS | {names.SIMILARITY: "CKA with the layer (test images)", names.WIDTH: "width of the layer"}
+PROBE_WORDS = {
+    names.COMMONEST: "commonest class",
+    names.LEAST_SQUARES: "least squares",
+    names.STOPPED: "least squares, stopped early",
+    names.RIDGE: "ridge",
+    names.LABEL_ALIGNED: "label alignment",
+    names.ALIGNED_STOPPED: "label alignment, stopped early",
+    names.ORACLE: "ridge on its own labels",
+    names.HEAD: "trained head",
+    names.DANN: "domain-adversarial head (DANN)",
+    names.HEAD_ORACLE: "trained head on its own labels",
+}
+RULE_WORDS = {
+    names.FIXED: "fixed",
+    names.SOURCE_VALIDATION: "source validation",
+    names.REVERSE_VALIDATION: "reverse validation",
+    names.TARGET_LABELS: "the target's labels",
+}
 METHOD_WORDS = {
     names.RANDOM: "random part",
     names.SHUFFLED: "shuffled labels",
@@ -70,3 +88,46 @@ def draws_at(table: pd.DataFrame, metric: str, *, method: str = names.RANDOM, fr
     """Return the values of `at_share` by draw."""
     rows = at_share(table, metric, method=method, fraction=fraction)
     return rows.set_index("repeat")["value"].astype(float).sort_index()
+
+
+def targets_of(table: pd.DataFrame) -> list[str]:
+    """Return the targets of a table of `adaptation` in their order; that which is no shift last.
+
+    Raises
+    ------
+    InputError
+        If it is a table of another sweep.
+    """
+    targets = where(table, experiment=names.ADAPTATION)["label"].unique().tolist()
+    if not targets:
+        raise InputError("expected a table of adaptation, got one of another sweep; run spectra.adaptation")
+    return [name for name in targets if name != names.NO_SHIFT] + [names.NO_SHIFT]
+
+
+def reached_on(
+    table: pd.DataFrame,
+    target: str,
+    probe: str,
+    *,
+    recipe: str | None = None,
+    label_shift: float = 0.0,
+    fraction: float = names.FRACTION,
+) -> pd.Series:
+    """Return what a probe reaches on a target at the share nearest to `fraction`, by draw.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `spectra.adaptation`.
+    target, probe : str
+    recipe : str, optional
+        The rule that has chosen its options; by default that of `names.CHOSEN`.
+    label_shift, fraction : float
+
+    Raises
+    ------
+    InputError
+        If there is no such row.
+    """
+    rows = where(table, probe=probe, recipe=recipe or names.CHOSEN[probe], label=target, delta=label_shift)
+    return draws_at(rows, names.TARGET_ACCURACY, fraction=fraction)

@@ -16,7 +16,7 @@ from diffred_core.chapters.random_subsets.sizes import Sizes
 from diffred_core.chapters.spectra import heads, measures, names
 from diffred_core.chapters.spectra.layer import Layer
 from diffred_core.chapters.spectra.measures import Part
-from diffred_core.checks import check_same_classes
+from diffred_core.chapters.spectra.shifts import Shift, check_domain
 from diffred_core.errors import InputError
 from diffred_core.geometry import Spectrum
 from diffred_core.linear_probe import LAYER_L2, LinearProbe
@@ -188,7 +188,9 @@ class _Sweep:
     def head_rows(self, plain: Layer, other: Layer, draw: _Order, *, name: str) -> Iterator[Row]:
         """Yield the accuracy in another domain of heads that are trained on the whole layer."""
         at = self._of_domain(plain.n_features, draw, names.RANDOM, name)
-        for kind, value in heads.on_target(plain, other, split=self.split, seed=draw.seed):
+        splits = ({split: (X, of.y[split]) for split, X in of.X.items()} for of in (plain, other))
+        shift = Shift.of(*splits, split=self.split, n_classes=plain.n_classes, name=name)
+        for kind, value in heads.on_target(shift, seed=draw.seed):
             yield at | {"probe": kind, "metric": names.TARGET_ACCURACY, "value": value}
 
     @property
@@ -249,24 +251,7 @@ def _check(
     if n_seeds < 1:
         raise InputError(f"n_seeds must be at least 1, got {n_seeds}; 5 give an interval")
     for of_task in (features, *untrained, *shifted):
-        for needed, why in (("train", "they are measured"), ("validation", "they choose regularisers"), (split, "")):
-            if needed not in of_task.splits:
-                raise InputError(
-                    f"expected a split {needed!r} of {of_task.task!r}, got {', '.join(of_task.splits)}; hold rows out"
-                    f"{why and ': ' + why}"
-                )
-        if of_task.n_features != features.n_features:
-            raise InputError(
-                f"expected {features.n_features} features of {of_task.task!r} under {of_task.model!r} as in the layer, "
-                f"got {of_task.n_features}; take the same layer of the same design"
-            )
-        classes = {"classes": features.classes, "other_classes": of_task.classes}
-        check_same_classes(features.task, other=of_task.task, **classes)
-        if len(of_task.splits["train"][1].unique()) < features.n_classes:
-            raise InputError(
-                f"expected training rows of all {features.n_classes} classes of {of_task.task!r}, got "
-                f"{len(of_task.splits['train'][1].unique())}; leave out classes without rows"
-            )
+        check_domain(of_task, features, split=split)
     for floor in untrained:
         if len(floor.splits["train"][0]) != len(features.splits["train"][0]):
             raise InputError(
