@@ -1,6 +1,7 @@
 from . import answers as answers
 from . import claims as claims
 from . import claims_learning as claims_learning
+from . import claims_linear as claims_linear
 from . import claims_parts as claims_parts
 from . import figures as figures
 from . import figures_learning as figures_learning
@@ -12,10 +13,15 @@ from . import tables_learning as tables_learning
 from . import tables_parts as tables_parts
 from .frame import PixelRows as PixelRows
 from .frame import pixel_rows as pixel_rows
+from .sweep_gated_networks import gated_networks as gated_networks
 from .sweep_geometric_complexity import geometric_complexity as geometric_complexity
 from .sweep_gradmax import gradmax as gradmax
+from .sweep_lazy_hasty import lazy_hasty as lazy_hasty
+from .sweep_linear_teachers import linear_teachers as linear_teachers
 from .sweep_lottery_ticket import lottery_ticket as lottery_ticket
 from .sweep_low_dimensional import low_dimensional_data as low_dimensional_data
 from .sweep_pc_bias import pc_bias as pc_bias
+from .sweep_silent_alignment import silent_alignment as silent_alignment
+from .sweep_spectral_bias import spectral_bias as spectral_bias
 from .sweep_superposition import superposition_by_sparsity as superposition_by_sparsity
 from .sweep_trainability import trainability_of_depth as trainability_of_depth

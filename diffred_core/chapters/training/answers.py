@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from diffred_core.chapters.training import answers_parts, claims, claims_learning, claims_parts
+from diffred_core.chapters.training import answers_parts, claims, claims_learning, claims_linear, claims_parts
 from diffred_core.drawing import Answer
 
-FINDINGS = claims_learning.FINDINGS | answers_parts.FINDINGS
-STATEMENTS = claims_learning.STATEMENTS | claims_parts.STATEMENTS
+FINDINGS = claims_learning.FINDINGS | claims_linear.FINDINGS | answers_parts.FINDINGS
+STATEMENTS = claims_learning.STATEMENTS | claims_linear.STATEMENTS | claims_parts.STATEMENTS
 
 
 def answer_of(analysis: str) -> Callable[[pd.DataFrame], Answer]:
@@ -27,6 +27,11 @@ def answer_of(analysis: str) -> Callable[[pd.DataFrame], Answer]:
 
 
 pc_bias = answer_of("pc_bias")
+silent_alignment = answer_of("silent_alignment")
+lazy_hasty = answer_of("lazy_hasty")
+linear_teachers = answer_of("linear_teachers")
+gated_networks = answer_of("gated_networks")
+spectral_bias = answer_of("spectral_bias")
 lottery_ticket = answer_of("lottery_ticket")
 geometric_complexity = answer_of("geometric_complexity")
 gradmax = answer_of("gradmax")

@@ -83,6 +83,12 @@ def rows(
 
 def kept_accuracy(features: TaskFeatures, rule: Rule, *, seed: int, sizes: Sequence[int]) -> dict[int, float]:
     """Return the test accuracy of the ridge probe on what `rule` keeps, by the number of dimensions."""
+    correct = kept_correct(features, rule, seed=seed, sizes=sizes)
+    return {k: float(rows.double().mean()) for k, rows in correct.items()}
+
+
+def kept_correct(features: TaskFeatures, rule: Rule, *, seed: int, sizes: Sequence[int]) -> dict[int, Tensor]:
+    """Return which test rows (n,) the ridge probe on what `rule` keeps has right, by the number of dimensions."""
     X, y = half_of(features, seed=seed)
     kept = rule(X, y, seed)
     if kept.ndim == 1:
@@ -93,9 +99,23 @@ def kept_accuracy(features: TaskFeatures, rule: Rule, *, seed: int, sizes: Seque
     l2 = torch.tensor(LAYER_L2, dtype=torch.float64) * seen_rows.variance.mean()
     order = torch.arange(kept.shape[1])
     path = linear_probe.fit_ridge_prefixes(seen_rows, order=order, sizes=fitting, l2=l2)
-    validation, test = ((features.splits[s][0].double() @ kept, features.splits[s][1]) for s in ("validation", "test"))
-    chosen, _ = linear_probe.choose_l2(path, *validation)
-    return dict(zip(fitting, chosen.accuracy(*test).tolist(), strict=True))
+    (validation, of_validation), (test, of_test) = (features.splits[split] for split in ("validation", "test"))
+    chosen, _ = linear_probe.choose_l2(path, validation.double() @ kept, of_validation)
+    return dict(zip(fitting, chosen.predict(test.double() @ kept) == of_test, strict=True))
+
+
+def margins(features: TaskFeatures, kept: Tensor, *, seed: int) -> Tensor:
+    """Return how far a ridge probe on the features `kept` scores the class of every test row above the next, (n,)."""
+    X, y = half_of(features, seed=seed)
+    of_rows = moments.from_features(X[:, kept], y, n_classes=features.n_classes, quartic=False)
+    l2 = torch.tensor(LAYER_L2, dtype=torch.float64) * of_rows.variance.mean()
+    path = linear_probe.fit_ridge_prefixes(of_rows, order=torch.arange(len(kept)), sizes=[len(kept)], l2=l2)
+    (validation, of_validation), (test, of_test) = (features.splits[split] for split in ("validation", "test"))
+    chosen, _ = linear_probe.choose_l2(path, validation[:, kept].double(), of_validation)
+    scores = chosen[0].scores(test[:, kept].double())
+    own = scores.gather(1, of_test[:, None])
+    others = scores.scatter(1, of_test[:, None], -torch.inf).amax(1, keepdim=True)
+    return (own - others)[:, 0]
 
 
 def half_of(features: TaskFeatures, *, seed: int) -> tuple[Tensor, Tensor]:
@@ -111,6 +131,11 @@ def principal_directions(X: Tensor, y: Tensor, seed: int) -> Tensor:
     kept = values > RANK * values[-1]
     rising: Tensor = (X - X.mean(0)).T @ (left[:, kept] / values[kept].sqrt())
     return rising.flip(1)
+
+
+def fixed(kept: Tensor) -> Rule:
+    """Return the rule that always keeps the same features, or directions, in this order."""
+    return lambda X, y, seed: kept
 
 
 def _random(X: Tensor, y: Tensor, seed: int) -> Tensor:

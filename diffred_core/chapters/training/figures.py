@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from diffred_core.chapters.training import names
 from diffred_core.drawing import Figure, Look, style
@@ -18,6 +19,9 @@ from diffred_core.results import summarize, where
 
 DASHES = ("-", "--", ":")
 SIZES = {1: (6.4, 4.2), 2: (4.4, 3.6)}  # inches of a panel, by the number side by side
+LETTERS = {1: 66, 2: 100}  # of a line of the title, likewise
+FEW_DECADES = 50  # the greatest over the least value of an axis below which 2 and 5 are marked too
+MOST_PLACES = 9  # that are marked each
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,11 @@ def plot_curves(curves: Curves, summary: pd.DataFrame, *, ax: Axes | None = None
     looks = _looks(list(dict.fromkeys(summary["series"])))
     for panel, axes in grid.axes_dict.items():
         for series, rows in where(summary, panel=panel).groupby("series", sort=False):
-            _draw(axes, rows, looks[str(series)])
+            _draw(axes, rows, looks[str(series)], banded=len(looks) <= style.MOST_BANDS)
         _scale(axes, curves, summary)
         words = "" if len(panels) == 1 else curves.words.get(str(panel), str(panel))
         style.finish(axes, title=words, x=curves.x, y=curves.y, legend=False)
-    return style.name_panels(grid, _title(curves, summary))
+    return style.name_panels(grid, textwrap.fill(_title(curves, summary), LETTERS[columns]))
 
 
 def describe_curves(curves: Curves, summary: pd.DataFrame) -> str:
@@ -116,10 +120,10 @@ def bridge(title: str) -> Figure:
     ).figure()
 
 
-def _draw(ax: Axes, rows: pd.DataFrame, look: Look) -> None:
+def _draw(ax: Axes, rows: pd.DataFrame, look: Look, *, banded: bool) -> None:
     measured, formula = rows[~rows["formula"]], rows[rows["formula"]]
     if formula.empty:
-        style.line(ax, measured, x="x", look=look)
+        style.line(ax, measured, x="x", look=look, band=banded)
         return
     ax.plot(formula["x"], formula["mean"], color=look.colour, linestyle=look.dash, linewidth=1.6, zorder=1)
     reach = [measured["mean"] - measured["low"], measured["high"] - measured["mean"]]
@@ -138,15 +142,26 @@ def _scale(ax: Axes, curves: Curves, summary: pd.DataFrame) -> None:
             ax.set_xscale("log")
     if "y" in curves.log:
         ax.set_yscale("log")
-    for axis in (getattr(ax, f"{name}axis") for name in curves.log):
+    for axis, values in ((getattr(ax, f"{n}axis"), summary[{"x": "x", "y": "mean"}[n]]) for n in curves.log):
         axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter(NullFormatter())
+        few = values.min() > 0 and values.max() < FEW_DECADES * values.min()  # else the powers of ten are enough
+        axis.set_minor_locator(LogLocator(subs=(2, 5) if few else (1.0,)))
+        axis.set_minor_formatter("{x:g}" if few else NullFormatter())
+    places = sorted(summary["x"].unique())
+    if len(places) <= MOST_PLACES and all(place == int(place) for place in places):
+        ax.set_xticks(places, [f"{place:g}" for place in places])
+        ax.xaxis.set_minor_locator(NullLocator())
     style.percent_ticks(ax, curves.shares)
 
 
 def _title(curves: Curves, summary: pd.DataFrame) -> str:
-    lines = "; lines: closed form" if summary["formula"].any() and not summary["formula"].all() else ""
-    return f"{curves.title}{lines} ({style.interval_name(summary[~summary['formula']], over='seeds')})"
+    measured = summary[~summary["formula"]]
+    lines = "; lines through points with bars: closed form" if len(measured) < len(summary) else ""
+    many = summary["series"].nunique() > style.MOST_BANDS and len(measured["panel"].unique()) > len(
+        summary[summary["formula"]]["panel"].unique()
+    )
+    bands = "; of more than 4 lines no bands" if many else ""
+    return f"{curves.title}{lines} ({style.interval_name(measured, over='seeds')}{bands})"
 
 
 def _looks(names_of_series: list[str]) -> dict[str, Look]:

@@ -126,7 +126,7 @@ def simulated(
     return results.as_table([*table, *(shared | row for row in bridge)])
 
 
-def curve(metric: str, at: Sequence[float], values: Sequence[float] | Tensor, **columns: object) -> list[Row]:
+def curve(metric: str, at: Sequence[float], values: Iterable[float] | Tensor, **columns: object) -> list[Row]:
     """Return a row a place of a curve, with `columns`; what is not finite there is left out."""
     numbers = [float(value) for value in values]
     return [

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ANALYSIS = "pc_bias"
 SHOWN = (1, 2, 4, 8, 16, 32)  # directions whose error is drawn, from 1
 RATE = 0.2  # of the first direction: the share of its error that one step takes
-FEWEST = 3  # directions of which an order is said
+FEWEST = 2  # directions of which an order is said
 LEAST_SHARE = 1e-4  # of the first eigenvalue: directions below are rounding, as pixels that never vary have them
 
 
