@@ -62,7 +62,7 @@ entropies = Curves(
     of={"metric": of.ENTROPY},
     x="layer",
     y="batch entropy (nats, log scale)",
-    title="Deepest networks before training",
+    title="Before training",
     log="y",
 ).figure()
 accuracy_by_depth = Curves(
