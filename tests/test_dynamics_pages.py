@@ -118,6 +118,19 @@ def test_impossible_settings_are_refused_in_a_sentence(name, options, sentence, 
         swept(name, task, images, **{"n_seeds": 1} | QUICK[name] | options)
 
 
+def test_closed_forms_are_drawn_as_lines_over_what_was_simulated(made):
+    figure = training.figures_learning.race
+    summary = figure.summary(made["gated_networks"])
+    drawn = [line.get_ydata() for line in figure.plot(summary).get_lines()]
+    for formula in (True, False):
+        for _, rows in where(summary, formula=formula).groupby("series"):
+            assert any(np.array_equal(line, rows["mean"]) for line in drawn)
+    assert "closed form" in figure.words(summary)
+    without = where(summary, formula=False)
+    assert "closed form" not in figure.words(without)
+    drawing.matplotlib.pyplot.close("all")
+
+
 def test_a_claim_is_judged_by_its_interval_over_seeds():
     statement = claims.Statement("k", "name", "it is so.", "value", {"metric": "m", "label": "a"}, {"label": "b"})
     rows = [
