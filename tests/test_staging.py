@@ -8,6 +8,7 @@ import re
 import zipfile
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import yaml
 from faults import full_disk
@@ -235,7 +236,22 @@ def test_page_links_table_and_notebook_that_are_staged():
         assert f"<../../{name}>" in markdown_of((book / PAGE).read_text())
         assert (book / name).is_file()
     archive = zipfile.ZipFile(io.BytesIO((book / "downloads" / "all-results.zip").read_bytes()))
-    assert archive.namelist() == ["digits--a-model--tiny.csv", "digits--a-model--tiny.ipynb"]
+    results_of_page = ["digits--a-model--tiny.csv", "digits--a-model--tiny.ipynb"]
+    assert archive.namelist() == ["README.txt", "columns.csv", *results_of_page, "provenance.json"]
+    assert set(json.loads(archive.read("provenance.json"))) == {"digits--a-model--tiny.csv"}
+    dictionary = pd.read_csv(io.BytesIO(archive.read("columns.csv")))
+    assert list(dictionary["column"]) == list(results.COLUMNS)
+    assert dictionary["meaning"].notna().all()
+    assert "start/cite.html" in archive.read("README.txt").decode()
+
+
+def test_a_page_says_how_it_is_cited():
+    make_run()
+    page = markdown_of((stage_book([CELL]) / PAGE).read_text())
+    assert "@misc{diffred-tiny-digits-a-model," in page
+    assert "title  = {Tiny probes: a/model on UCI digits}" in page
+    assert "commit 0123456789ab" in page
+    assert "/results/tiny/digits--a-model.html}" in page
 
 
 def test_messages_of_the_run_move_from_the_cells_into_the_box():

@@ -15,6 +15,7 @@ with needs("tables"):
     from diffred_core.results._schema import COLUMNS as COLUMNS
     from diffred_core.results._schema import as_table as as_table
     from diffred_core.results._schema import check as check
+    from diffred_core.results._schema import column_meanings as column_meanings
     from diffred_core.results._store import Run as Run
     from diffred_core.results._store import collect_provenance as collect_provenance
     from diffred_core.results._store import provenance_path as provenance_path

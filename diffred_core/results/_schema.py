@@ -60,6 +60,12 @@ ADDED = ("at",)  # since tables were first kept: filled in empty where an older 
 TEXT_COLUMNS: tuple[str, ...] = tuple(n for n, c in SCHEMA.columns.items() if str(c.dtype).startswith("str"))
 
 
+def column_meanings() -> pd.DataFrame:
+    """Return what each column of a results table holds: columns ``column``, ``type`` and ``meaning``."""
+    columns = SCHEMA.columns.items()
+    return pd.DataFrame([{"column": name, "type": str(c.dtype), "meaning": c.description} for name, c in columns])
+
+
 def as_table(rows: pd.DataFrame | list[dict[str, object]]) -> pd.DataFrame:
     """Return `rows` as a checked table: columns that do not apply are filled in empty, in the schema's order.
 

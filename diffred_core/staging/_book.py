@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from diffred_core import files
 from diffred_core.running import Entry
 from diffred_core.staging._api import api_pages, public_names
+from diffred_core.staging._archive import archive
 from diffred_core.staging._cards import cards
 from diffred_core.staging._chapters import chapter_claims
 from diffred_core.staging._explorer import SOURCES, explorer
@@ -112,17 +111,10 @@ def _results(project: Project, runs: Sequence[CellRun]) -> Files:
     for group in by_analysis(runs).values():
         if any(run.has_page and not run.cell.is_summary for run in group):
             staged |= overview(group, project)
-    return staged | {"downloads/all-results.zip": _archive(staged)}
-
-
-def _archive(staged: Mapping[str, bytes]) -> bytes:
-    """Return the downloads in one archive, with fixed dates, so that equal results make equal bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(name for name in staged if name.startswith("downloads/")):
-            entry = zipfile.ZipInfo(name.removeprefix("downloads/"), date_time=(1980, 1, 1, 0, 0, 0))
-            archive.writestr(entry, staged[name], compress_type=zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
+    downloads = {
+        name.removeprefix("downloads/"): content for name, content in staged.items() if name.startswith("downloads/")
+    }
+    return staged | {"downloads/all-results.zip": archive(downloads, runs, project)}
 
 
 def _chapters(runs: Sequence[CellRun]) -> dict[str, list[Chapter]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -101,8 +102,23 @@ def _provenance(run: CellRun, project: Project) -> str:
     return (
         f"{_kept(run)}:::{{admonition}} What produced this page\n:class: note dropdown provenance\n\n"
         f"{fields}\n{printed}:::\n\n"
-        f"Download: {', '.join(links)}. {again}:\n\n{fenced(commands, 'console')}"
+        f"Download: {', '.join(links)}. {again}:\n\n{fenced(commands, 'console')}\n\n{_citation(run, project)}"
     )
+
+
+def _citation(run: CellRun, project: Project) -> str:
+    """Return the folded BibTeX entry of the page of `run`."""
+    key = re.sub(r"[^A-Za-z0-9]+", "-", run.cell.page.removeprefix("results/")).strip("-")
+    fields = {
+        "title": f"{{{heading_of(run)[0]}: {run.cell.title}}}",
+        "author": "{{The diffred authors}}",
+        "year": f"{{{run.record.finished[:4]}}}",
+        "note": f"{{Diffused redundancy, a reproducible companion; commit {str(run.record.commit)[:12]}}}",
+        "url": f"{{{project.site}{run.cell.page}.html}}",
+    }
+    entry = ",\n".join(f"  {name:<6} = {value}" for name, value in fields.items())
+    bibtex = fenced(f"@misc{{diffred-{key},\n{entry}\n}}", "bibtex")
+    return f":::{{admonition}} Cite this page\n:class: note dropdown\n\n{bibtex}\n:::"
 
 
 def _kept(run: CellRun) -> str:

@@ -22,6 +22,7 @@ class Project:
     root: Path
     url: str  # of the repository
     branch: str  # to which links point when no commit is known
+    site: str  # address of the book, with a slash at its end
     commit: str | None
     dirty: bool | None  # whether it has changes
     day: date  # of staging
@@ -33,12 +34,13 @@ class Project:
 
         The day comes from ``SOURCE_DATE_EPOCH`` if it is set, so that a build can be repeated byte for byte.
         """
-        repository = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
+        config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
         commit, dirty = provenance.commit()
         epoch = os.environ.get("SOURCE_DATE_EPOCH")
         now = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
         tools = ", ".join(f"{name} {metadata.version(name)}" for name in _BUILDERS)
-        address = {"url": repository["url"], "branch": repository["branch"]}
+        repository = config["repository"]
+        address = {"url": repository["url"], "branch": repository["branch"], "site": config["html"]["baseurl"]}
         return cls(root, **address, commit=commit, dirty=dirty, day=now.date(), tools=tools)
 
     def source(self, path: str, *, commit: str | None = None) -> str:

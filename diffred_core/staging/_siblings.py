@@ -14,6 +14,7 @@ from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun
 
 READ = {
+    "explorer": "Explore and compare",
     "start/how-to-read": "How to read",
     "back/tasks-and-networks": "Tasks and networks",
     "back/methods": "Methods",
