@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+from browser import Visit
 from nbformat import v4
 from safetensors.numpy import load_file
 from small_checkout import PROJECT
@@ -37,7 +39,7 @@ def report(*arguments: str):
 
 
 @pytest.mark.filterwarnings("ignore")  # of the machinery that starts kernels
-def test_a_report_is_one_folder_beside_the_working_files(elsewhere: Path) -> None:
+def test_a_report_is_one_folder_beside_the_working_files(elsewhere: Path, open_page: Callable[..., Visit]) -> None:
     np.savez(elsewhere / "mine.npz", features=X, labels=WORDS)
     done = report("mine.npz", "--json", "--seconds", "2")
     assert done.exit_code == 0, done.output
@@ -50,6 +52,10 @@ def test_a_report_is_one_folder_beside_the_working_files(elsewhere: Path) -> Non
     page = (folder / "report.html").read_text()
     assert "Keep " in page
     assert not re.search(r"<script|https?://|<link", page)
+    for width, theme in ((390, "dark"), (1440, "light")):
+        visit = open_page(folder / "report.html", width=width, theme=theme)
+        assert visit.requests == [(folder / "report.html").as_uri()] + [r for r in visit.requests if r[:5] == "data:"]
+        assert [*visit.errors, *visit.violations(), *visit.overflow()] == []
     transform = load_file(folder / "transform.safetensors")
     assert transform
     table = results.read(folder / "table.csv")
