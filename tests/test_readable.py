@@ -31,6 +31,9 @@ def test_no_two_names_are_read_alike():
 
 def test_corruptions_and_cells_are_said_in_words():
     assert readable("mnist5k+noise:3") == "MNIST-5k + noise 3"
+    assert readable("cifar10[0-7]+noise:1") == "CIFAR-10, classes 0 to 7 + noise 1"
+    assert readable("folder:data/gtsrb") == "traffic signs"
+    assert readable("folder:data/mine") == "folder:data/mine"
     assert cell_name("squeezenet1_1", "elpv") == "SqueezeNet 1.1 on solar cells"
 
 

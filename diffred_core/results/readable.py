@@ -31,6 +31,8 @@ NETWORKS = {
     "vggm": "VGGm",
     "small_networks": "small networks trained here",
 }
+_CLASSES = re.compile(r"(?P<task>.+)\[(?P<first>\d+)-(?P<last>\d+)\]")
+_FOLDER = re.compile(r"folder:(?:.*/)?(?P<task>[^/]+)")
 _CORRUPTED = re.compile(r"(?P<task>.+)\+(?P<kind>\w+):(?P<severity>\d)")
 
 
@@ -41,10 +43,15 @@ def readable(name: str) -> str:
     --------
     >>> readable("elpv"), readable("mnist5k+noise:3"), readable("my-task")
     ('solar cells', 'MNIST-5k + noise 3', 'my-task')
+    >>> readable("cifar10[0-7]"), readable("folder:data/gtsrb")
+    ('CIFAR-10, classes 0 to 7', 'traffic signs')
     """
+    if (parts := _CLASSES.fullmatch(name)) is not None:
+        return f"{readable(parts['task'])}, classes {parts['first']} to {parts['last']}"
     if (parts := _CORRUPTED.fullmatch(name)) is not None:
         return f"{readable(parts['task'])} + {parts['kind']} {parts['severity']}"
-    return TASKS.get(name) or NETWORKS.get(name, name)
+    folder = _FOLDER.fullmatch(name)
+    return TASKS.get(folder["task"] if folder else name) or NETWORKS.get(name, name)
 
 
 def cell_name(model: str, task: str) -> str:
