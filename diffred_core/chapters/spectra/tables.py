@@ -63,7 +63,7 @@ def every_probe(table: pd.DataFrame) -> pd.DataFrame:
 
 def found_again(table: pd.DataFrame) -> pd.DataFrame:
     """Return the share of layers that every index finds in another seed, its interval, and the published one."""
-    shares = matched_layers(table).assign(n=pd.NA, sd=pd.NA)
+    shares = matched_layers(table).assign(n=pd.NA, sd=pd.NA, low=pd.NA, high=pd.NA)
     means = summarize(shares, ["metric", "recipe"])
     trained, untrained = (where(means, recipe=r).set_index("metric") for r in (names.TRAINED, names.UNTRAINED))
     shown = 100 * trained[["mean", "low", "high"]].rename(columns={"mean": "trained"})
