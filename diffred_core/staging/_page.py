@@ -108,12 +108,13 @@ def _provenance(run: CellRun, project: Project) -> str:
 
 def _citation(run: CellRun, project: Project) -> str:
     """Return the folded BibTeX entry of the page of `run`."""
+    _, record = run.whole
     key = re.sub(r"[^A-Za-z0-9]+", "-", run.cell.page.removeprefix("results/")).strip("-")
     fields = {
         "title": f"{{{heading_of(run)[0]}: {run.cell.title}}}",
         "author": "{{The diffred authors}}",
-        "year": f"{{{run.record.finished[:4]}}}",
-        "note": f"{{Diffused redundancy, a reproducible companion; commit {str(run.record.commit)[:12]}}}",
+        "year": f"{{{str(record.finished)[:4]}}}",
+        "note": f"{{Diffused redundancy, a reproducible companion; commit {str(record.commit)[:12]}}}",
         "url": f"{{{project.site}{run.cell.page}.html}}",
     }
     entry = ",\n".join(f"  {name:<6} = {value}" for name, value in fields.items())
