@@ -52,6 +52,7 @@ class Anchors(HTMLParser):
 
 
 def test_every_link_inside_the_book_leads_to_a_file_and_a_place_in_it():
+    # a fragment with = is a state of the explorer, which its own tests open
     read = {path: Anchors.of(path) for path in pages()}
     lost = []
     for path, anchors in read.items():
@@ -62,7 +63,12 @@ def test_every_link_inside_the_book_leads_to_a_file_and_a_place_in_it():
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.exists():
                 lost.append(f"{path.relative_to(HTML)}: {link}")
-            elif parts.fragment and target in read and unquote(parts.fragment) not in read[target].names:
+            elif (
+                parts.fragment
+                and "=" not in parts.fragment
+                and target in read
+                and unquote(parts.fragment) not in read[target].names
+            ):
                 lost.append(f"{path.relative_to(HTML)}: {link}, no such place")
     assert lost == []
 
