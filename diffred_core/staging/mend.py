@@ -35,7 +35,7 @@ _TITLE = re.compile(r'(<a class="reference internal" href="[^"]*#diffred_core[^"
 _SHAPE = r'[{{,]"?{name}"?:\[(\d+),(\d+),\[[^\]]*\],"[^"]*","([^"]+)"\]'
 _SIZES = frozenset({"fa-lg", "fa-solid", "fa-regular", "fa-brands"})
 # of a branch of the contents: the link of the page, then the button that shows the pages below
-_BRANCH = re.compile(r"(<a class=\"reference internal\"[^>]*>)(.*?)(</a>\s*<details[^>]*>\s*<summary)>", re.DOTALL)
+_BRANCH = re.compile(r'(<a class="reference internal"[^>]*>)((?:[^<]|<(?!/a>))*)(</a>\s*<details[^>]*>\s*<summary)>')
 _TAGS = re.compile(r"<[^>]*>")
 # their words in view are their name, and another name is one that speech control does not find
 _SECOND_NAME = re.compile(
@@ -43,6 +43,7 @@ _SECOND_NAME = re.compile(
 )
 # what scrolls can be reached by keyboard, and a reader of the screen then says what it is
 _SCROLLING = re.compile(r'<div class="(pst-scrollable-table-container|output text_html)">')
+_FORMULA = re.compile(r'<div class="(math[^"]*)">')
 # Sphinx writes one argument a line as definitions without terms
 _ARGUMENTS = re.compile(r"<dl>\s*((?:<dd>(?:(?!</?d[dl]>).)*</dd>\s*)+)</dl>", re.DOTALL)
 # keeps words of code in one line however narrow the page, and is a third of a page of the API
@@ -79,7 +80,8 @@ def mend(page: str, icons: str, *, searches: bool = False) -> str:
     searches : bool
         Whether it is the page of the search.
     """
-    page = _UNUSED.sub("", page)
+    page = _UNUSED.sub("", page).replace('role="doc-biblioentry"', 'role="listitem"')  # the first was withdrawn
+    page = page.replace('<table class="indextable', '<table role="presentation" class="indextable')
     page = page if searches else _SEARCH.sub("", page)
     page = _ICON.sub(partial(_drawn, icons), page)
     page = _BRANCH.sub(_named, page)
@@ -87,7 +89,9 @@ def mend(page: str, icons: str, *, searches: bool = False) -> str:
     page = _TITLE.sub(r"\1", _UNBROKEN.sub(r"\1", page))
     page = _ARGUMENTS.sub(_listed, page)
     page = _HOME.sub('<div class="sidebar-primary-item" role="navigation" aria-label="Front page">', page)
-    number = count(1)
+    number, formula = count(1), count(1)
+    named = 'role="region" tabindex="0" aria-label="Formula'
+    page = _FORMULA.sub(lambda box: f'<div class="{box[1]}" {named} {next(formula)}">', page)
     return _SCROLLING.sub(lambda box: f'<div class="{box[1]}" role="region" aria-label="Table {next(number)}">', page)
 
 
