@@ -164,7 +164,9 @@ def test_the_figure_has_a_panel_a_task_and_the_table_stands_beside_the_published
     figure = depth.figures_swap.swapped
     summary = figure.summary(table)
     first = figure.plot(summary)
-    assert [ax.get_title(loc="left") for ax in first.figure.axes] == ["task 1: digits[0-4]", "task 2: digits[5-9]"]
+    assert [ax.get_title(loc="left") for ax in first.figure.axes] == [
+        f"task {i}: UCI digits, classes {of}" for i, of in ((1, "0 to 4"), (2, "5 to 9"))
+    ]
     lines = {line.get_label(): line for line in first.lines}
     drawn = lines["E1+T2, old extractor and new tunnel"].get_ydata()
     rows = table[(table["method"] == "E1+T2") & (table["task"] == "digits[0-4]")]
