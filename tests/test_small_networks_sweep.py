@@ -168,7 +168,10 @@ def test_accuracy_has_a_panel_a_network_and_a_line_a_task(table):
         lines = {line.get_label(): line for line in ax.lines}
         dotted = [line for line in ax.lines if line.get_linestyle() == ":"]
         assert len(dotted) == 2
-        assert set(lines) - {line.get_label() for line in dotted} == {"digits[0-3] (trained on)", "digits[4-9]"}
+        assert set(lines) - {line.get_label() for line in dotted} == {
+            "UCI digits, classes 0 to 3 (trained on)",
+            "UCI digits, classes 4 to 9",
+        }
         rows = trained[trained["label"] == pooling]
         assert lines["digits[4-9]"].get_xdata().tolist() == list(range(1, 11))
         np.testing.assert_allclose(lines["digits[4-9]"].get_ydata().astype(float), rows["mean"].to_numpy(float))
