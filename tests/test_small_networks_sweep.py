@@ -173,8 +173,10 @@ def test_accuracy_has_a_panel_a_network_and_a_line_a_task(table):
             "UCI digits, classes 4 to 9",
         }
         rows = trained[trained["label"] == pooling]
-        assert lines["digits[4-9]"].get_xdata().tolist() == list(range(1, 11))
-        np.testing.assert_allclose(lines["digits[4-9]"].get_ydata().astype(float), rows["mean"].to_numpy(float))
+        assert lines["UCI digits, classes 4 to 9"].get_xdata().tolist() == list(range(1, 11))
+        np.testing.assert_allclose(
+            lines["UCI digits, classes 4 to 9"].get_ydata().astype(float), rows["mean"].to_numpy(float)
+        )
     assert "dotted: before training" in first.figure.get_suptitle()
     words = depth.figures.network_accuracy.words(summary)
     assert "without early pooling, untrained: " in words
