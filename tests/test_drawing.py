@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -30,6 +33,14 @@ def test_a_figure_is_shown_with_its_words_and_closed():
     assert 'alt="2 points, &quot;&lt;b&gt;&quot; &amp; more."' in shown
     assert "data:image/png;base64," in shown
     assert plt.get_fignums() == []
+
+
+def test_a_figure_is_headed_by_its_finding_and_carries_the_numbers_that_are_drawn():
+    shown = drawing.show(replace(FIGURE, finding=lambda summary: f"{len(summary)} <reach> 20 %."), POINTS).data
+    assert "<figcaption>2 &lt;reach&gt; 20&nbsp;%.</figcaption>" in shown
+    data = re.search(r'href="data:text/csv;base64,([^"]+)"', shown)[1]
+    pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(base64.b64decode(data))), POINTS)
+    assert "<figcaption>" not in drawing.show(FIGURE, POINTS).data
 
 
 def test_a_figure_without_words_is_refused():

@@ -61,8 +61,12 @@ def answer_html(answer: Answer) -> str:
     lines = "\n".join(_line(name, claims, answer.in_full) for name, claims in _by_name(answer.claims).items())
     total = f"<p>{len(answer.claims)} claims: {_words(answer.claims)}</p>\n" if len(answer.claims) > 1 else ""
     listed = f'\n{total}<ul class="verdict-list">\n{lines}\n</ul>' if lines else ""
-    sentence = html.escape(answer.sentence).replace(" %", "&nbsp;%")  # a line never ends between number and unit
-    return f'<div class="answer">\n<p class="finding">{sentence}</p>{listed}\n</div>'
+    return f'<div class="answer">\n<p class="finding">{unbroken(answer.sentence)}</p>{listed}\n</div>'
+
+
+def unbroken(sentence: str) -> str:
+    """Return a sentence as HTML in which no line ends between a number and its unit."""
+    return html.escape(sentence).replace(" %", "&nbsp;%")
 
 
 def verdicts_html(verdicts: Verdicts) -> str:

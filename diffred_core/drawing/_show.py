@@ -17,9 +17,10 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 from PIL import Image
 
-from diffred_core.drawing._answer import Answer, Verdicts, answer_html, verdicts_html
+from diffred_core.drawing._answer import Answer, Verdicts, answer_html, unbroken, verdicts_html
 from diffred_core.errors import InputError
 
+N_COLOURS = 64  # of a picture
 DPI = 100  # of the page; the picture has twice as many, for screens that have them
 
 
@@ -37,12 +38,15 @@ class Figure:
         ``words(summary)`` says it, numbers included, to somebody who does not see it.
     empty : str
         What is said instead where the summary has no row; by default the plot refuses that.
+    finding : callable, optional
+        ``finding(summary)`` is its heading: one short sentence, what a reader should see, with its number.
     """
 
     summary: Callable[[pd.DataFrame], pd.DataFrame]
     plot: Callable[..., Axes]
     words: Callable[[pd.DataFrame], str]
     empty: str = ""
+    finding: Callable[[pd.DataFrame], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,8 @@ def show(
         summary = what.summary(table)
         if what.empty and summary.empty:
             return HTML(f"<p>{html.escape(what.empty)}</p>")
-        return picture(what.plot(summary).figure, alt=what.words(summary))
+        finding = what.finding(summary) if what.finding else ""
+        return picture(what.plot(summary).figure, alt=what.words(summary), finding=finding, numbers=summary)
     if isinstance(what, Table):
         rows = what.summary(table)
         caption = what.caption if isinstance(what.caption, str) else what.caption(rows)
@@ -125,11 +130,21 @@ def show_table(rows: pd.DataFrame, *, caption: str, digits: int = 3) -> HTML:
     return HTML(f"{head}>\n  <caption>{html.escape(caption)}</caption>{rest}")
 
 
-def picture(canvas: Canvas, *, alt: str) -> HTML:
-    """Return a drawn figure as an HTML figure element with alternative text, and close it.
+def picture(canvas: Canvas, *, alt: str, finding: str = "", numbers: pd.DataFrame | None = None) -> HTML:
+    """Return a drawn figure as an HTML figure element, and close it.
 
     HTML, because an image output gets its alternative text in the book only from the metadata of the cell, which
     cannot hold numbers of the run.
+
+    Parameters
+    ----------
+    canvas : matplotlib Figure
+    alt : str
+        Alternative text.
+    finding : str
+        The heading above it.
+    numbers : DataFrame, optional
+        What is drawn, to be downloaded below it as CSV.
 
     Raises
     ------
@@ -141,21 +156,29 @@ def picture(canvas: Canvas, *, alt: str) -> HTML:
     data = base64.b64encode(png(canvas)).decode()
     plt.close(canvas)
     width = round(canvas.get_figwidth() * DPI)
+    heading = f"<figcaption>{unbroken(finding)}</figcaption>" if finding else ""
     return HTML(
-        f'<figure><img src="data:image/png;base64,{data}" width="{width}" style="max-width: 100%; height: auto" '
-        f'alt="{html.escape(alt, quote=True)}"></figure>'
+        f'<figure class="drawn">{heading}<img src="data:image/png;base64,{data}" width="{width}" '
+        f'style="max-width: 100%; height: auto" alt="{html.escape(alt, quote=True)}">'
+        f"{'' if numbers is None else _download(numbers)}</figure>"
     )
+
+
+def _download(numbers: pd.DataFrame) -> str:
+    """Return a link that holds `numbers` as CSV."""
+    data = base64.b64encode(numbers.to_csv(index=False, float_format="%.6g").encode()).decode()
+    return f'<p><a download="figure.csv" href="data:text/csv;base64,{data}">Numbers of this figure (CSV)</a></p>'
 
 
 def png(canvas: Canvas) -> bytes:
     """Return a drawn figure as a small PNG on white; the same figure gives the same bytes.
 
-    256 colours are enough for lines and bands and make a quarter of the size. A name with dollar signs is no formula.
+    64 colours are enough for lines and bands and make a fifth of the size. A name with dollar signs is no formula.
     """
     large, small = BytesIO(), BytesIO()
     for words in canvas.findobj(Text):
         words.set_parse_math(False)
     canvas.savefig(large, format="png", dpi=2 * DPI, facecolor="white")
     with Image.open(large) as image:
-        image.convert("RGB").quantize(256).save(small, format="PNG", optimize=True)
+        image.convert("RGB").quantize(N_COLOURS).save(small, format="PNG", optimize=True)
     return small.getvalue()
