@@ -12,7 +12,8 @@ from diffred_core.staging._archive import archive
 from diffred_core.staging._cards import cards
 from diffred_core.staging._chapters import chapter_claims
 from diffred_core.staging._explorer import SOURCES, explorer
-from diffred_core.staging._figures import benchmarks, finding
+from diffred_core.staging._figures import benchmarks
+from diffred_core.staging._front import front_page
 from diffred_core.staging._links import link_names
 from diffred_core.staging._overview import overview
 from diffred_core.staging._page import page_title, run_page
@@ -68,7 +69,7 @@ def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Pa
         **cards(runs),
         **explorer(runs, project, sources),
         **chapter_claims(runs),
-        **finding([run for run in runs if run.cell.place in places]),
+        **front_page([run for run in runs if run.cell.place in places]),
         "_toc.yml": fill_toc(template, _chapters(runs), api=[name for name in api if name != "back/api"]).encode(),
     }
     target = target or files.runs_root() / "book"
