@@ -143,6 +143,13 @@ def test_the_pages_of_the_book_have_plain_places():
     assert [entry.place for entry in entries if entry.variant] == []
 
 
+def test_the_book_shows_every_layer_on_solar_cells_and_networks_trained_here():
+    shown = {(e.analysis, e.task): e.kept for e in running.read_grid(files.DEFAULT_GRID).entries()}
+    assert shown["layers", "elpv_mono"] == "depth"
+    assert shown["tunnel_small_networks", "mnist5k"] == "small_networks"
+    assert shown["layers", "mnist5k"] is None  # the default grid computes this one itself
+
+
 def test_a_summary_of_a_grid_must_be_one_that_it_lists(checkout):
     refused = diffred("run", "hello", *CELL, "--grid", "tiny")
     assert refused.exit_code == 2
