@@ -13,13 +13,14 @@ from html.parser import HTMLParser
 import pytest
 from faults import full_disk
 from small_checkout import PROJECT, wait_for
-from staged_project import CELL, make_project, make_run
+from staged_project import CELL, edit_notebook, make_project, make_run
 
 from diffred_core import files
-from diffred_core.staging import BuildError, build_book, lost_pages, stage_book
+from diffred_core.staging import BuildError, build_book, lost_pages, preview, stage_book
 from diffred_core.staging.mend import mend
 
 PAGE = "results/tiny/digits--a-model.html"
+ANSWER = '<div class="answer">\n<p class="finding">Half of &lt;them&gt; keeps 9&nbsp;%.</p>\n</div>'
 
 
 class Elements(HTMLParser):
@@ -47,7 +48,15 @@ def project(tmp_path_factory):
         patch.delenv("DIFFRED_RUNS", raising=False)
         patch.setenv("SOURCE_DATE_EPOCH", "1767225600")
         make_run()
+        edit_notebook(CELL, answer)
         yield root
+
+
+def answer(notebook):
+    """Give the notebook of a run an answer."""
+    shown = {"output_type": "display_data", "data": {"text/html": ANSWER}, "metadata": {}}
+    cell = {"cell_type": "code", "id": "answer", "source": "show(answer)", "execution_count": 3, "outputs": [shown]}
+    notebook["cells"].append(cell | {"metadata": {"tags": ["answer"]}})
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +100,44 @@ def test_nothing_is_loaded_from_the_network(html):
             if tag == "link" and attrs.get("rel") in ("stylesheet", "preload", "icon"):
                 loaded = attrs.get("href")
             assert not (loaded or "").startswith(("http:", "https:", "//")), (page.name, loaded)
+
+
+def tags_of(page):
+    """Return the content of every meta tag of a page by its name."""
+    attributes = [attrs for tag, attrs in Elements.of(page) if tag == "meta"]
+    return {attrs.get("property") or attrs.get("name"): attrs.get("content") for attrs in attributes}
+
+
+def test_every_page_says_what_is_shown_where_it_is_linked(html):
+    site = "https://diffred.github.io/diffred-book"
+    pages = [page for page in html.rglob("*.html") if "_static" not in page.parts]
+    for page in pages:
+        tags, place = tags_of(page), page.relative_to(html).as_posix()
+        assert tags["description"] == tags["og:description"]
+        assert 10 < len(tags["description"]) <= preview.LONGEST
+        assert tags["og:title"]
+        assert tags["og:type"] == ("website" if place == "index.html" else "article")
+        assert tags["og:url"] == f"{site}/{'' if place == 'index.html' else place}"
+        assert tags["twitter:card"] == "summary_large_image"
+        assert (html / tags["og:image"].removeprefix(f"{site}/")).is_file()
+        assert page.read_text().count('property="og:title"') == 1
+    assert len({tags_of(page)["og:url"] for page in pages}) == len(pages)
+
+
+def test_a_page_of_results_is_described_by_its_finding_and_prose_by_its_first_paragraph(html):
+    assert tags_of(html / PAGE)["description"] == "Half of <them> keeps 9 %."
+    assert tags_of(html / PAGE)["og:title"] == "Tiny probes: a/model on UCI digits"
+    assert tags_of(html / "results" / "tiny.html")["description"] != "Half of <them> keeps 9 %."
+    assert preview.described("<p>Half.</p>", None) == ""
+    assert preview.described('<p class="finding">A <b>half</b>\n of it.</p>', None) == "A half of it."
+
+
+def test_a_long_description_ends_with_a_word():
+    text = "word, " * 60
+    cut = preview.shortened(text)
+    assert len(cut) <= preview.LONGEST
+    assert cut.endswith("word…")
+    assert preview.shortened("short") == "short"
 
 
 def test_formula_is_mathml_in_the_page(html):
