@@ -17,6 +17,7 @@ from staged_project import CELL, edit_notebook, make_project, make_run
 
 from diffred_core import files
 from diffred_core.staging import BuildError, build_book, lost_pages, preview, stage_book
+from diffred_core.staging._contents import short_contents
 from diffred_core.staging.mend import mend
 
 PAGE = "results/tiny/digits--a-model.html"
@@ -170,6 +171,55 @@ def test_a_page_is_mended_once_and_an_unknown_icon_stays():
     assert "Star" not in mended
     assert '<i class="fas fa-no"></i>' in mended
     assert mend(mended, icons) == mended
+
+
+def contents_of(page):
+    return page.read_text().partition('<nav class="bd-links')[2].partition("</nav>")[0]
+
+
+def test_the_contents_hold_the_branch_of_the_page_and_the_first_page_of_any_other(html):
+    pages = {"api": "back/api/plain.html", "results": PAGE, "start": "start.html"}
+    inside = {name: contents_of(html / place) for name, place in pages.items()}
+    assert 'class="current reference internal" href="#">diffred_core.plain<' in inside["api"]
+    assert 'class="current reference internal" href="#">a/model on UCI digits<' in inside["results"]
+    for contents in inside.values():  # a way to every branch, open or not
+        assert re.search(r'href="(?:\.\./)*(?:results/)?tiny\.html"|href="\.\./tiny\.html"', contents)
+        assert re.search(r'href="(?:\.\./)*(?:back/)?api\.html"', contents)
+    assert [name for name, contents in inside.items() if "plain" in contents] == ["api"]
+    assert [name for name, contents in inside.items() if "a/model" in contents] == ["results"]
+
+
+def branch(*titles, current=0):
+    """Return contents with one open branch of pages with these titles, and a closed one with a branch in it."""
+    pages = "\n".join(
+        f'<li class="toctree-l2{" current active" if i == current else ""}">'
+        f'<a class="reference internal" href="{i}.html">{title}</a></li>'
+        for i, title in enumerate(titles)
+    )
+    link = '<a class="reference internal" href="c.html">C</a>'
+    closed = f'<li class="toctree-l1 has-children">{link}<details><summary></summary><ul>'
+    inner = closed.replace("l1", "l2").replace("c.html", "d.html") + "<li>deep</li></ul></details></li>"
+    return (
+        '<nav class="bd-links"><ul><li class="toctree-l1 current active has-children">'
+        '<a class="reference internal" href="b.html">B</a>'
+        f'<details open="open"><summary></summary><ul class="current">{pages}</ul></details></li>\n'
+        f"{closed}{inner}</ul></details></li></ul></nav><main><details><summary>kept</summary></details></main>"
+    )
+
+
+def test_many_pages_of_a_branch_stand_by_task_and_closed_branches_are_left_out():
+    titles = [f"Net {i} on {task}" for task in ("digits", "solar cells") for i in range(4)]
+    short = short_contents(branch(*titles))
+    assert re.findall(r'<li class="contents-task"><p>([^<]*)</p><ul>', short) == ["digits", "solar cells"]
+    assert re.findall(r'href="(\d)\.html">([^<]*)<', short) == [(str(i), f"Net {i % 4}") for i in range(8)]
+    assert short.count("current active") == 2
+    assert 'href="c.html">C</a></li>' in short
+    assert "deep" not in short
+    assert "<details><summary>kept</summary></details></main>" in short
+    assert short_contents(short) == short
+    assert "contents-task" not in short_contents(branch(*titles[:3]))  # so few are found without
+    assert "contents-task" not in short_contents(branch(*titles[:7], "Another page"))
+    assert "contents-task" not in short_contents(branch(*(f"Net {i} on digits" for i in range(9))))
 
 
 def test_named_function_leads_to_its_entry(html):
