@@ -13,6 +13,7 @@ from diffred_core.errors import InputError
 from diffred_core.results import where
 from diffred_core.results.claims import Claim, above_zero, judge, judge_exact, percent, with_limits
 
+KEPT = "accuracy kept"  # the name of the claim that `accuracy_is_kept` judges, less its share
 OVER = "paired bootstrap over draws and test rows"
 
 
@@ -77,7 +78,7 @@ def accuracy_is_kept(
     loss, share, points = with_limits(gap), percent(gap["fraction"]), f"{100 * margin:g} points"
     difference = {"value": -loss["value"], "low": -loss["high"], "high": -loss["low"]}
     return judge(
-        name=f"accuracy kept at {share}",
+        name=f"{KEPT} at {share}",
         statement=f"a random {share} of the dimensions is not inferior to the full layer by a margin of {points}.",
         evidence=f"Its accuracy differs by {_in_points(difference, level=level)} ({gap['probe']} probe; {OVER}).",
         **difference,
