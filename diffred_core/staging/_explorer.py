@@ -26,9 +26,9 @@ _FENCE = "`" * 8
 _NOTHING = "*The grid has not been run for this copy of the book, so there is nothing to explore.*"
 _ABOUT = """# Explore and compare
 
-Every table of these pages at one place: choose a question, tasks, methods and models; the slider says how few features
-keep a share of the accuracy. *Compare two* sets one model and task against another. The address of the page holds what
-you have chosen, so a view can be linked.
+Every table of these pages at one place: choose a question, tasks, methods and models; the slider says how few
+dimensions keep a share of the accuracy. *Compare two* sets one model and task against another. The address of the page
+holds what you have chosen, so a view can be linked.
 """
 
 
