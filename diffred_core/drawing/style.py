@@ -132,7 +132,8 @@ def name_panels(grid: sns.FacetGrid, title: str) -> Axes:
     rows_of_names = -(-len(handles) // 2)
     grid.figure.set_figheight(grid.figure.get_figheight() + 0.22 * max(0, rows_of_names - 2))
     grid.figure.suptitle(title, fontsize=12, x=0.01, ha="left")
-    grid.figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
+    if handles:  # an empty legend would take its place all the same
+        grid.figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
     return grid.axes.flat[0]
 
 
