@@ -111,7 +111,7 @@ def test_fragment_has_the_figure_of_the_runs_on_disk(tmp_path, monkeypatch, tabl
     assert list(drawn) == ["_generated/overview-subset_probes.png"]
     assert "digits: a (measured here) 90.0 % at 20 %" in shown
     text = staged["_generated/finding.md"].decode().replace("\N{NO-BREAK SPACE}", " ")
-    assert ':alt: "Dot chart of accuracy with a random 20 % of the features' in text
+    assert ':alt: "Dot chart of accuracy with a random 20 % of the dimensions' in text
     assert f"a {random_subsets.names.HEADLINE} probe on 20 of 100 dimensions" in text
 
 

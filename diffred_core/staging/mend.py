@@ -15,6 +15,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from diffred_core import files
+from diffred_core.staging._contents import short_contents
 
 # a cell's code runs nowhere but where it was executed, so the script that would run it here only breaks
 _UNUSED = re.compile(
@@ -93,7 +94,7 @@ def mend(page: str, icons: str, *, searches: bool = False) -> str:
     page = page.replace('<table class="indextable', '<table role="presentation" class="indextable')
     page = page if searches else _SEARCH.sub("", page)
     page = _ICON.sub(partial(_drawn, icons), page)
-    page = _BRANCH.sub(_named, page)
+    page = _BRANCH.sub(_named, short_contents(page))
     page = _SECOND_NAME.sub(r"\1", page)
     page = _TITLE.sub(r"\1", _UNBROKEN.sub(r"\1", page))
     page = _ARGUMENTS.sub(_listed, page)
