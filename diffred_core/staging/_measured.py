@@ -146,7 +146,7 @@ def _of_regularisers(table: pd.DataFrame) -> Iterator[dict[str, object]]:
             continue
         (row,) = summarize(of_recipe, ["recipe"]).to_dict("records")
         about = _about(of_recipe) | {"beside": _REGULARISED[kind].format(strength)}
-        about["network"] = f"{about['network']}, {kind} {strength}, on its own task"
+        about["network"] = f"{str(about['network']).replace('@', ' of ')}, {kind} {strength}, on its own task"
         of_cell = {"quantity": "accuracy_kept", "method": "random", "fraction": of_recipe["fraction"].iloc[0]}
         limits = {"measured": 100 * row["mean"], "low": 100 * row["low"], "high": 100 * row["high"]}
         yield about | of_cell | limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,7 +19,10 @@ CSV = "downloads/published-beside-measured.csv"
 HEADLINE = (0.1, 0.2, 0.5, 1.0)  # shares of which the rows stand open; the others are folded
 NONE = "–"
 _PAPER, _FILES = "make book GRID=paper", "make book GRID=paper_files"
+_SMALL = "make book GRID=small_networks"
+_FEW, _MANY = 12, 60  # rows that stand open whatever their share; and that say nothing one by one
 _COLUMNS = ("published", "setting", "value", "measured here", "by", "difference", "in words")
+_PLACES = {"%": ".1f", "": ".3f"}  # by unit
 _METHODS = {
     "random": "",
     "full": "whole layer",
@@ -45,6 +49,8 @@ class Section:
 
     Attributes
     ----------
+    title : str
+        What the section is called where it is listed.
     rows : tuple of str
         Columns of the list that make a row of its tables.
     commands : tuple of str
@@ -53,27 +59,30 @@ class Section:
         The column whose values have a table of their own.
     """
 
+    title: str
     rows: tuple[str, ...]
     commands: tuple[str, ...] = ()
     each: str = ""
 
 
 SECTIONS = {
-    "accuracy": Section(("setting",), (_PAPER, _FILES), "model"),
-    "redundancy": Section(("model", "setting"), (_PAPER, _FILES)),
-    "cka": Section(("quantity", "method", "setting"), (_PAPER, _FILES), "model"),
-    "compared": Section(("setting", "method"), (_PAPER, _FILES), "model"),
-    "width": Section(("model",)),
-    "hidden": Section(("setting",), (_FILES,)),
-    "classes": Section(("quantity", "method", "setting"), (_PAPER, _FILES), "model"),
-    "regularisers": Section(("quantity", "setting"), (_FILES, "make book GRID=small_networks"), "model"),
-    "harder": Section(("setting",), (), "model"),
-    "few shots": Section(("quantity", "setting"), ("make book GRID=full",)),
-    "tunnel statistics": Section(("model", "setting"), ("diffred run tunnel_statistics",), "quantity"),
-    "tunnel changes": Section(("setting",), ("make book GRID=small_networks",)),
-    "tunnel swap": Section(("method",), ("make book GRID=small_networks",), "setting"),
-    "tunnel accuracies": Section(("quantity", "setting"), (), "model"),
-    "compression": Section(("setting",), ("diffred run compression_published",), "model"),
+    "accuracy": Section("Accuracy of random subsets", ("setting",), (_PAPER, _FILES), "model"),
+    "redundancy": Section("Diffused redundancy", ("model", "setting"), (_PAPER, _FILES)),
+    "cka": Section("CKA", ("quantity", "method", "setting"), (_PAPER, _FILES), "model"),
+    "compared": Section("Components and projections", ("setting", "method"), (_PAPER, _FILES), "model"),
+    "width": Section("Width", ("model",)),
+    "hidden": Section("All hidden units", ("setting",), (_FILES,)),
+    "classes": Section("Classes", ("quantity", "method", "setting"), (_PAPER, _FILES), "model"),
+    "regularisers": Section("Dropout and DeCov", ("quantity", "setting"), (_FILES, _SMALL), "model"),
+    "harder": Section("ImageNet, ImageNetV2 and Places", ("setting",), (), "model"),
+    "few shots": Section("Few shots", ("quantity", "setting"), ("make book GRID=full",)),
+    "tunnel statistics": Section(
+        "Tunnel: statistics", ("model", "setting"), ("diffred run tunnel_statistics",), "quantity"
+    ),
+    "tunnel changes": Section("Tunnel: one change", ("setting",), (_SMALL,)),
+    "tunnel swap": Section("Tunnel: parts exchanged", ("method",), (_SMALL,), "setting"),
+    "tunnel accuracies": Section("Tunnel: accuracies", ("quantity", "setting"), (), "model"),
+    "compression": Section("Compression", ("setting",), ("diffred run compression_published",), "model"),
 }
 
 
@@ -89,8 +98,8 @@ def published_page(tables: Tables) -> dict[str, bytes]:
 
 def _section(cells: pd.DataFrame, layout: Section) -> str:
     matched = cells[cells["words"] != NOT_RUN]
-    shown = matched[matched["fraction"].isna() | matched["fraction"].isin(HEADLINE)]
-    if len(shown) > 60:  # numbers that came out say nothing one by one
+    shown = matched[matched["fraction"].isna() | matched["fraction"].isin(HEADLINE) | (len(matched) <= _FEW)]
+    if len(shown) > _MANY:
         shown = shown[shown["words"] == "differs"]
     parts = [table(_COLUMNS, map(_row, shown.to_dict("records"))) if len(shown) else "", _left(cells, matched, layout)]
     if len(cells):
@@ -100,19 +109,20 @@ def _section(cells: pd.DataFrame, layout: Section) -> str:
 
 
 def _row(cell: dict[str, object]) -> list[str]:
-    where_from = f"{cell['model']} on {cell['task']}" if cell["task"] and cell["paper"] != "" else str(cell["model"])
+    task, places = _named(cell["task"]), ".3g" if cell["section"] == "tunnel statistics" else _PLACES[str(cell["unit"])]
     by = plain(cell["network"]) if pd.isna(cell["page"]) else f"[{plain(cell['network'])}](../{cell['page']}.ipynb)"
     kept = _METHODS.get(str(cell["method"]), str(cell["method"]))
     setting = ", ".join(part for part in (_quantity(cell["quantity"]), kept, str(cell["setting"])) if part)
-    measured = _number(cell["measured"], cell["measured_low"], cell["measured_high"])
-    apart = _number(cell["difference"], cell["difference_low"], cell["difference_high"], sign="+")
-    return [plain(where_from), plain(setting), _value(cell), measured, by, apart, plain(cell["words"])]
+    measured = _number(places, cell["measured"], cell["measured_low"], cell["measured_high"])
+    apart = _number(f"+{places}", cell["difference"], cell["difference_low"], cell["difference_high"])
+    published = ": ".join(filter(None, (_named(cell["model"]), task)))
+    return [plain(published), plain(setting), _value(cell), measured, by, apart, plain(cell["words"])]
 
 
 def _left(cells: pd.DataFrame, matched: pd.DataFrame, layout: Section) -> str:
     """Return how many cells stand beside a measured one, and what would run the others."""
     counts = matched["words"].value_counts()
-    verdicts = "; ".join(f"{words} {n}" for words, n in counts.items()) if len(matched) > 60 else ""
+    verdicts = "; ".join(f"{words} {n}" for words, n in counts.items()) if len(matched) > _MANY else ""
     text = (
         f"{len(matched):,} of {len(cells):,} values stand beside a measured one{f' ({verdicts})' if verdicts else ''}."
     )
@@ -135,17 +145,19 @@ def _tables(cells: pd.DataFrame, layout: Section) -> Iterator[str]:
             words = (_said(column, value) for column, value in zip(by, key, strict=True))
             rows.append([plain(", ".join(filter(None, words)) or NONE), *(texts.get(task, NONE) for task in tasks)])
         heading = f"**{plain(_quantity(name) or name)}**\n\n" if name else ""
-        yield heading + table(["", *(plain(task) for task in tasks)], rows)
+        yield heading + table(["", *(plain(_named(task)) for task in tasks)], rows)
 
 
 def _said(column: str, value: object) -> str:
     if column == "method":
         return _METHODS.get(str(value), str(value))
-    return _quantity(value) if column == "quantity" else str(value)
+    return _quantity(value) if column == "quantity" else _named(value)
 
 
 def _quantity(name: object) -> str:
-    return "" if name in ("accuracy", "diffused_redundancy") else _QUANTITIES.get(str(name), str(name))
+    return (
+        "" if name in ("accuracy", "diffused_redundancy") else _QUANTITIES.get(str(name), str(name).replace("_", " "))
+    )
 
 
 def _both(cell: dict[str, object]) -> str:
@@ -163,13 +175,17 @@ def _text(value: object, sign: str = "") -> str:
     return f"{float(str(value)):{sign}.4g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _number(value: object, low: object, high: object, sign: str = "") -> str:
+def _number(places: str, value: object, low: object, high: object) -> str:
     if pd.isna(value):
         return NONE
-    places = f"{sign}.1f" if abs(float(str(value))) >= (1 if sign else 10) else f"{sign}.3g"
     ends = [f"{float(str(end)):{places}}" for end in (value, low, high) if pd.notna(end)]
     text = f"{ends[0]} ({ends[1]} to {ends[2]})" if len(ends) == 3 else ends[0]
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _named(name: object) -> str:
+    """Return a network or task of the list as people read it."""
+    return re.sub(r"^CIFAR(?=10)", "CIFAR-", str(name).replace("_", " "))
 
 
 def _counts(listed: pd.DataFrame) -> str:
