@@ -82,6 +82,8 @@ def test_every_section_has_its_fragment_its_page_includes_it_and_the_contents_li
     assert {"back/published", "back/audits", "back/limitations"} <= {chapter.get("file") for chapter in back}
     audits = (BOOK / "back" / "audits.md").read_text()
     assert all(f"../{path}" in audits for path in _audits.audits({}))
+    assert all(f"(audit-{name})=\n## {title}\n" in audits for name, (title, _) in _audits.FINDINGS.items())
+    assert all(f"(published-{name.replace(' ', '-')})=\n## " in text for name in _published.SECTIONS)
 
 
 def test_without_runs_every_value_is_said_not_to_have_been_run():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -19,35 +20,62 @@ PUBLISHED_PROJECTION, GAUSSIAN = "random_projection_published", "random_projecti
 SHARES = (0.05, 0.2, 0.5)  # of a projection
 LEVEL_WORDS, PAIRS = "95 % interval over models (their number)", "pairs of model and task"
 Values = dict[tuple[str, str], float]  # by task and model
+RECIPES = {"cifar": "CIFAR", "flowers_pets": "Flowers and Pets"}
+Rows = Sequence[tuple[str, Values]]  # what is compared, in words
+FINDINGS = {  # by the section of the page: its title, and the unit of its size
+    "probes": ("Probes that had not converged", "points gained by convergence"),
+    "projection": ("A random projection with positive entries", "points gained by normal entries"),
+    "validation": ("Validation on augmented images", ""),
+    "selection": ("An epoch chosen on test rows", "points added by the choice"),
+    "recipes": ("Two recipes in one curve", ""),
+    "null": ("Similarity without its floor", "CKA"),
+}
 Read = Iterable[tuple[CellRun, pd.DataFrame]]
 
 
 def audits(tables: Tables) -> dict[str, bytes]:
-    """Return the measured part of every section of the page, by the path that it includes."""
-    parts: dict[str, Callable[[Tables], str]] = {
-        "probes": _probes,
-        "projection": _projection,
-        "selection": _selection,
-        "null": _null,
-    }
-    return {
-        f"_generated/audit-{name}.md": f"{measure(tables) or NOT_MEASURED}\n".encode()
-        for name, measure in parts.items()
-    }
+    """Return the measured part of every section of the page, and all of them in few words, by the path of each."""
+    gains = {"probes": _of_probes(tables), "projection": _of_projections(tables), "selection": _of_selection(tables)}
+    digits = {"probes": 1, "projection": 1, "selection": 2, "null": 3}
+    parts = {name: _differences(rows, digits[name]) for name, rows in gains.items()} | {"null": _null(tables)}
+    parts["probes"] += _by_probe(tables)
+    short = gains | {"projection": [row for row in gains["projection"] if row[0].startswith(names.HEADLINE)]}
+    short["null"] = [(f"{percent(share)}, above the floor", above) for share, (_, _, above) in _of_similarity(tables)]
+    parts["overview"] = _overview(short, digits)
+    return {f"_generated/audit-{name}.md": f"{text or NOT_MEASURED}\n".encode() for name, text in parts.items()}
 
 
-def _probes(tables: Tables) -> str:
-    """Return what a converged probe gains over the published recipe, on whole layers and on a fifth."""
-    listed = list(tables.get("subset_probes", []))
-    rows = [
-        (f"{words}, recipe {recipe}", gains)
+def _overview(rows_of: Mapping[str, Rows], digits: Mapping[str, int]) -> str:
+    lines = []
+    for name, (title, unit) in FINDINGS.items():
+        sizes = [(words, _over_models(cells)) for words, cells in rows_of.get(name, [])]
+        said = [f"{words} {_mean(mean, digits[name])}" for words, mean in sizes]
+        lines.append(
+            [f"[{title}](#audit-{name})", _signed(plain("; ".join(said))) if said else "not measured here", unit]
+        )
+    return table(("finding", "size here, mean over models (95 % interval)", "in"), lines)
+
+
+def _mean(mean: Mapping[str, float], digits: int) -> str:
+    interval = f" ({mean['low']:+.{digits}f} to {mean['high']:+.{digits}f})" if mean["low"] == mean["low"] else ""
+    return f"{mean['mean']:+.{digits}f}{interval}"
+
+
+def _of_probes(tables: Tables) -> Rows:
+    """Return what a converged probe gains over the published recipe, on whole layers and on random parts."""
+    return [
+        (f"{words}, recipe of {RECIPES.get(recipe, recipe)}", gains)
         for method, words in {names.FULL: "whole layer", names.RANDOM: "a random part"}.items()
-        for recipe, gains in _by_recipe(listed, method)
+        for recipe, gains in _by_recipe(tables.get("subset_probes", []), method)
     ]
-    if not rows:
+
+
+def _by_probe(tables: Tables) -> str:
+    """Return in words how often the probe decides the verdict."""
+    probes = [rows for _, rows in tables.get("subset_probes", []) if (rows["probe"] == names.SGD).any()]
+    if not probes:
         return ""
-    probes = pd.concat([rows for _, rows in listed if (rows["probe"] == names.SGD).any()])
-    return f"{_differences(rows)}\n\n{plain(across_probes.finding(across_probes.verdicts_by_probe(probes)))}"
+    return f"\n\n{plain(across_probes.finding(across_probes.verdicts_by_probe(pd.concat(probes))))}"
 
 
 def _by_recipe(listed: Read, method: str) -> Iterator[tuple[str, Values]]:
@@ -62,7 +90,7 @@ def _by_recipe(listed: Read, method: str) -> Iterator[tuple[str, Values]]:
     yield from gains.items()
 
 
-def _projection(tables: Tables) -> str:
+def _of_projections(tables: Tables) -> Rows:
     """Return what a projection of normal entries gains over one of positive entries, by probe and share."""
     gains: dict[str, Values] = {}
     for run, rows in tables.get("subset_probes", []):
@@ -73,20 +101,19 @@ def _projection(tables: Tables) -> str:
                 if share in SHARES:
                     words = f"{probe}, converged, {percent(share)} of the dimensions"
                     gains.setdefault(words, {})[run.cell.task, run.cell.model] = gain
-    return _differences(list(gains.items()))
+    return list(gains.items())
 
 
-def _selection(tables: Tables) -> str:
+def _of_selection(tables: Tables) -> Rows:
     """Return the points that choosing the epoch on test rows adds, of every run that has probes as published."""
     layers = tables.get("layers", [])
     added = {(r.cell.task, r.cell.model): 100 * where(t, metric=depth.OPTIMISM)["value"].mean() for r, t in layers}
     known = {cell: points for cell, points in added.items() if points == points}
-    return _differences([("layers of pre-trained networks", known)] if known else [], digits=2)
+    return [("layers of pre-trained networks", known)] if known else []
 
 
-def _null(tables: Tables) -> str:
-    """Return how far the similarity of a part and its layer lies above that of uncorrelated dimensions, by share."""
-    lines = []
+def _of_similarity(tables: Tables) -> Iterator[tuple[float, tuple[Values, Values, Values]]]:
+    """Yield, by share, the similarity of a part and its layer, that of uncorrelated dimensions, and the difference."""
     for share in names.SIMILARITY_FRACTIONS:
         measured: tuple[Values, Values, Values] = {}, {}, {}
         for run, rows in tables.get("subset_similarity", []):
@@ -97,21 +124,33 @@ def _null(tables: Tables) -> str:
                 for one, value in zip(measured, (alike, floor, alike - floor), strict=True):
                     one[run.cell.task, run.cell.model] = value
         if measured[0]:
-            means = [_over_models(one) for one in measured]
-            values = [f"{mean['mean']:.3f}" for mean in means]
-            lines.append([percent(share), *values, _interval(means[2], 3), str(len(measured[0]))])
+            yield share, measured
+
+
+def _null(tables: Tables) -> str:
+    lines = []
+    for share, measured in _of_similarity(tables):
+        means = [_over_models(one) for one in measured]
+        values = [f"{mean['mean']:.3f}" for mean in means]
+        lines.append([percent(share), *values, _interval(means[2], 3), str(len(measured[0]))])
     columns = ("dimensions kept", "CKA, debiased", "its floor by inclusion", "above it", LEVEL_WORDS, PAIRS)
     return table(columns, lines) if lines else ""
 
 
-def _differences(rows: Sequence[tuple[str, Values]], digits: int = 1) -> str:
+def _differences(rows: Rows, digits: int = 1) -> str:
     """Return a table of mean differences in points, with intervals over models and the extremes of single pairs."""
     lines = []
     for words, cells in rows:
         mean, single = _over_models(cells), sorted(cells.values())
         middle, least, most = (f"{value:+.{digits}f}" for value in (mean["mean"], single[0], single[-1]))
         lines.append([plain(words), middle, _interval(mean, digits), f"{least} to {most}", str(len(cells))])
-    return table(("", "points gained, mean", LEVEL_WORDS, "single pairs", PAIRS), lines) if lines else ""
+    columns = ("", "points gained, mean", LEVEL_WORDS, "single pairs", PAIRS)
+    return table(columns, ([_signed(cell) for cell in line] for line in lines)) if lines else ""
+
+
+def _signed(cell: str) -> str:
+    """Return a cell with a minus sign before its negative numbers."""
+    return re.sub(r"-(?=\d)", "\N{MINUS SIGN}", cell)
 
 
 def _over_models(cells: Values) -> dict[str, float]:
