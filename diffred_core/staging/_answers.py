@@ -50,6 +50,6 @@ def _function(analysis: str) -> Made | None:
     for chapter in pkgutil.iter_modules(chapters.__path__, f"{chapters.__name__}."):
         answers = importlib.import_module(f"{chapter.name}.answers")
         if function := getattr(answers, analysis, None):
-            asked = [one for one in inspect.signature(function).parameters.values() if one.default is one.empty]
-            return function if len(asked) == 1 else None
+            required = [one for one in inspect.signature(function).parameters.values() if one.default is one.empty]
+            return function if len(required) == 1 else None
     return None

@@ -68,14 +68,14 @@ def sentences_of(rows: pd.DataFrame) -> list[str]:
 
 
 def _sentence(claim: str, rows: pd.DataFrame) -> str:
-    (ours,) = rows[rows["role"] == "ours"].to_dict("records")
+    (package,) = rows[rows["role"] == "ours"].to_dict("records")
     peers = sorted(rows[rows["role"] == "peer"].to_dict("records"), key=lambda peer: peer["times_ours"])
     against = [
         f"{ratio_words(float(peer['times_ours']))} {peer['side']} ({milliseconds(peer['seconds'])} ms, {_runs(peer)})"
         for peer in peers
     ]
-    taken = f"{milliseconds(ours['seconds'])} ms per {ours['unit']} ({_runs(ours)})"
-    return f"{claim[:1].upper()}{claim[1:]}: {'; '.join([taken, *against])}; on {ours['machine']}."
+    taken = f"{milliseconds(package['seconds'])} ms per {package['unit']} ({_runs(package)})"
+    return f"{claim[:1].upper()}{claim[1:]}: {'; '.join([taken, *against])}; on {package['machine']}."
 
 
 def _runs(side: dict[Hashable, Any]) -> str:
