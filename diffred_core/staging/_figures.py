@@ -84,7 +84,7 @@ def _runs(side: dict[Hashable, Any]) -> str:
 
 def _finding(rows: pd.DataFrame) -> str:
     """Return the heading of a benchmark: of memory where it measures that, else of speed."""
-    memory = [found["gib"] for fact in rows["facts"].dropna().unique() if (found := _MEMORY.search(fact))]
+    memory = [size["gib"] for fact in rows["facts"].dropna().unique() if (size := _MEMORY.search(fact))]
     return f"At most {' or '.join(memory)} GiB of memory." if memory else head_speed(rows)
 
 
