@@ -107,7 +107,7 @@ def plot_rows(summary: pd.DataFrame) -> Axes:
         if pairs:
             ax.axvline(0, color=GREY, linewidth=1)
         style.finish(ax, title=str(measure), x=unit, y="", legend=False)
-        ax.set_title(str(measure), loc="left", fontsize=11)
+        ax.set_title(str(measure), loc="left", fontsize=9 if pairs else 11)
         ax.tick_params(axis="x", labelsize=9)
     title = "first less second; " if pairs else ""
     return style.name_panels(grid, f"{title}bars: interval over draws and test rows")
