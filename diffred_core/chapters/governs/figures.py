@@ -117,8 +117,13 @@ def describe_rows(summary: pd.DataFrame) -> str:
     """Return `plot_rows` in words."""
     parts = []
     for measure, rows in summary.groupby("measure", sort=False):
-        values = (f"{r.row} {r.mean:.2f} ({r.low:.2f} to {r.high:.2f})" for r in rows.itertuples())
-        parts.append(f"{measure}: {'; '.join(values)}")
+        of_layer = rows["metric"].isin(OF_LAYER).all()
+        times, digits, unit = (100, 1, ", in percent of the layer") if of_layer else (1, 2, "")
+        values = (
+            f"{r.row} {times * r.mean:.{digits}f} ({times * r.low:.{digits}f} to {times * r.high:.{digits}f})"
+            for r in rows.itertuples()
+        )
+        parts.append(f"{measure}{unit}: {'; '.join(values)}")
     return f"Dot charts with intervals. {'. '.join(parts)}."
 
 
