@@ -59,6 +59,7 @@ def make_project(root: Path) -> Path:
     for folder in ("book/back", "notebooks", "diffred_core"):
         (root / folder).mkdir(parents=True)
     shutil.copy(CHECKOUT / "_config.yml", root)
+    shutil.copy(CHECKOUT / "book" / "search.js", root / "book")
     shutil.copytree(CHECKOUT / "book" / "_static", root / "book" / "_static")
     (root / "book" / "references.bib").write_text("@misc{one, title = {One}, author = {Doe, Jo}, year = {2020}}\n")
     (root / "book" / "_toc.yml").write_text(TOC)

@@ -126,7 +126,8 @@ def name_panels(grid: sns.FacetGrid | RowPanels, title: str) -> Axes:
     grid.figure.suptitle(title, fontsize=12, x=0.01, ha="left")
     size = 9 if len(handles) > MOST_NAMES else TEXT["legend.fontsize"]
     about: dict[str, Any] = {"loc": "outside lower center", "ncols": 2, "frameon": False, "fontsize": size}
-    grid.figure.legend(handles.values(), handles.keys(), **about)
+    if handles:  # an empty legend would take its place all the same
+        grid.figure.legend(handles.values(), handles.keys(), **about)
     first: Axes = grid.axes.flat[0]
     return first
 

@@ -12,6 +12,7 @@ from diffred_core import files, results
 from diffred_core.running import arguments
 from diffred_core.running.notebook_parameters import read_parameters
 from diffred_core.staging._heading import heading_of
+from diffred_core.staging._launch import launch, took
 from diffred_core.staging._markdown import code, fenced, plain
 from diffred_core.staging._pictures import with_files
 from diffred_core.staging._project import Project
@@ -91,21 +92,26 @@ def _warning(run: CellRun) -> str:
 def _provenance(run: CellRun, project: Project) -> str:
     """Return the box that says what produced the page of `run`, its downloads, and its command."""
     up = "../" * run.cell.page.count("/")
+    notebook, record = run.whole
     links = [f"{{download}}`executed notebook <{up}{run.cell.download('.ipynb')}>`"]
     if (table := files.table_file(files.table_path(*run.cell.place))).is_file():
         kind = {".csv": "CSV", ".parquet": "Parquet"}[table.suffix]
         links.insert(0, f"{{download}}`table ({kind}) <{up}{run.cell.download(table.suffix)}>`")
-    outputs = [output for cell in run.notebook["cells"] for output in cell.get("outputs", ())]
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
     messages = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr").strip()
     printed = f"\nWarnings and messages of the run:\n\n{fenced(messages, 'text')}\n" if messages else ""
     fields = "\n".join(f":{name}: {value}" for name, value in _facts(run, project).items() if value)
-    again, commands = "Make it again", f"$ {_command(run)}"
-    if run.record.kept:
-        again, commands = "Draw it again, or compute its table anew", f"$ {_command(run, drawn=True)}\n{commands}"
+    again, commands = f"Make it again ({took(record)})", f"$ {_command(run)}"
+    if record.kept:
+        again, commands = (
+            f"Draw it again ({took(record)}), or compute its table anew",
+            f"$ {_command(run, drawn=True)}\n{commands}",
+        )
     return (
         f"{_kept(run)}:::{{admonition}} What produced this page\n:class: note dropdown provenance\n\n"
         f"{fields}\n{printed}:::\n\n"
-        f"Download: {', '.join(links)}. {again}:\n\n{fenced(commands, 'console')}\n\n{_citation(run, project)}"
+        f"Download: {', '.join(links)}. {again}:\n\n{fenced(commands, 'console')}\n\n"
+        f"{launch(record, project)}\n\n{_citation(run, project)}"
     )
 
 

@@ -7,7 +7,7 @@ where it has a name), draw (its number, empty where the value is pooled), value,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -19,8 +19,10 @@ from diffred_core.chapters.few_shots.figures import ORDERS
 from diffred_core.chapters.few_shots.reading import at_first_recipe
 from diffred_core.chapters.random_subsets import names as subsets
 from diffred_core.chapters.random_subsets.figures import METHODS, PROBES
+from diffred_core.chapters.random_subsets.figures_measure import MEASURED
 from diffred_core.drawing import Look
 from diffred_core.drawing.style import COLOURS, GREY
+from diffred_core.errors import InputError
 from diffred_core.results import summarize, where
 from diffred_core.results.readable import readable
 
@@ -140,6 +142,38 @@ def design_words(method: str) -> str:
     """Return how a line over the layers is said that measures another task: ``MNIST-5k, probe of its own``."""
     design, _, task = method.partition("|")
     return _DESIGNS[design].format(task=readable(task.removeprefix("folder:")))
+
+
+def measure_points(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of any table: its rows that have a share of the dimensions, by probe, method and metric.
+
+    Raises
+    ------
+    InputError
+        If no row has one.
+    """
+    rows = table[table["fraction"].notna()]
+    if rows.empty:
+        raise InputError(
+            "expected rows with a fraction, since a cell of their notebook is tagged 'measure', got none; give each "
+            "row the share of the dimensions that it kept, or take the tag away"
+        )
+    return _points(rows.drop(columns="label").assign(group=rows["probe"].fillna("")))
+
+
+def measure_question(analysis: str, title: str, metrics: Iterable[str]) -> Question:
+    """Return what the explorer asks of an analysis that no code here knows, by the words of its title and metrics."""
+    return Question(
+        analysis=analysis,
+        title=title,
+        x="dimensions kept",
+        keep="Fewest dimensions that keep {} of the value of the whole layer",
+        points=measure_points,
+        metrics={name: (name.replace("_", " "), "number") for name in metrics},
+        methods={**METHODS, **MEASURED, subsets.FULL: FULL},
+        shown=tuple(MEASURED),
+        over="draws",
+    )
 
 
 _DEPTH_METRICS = {

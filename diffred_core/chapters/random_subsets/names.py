@@ -6,6 +6,7 @@ RANDOM, FULL, PCA, FIRST_K = (
     "pca",
     "first",
 )  # methods of subset_probes; all of them: `comparators.COMPARATORS`
+SHUFFLED = "shuffled"  # of `measure`: random parts of a layer whose dimensions were made independent
 RIDGE, LOGISTIC, SGD = "ridge", "logistic", "sgd"
 HEADLINE = LOGISTIC  # the probe of claims and verdicts, and of every figure and table that shows one
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from diffred_core.chapters.random_subsets import names
 from diffred_core.errors import InputError
 from diffred_core.results.claims import percent
 from diffred_core.results.rows import KEYS
@@ -35,3 +36,19 @@ def shares_in_words(fractions: pd.Series) -> str:
     """Return the shares as one: ``20 %``, or ``15 % to 20 %`` where narrow layers have another."""
     low, high = percent(fractions.min()), percent(fractions.max())
     return low if low == high else f"{low} to {high}"
+
+
+def measured_at(summary: pd.DataFrame, *, fraction: float = names.PCA_FRACTION) -> tuple[float, str, dict[str, float]]:
+    """Return the measured share nearest to `fraction`, the metric in words, and its means there by method.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Means of one metric by method and share, of a table of `random_subsets.measure`.
+    fraction : float
+        Asked of the parts; of the whole layer there is one value.
+    """
+    drawn = summary[summary["method"] == names.RANDOM]
+    share = float(drawn.loc[(drawn["fraction"] - fraction).abs().idxmin(), "fraction"])
+    read = summary[(summary["fraction"] == share) | (summary["method"] == names.FULL)]
+    return share, str(read["metric"].iloc[0]).replace("_", " "), dict(zip(read["method"], read["mean"], strict=True))
