@@ -23,7 +23,7 @@ SIZE = (5.8, 4.4)  # inches; 12 point text is then 11 pixels high on a page 390 
 TEXT = {"font.size": 12, "axes.labelsize": 12, "legend.fontsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}
 GREY = "#595959"
 MOST_BANDS = 4  # lines of one kind in a panel; the bands of more hide each other
-MOST_NAMES = 8  # in a legend at the size of the other text
+MOST_NAMES = 6  # in a legend at the size of the other text
 FEWEST = 3  # repeats below which an interval is left out of sentences: with two its ends say nothing
 # Okabe and Ito (2008), less the yellow, which is too light on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
