@@ -45,8 +45,8 @@ lint: setup ## check style, format and types, and that notebooks carry no output
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_stripped.py tests/test_types.py
 
-lab: setup ## open the notebooks in JupyterLab
-	@$(BIN)/python -m jupyterlab notebooks
+lab: setup ## open the notebooks in JupyterLab, or one of them: make lab NOTEBOOK=subset_probes
+	@$(BIN)/python -m jupyterlab notebooks$(if $(NOTEBOOK),/$(NOTEBOOK).ipynb)
 
 bench: setup ## run every benchmark; the results go to benchmarks/results/
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -13,13 +13,16 @@ from html.parser import HTMLParser
 import pytest
 from faults import full_disk
 from small_checkout import PROJECT, wait_for
-from staged_project import CELL, make_project, make_run
+from staged_project import CELL, edit_notebook, make_project, make_run
 
 from diffred_core import files
-from diffred_core.staging import BuildError, build_book, lost_pages, stage_book
+from diffred_core.staging import BuildError, build_book, lost_pages, preview, stage_book
+from diffred_core.staging._contents import short_contents
+from diffred_core.staging._tree import list_tree
 from diffred_core.staging.mend import mend
 
 PAGE = "results/tiny/digits--a-model.html"
+ANSWER = '<div class="answer">\n<p class="finding">Half of &lt;them&gt; keeps 9&nbsp;%.</p>\n</div>'
 
 
 class Elements(HTMLParser):
@@ -47,7 +50,15 @@ def project(tmp_path_factory):
         patch.delenv("DIFFRED_RUNS", raising=False)
         patch.setenv("SOURCE_DATE_EPOCH", "1767225600")
         make_run()
+        edit_notebook(CELL, answer)
         yield root
+
+
+def answer(notebook):
+    """Give the notebook of a run an answer."""
+    shown = {"output_type": "display_data", "data": {"text/html": ANSWER}, "metadata": {}}
+    cell = {"cell_type": "code", "id": "answer", "source": "show(answer)", "execution_count": 3, "outputs": [shown]}
+    notebook["cells"].append(cell | {"metadata": {"tags": ["answer"]}})
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +89,32 @@ def test_every_image_has_alternative_text_that_is_no_path(html):
         assert not re.search(r"\.(png|svg|jpe?g)$|_images/", attrs["alt"])
 
 
+def test_figures_are_loaded_from_files_that_the_book_has(html):
+    images = [attrs["src"] for tag, attrs in Elements.of(html / PAGE) if tag == "img" and "figures" in attrs["src"]]
+    assert len(images) == 1
+    assert (html / PAGE).parent.joinpath(images[0]).is_file()
+
+
+def test_the_source_of_a_page_of_results_is_its_executed_notebook(html):
+    sources = {
+        page: [a["href"] for tag, a in Elements.of(html / page) if "btn-download-source-button" in a.get("class", "")]
+        for page in (PAGE, "start.html")
+    }
+    assert sources["start.html"] == ["_sources/start.md"]  # of a page of prose it is what was written
+    (source,) = sources[PAGE]
+    assert source.endswith("digits--a-model--tiny.ipynb")
+    assert "data:image/png" in (html / PAGE).parent.joinpath(source).read_text()
+    assert not list(html.glob("_sources/results/**/*.ipynb"))
+
+
+def test_a_figure_that_no_page_has_any_more_is_not_kept(project, html):
+    lost = html / "_static" / "figures" / "old--figure-1.png"
+    lost.write_bytes(b"old")
+    list_tree(html)
+    assert not (build(project).parent / lost.relative_to(html)).exists()
+    assert list((html / "_static" / "figures").glob("tiny--*.png"))
+
+
 def test_every_page_names_its_language(html):
     pages = [page for page in html.rglob("*.html") if "_static" not in page.parts]
     assert len(pages) > 5
@@ -91,6 +128,44 @@ def test_nothing_is_loaded_from_the_network(html):
             if tag == "link" and attrs.get("rel") in ("stylesheet", "preload", "icon"):
                 loaded = attrs.get("href")
             assert not (loaded or "").startswith(("http:", "https:", "//")), (page.name, loaded)
+
+
+def tags_of(page):
+    """Return the content of every meta tag of a page by its name."""
+    attributes = [attrs for tag, attrs in Elements.of(page) if tag == "meta"]
+    return {attrs.get("property") or attrs.get("name"): attrs.get("content") for attrs in attributes}
+
+
+def test_every_page_says_what_is_shown_where_it_is_linked(html):
+    site = "https://diffred.github.io/diffred-book"
+    pages = [page for page in html.rglob("*.html") if "_static" not in page.parts]
+    for page in pages:
+        tags, place = tags_of(page), page.relative_to(html).as_posix()
+        assert tags["description"] == tags["og:description"]
+        assert 10 < len(tags["description"]) <= preview.LONGEST
+        assert tags["og:title"]
+        assert tags["og:type"] == ("website" if place == "index.html" else "article")
+        assert tags["og:url"] == f"{site}/{'' if place == 'index.html' else place}"
+        assert tags["twitter:card"] == "summary_large_image"
+        assert (html / tags["og:image"].removeprefix(f"{site}/")).is_file()
+        assert page.read_text().count('property="og:title"') == 1
+    assert len({tags_of(page)["og:url"] for page in pages}) == len(pages)
+
+
+def test_a_page_of_results_is_described_by_its_finding_and_prose_by_its_first_paragraph(html):
+    assert tags_of(html / PAGE)["description"] == "Half of <them> keeps 9 %."
+    assert tags_of(html / PAGE)["og:title"] == "Tiny probes: a/model on UCI digits"
+    assert tags_of(html / "results" / "tiny.html")["description"] != "Half of <them> keeps 9 %."
+    assert preview.described("<p>Half.</p>", None) == ""
+    assert preview.described('<p class="finding">A <b>half</b>\n of it.</p>', None) == "A half of it."
+
+
+def test_a_long_description_ends_with_a_word():
+    text = "word, " * 60
+    cut = preview.shortened(text)
+    assert len(cut) <= preview.LONGEST
+    assert cut.endswith("word…")
+    assert preview.shortened("short") == "short"
 
 
 def test_formula_is_mathml_in_the_page(html):
@@ -123,6 +198,55 @@ def test_a_page_is_mended_once_and_an_unknown_icon_stays():
     assert "Star" not in mended
     assert '<i class="fas fa-no"></i>' in mended
     assert mend(mended, icons) == mended
+
+
+def contents_of(page):
+    return page.read_text().partition('<nav class="bd-links')[2].partition("</nav>")[0]
+
+
+def test_the_contents_hold_the_branch_of_the_page_and_the_first_page_of_any_other(html):
+    pages = {"api": "back/api/plain.html", "results": PAGE, "start": "start.html"}
+    inside = {name: contents_of(html / place) for name, place in pages.items()}
+    assert 'class="current reference internal" href="#">diffred_core.plain<' in inside["api"]
+    assert 'class="current reference internal" href="#">a/model on UCI digits<' in inside["results"]
+    for contents in inside.values():  # a way to every branch, open or not
+        assert re.search(r'href="(?:\.\./)*(?:results/)?tiny\.html"|href="\.\./tiny\.html"', contents)
+        assert re.search(r'href="(?:\.\./)*(?:back/)?api\.html"', contents)
+    assert [name for name, contents in inside.items() if "plain" in contents] == ["api"]
+    assert [name for name, contents in inside.items() if "a/model" in contents] == ["results"]
+
+
+def branch(*titles, current=0):
+    """Return contents with one open branch of pages with these titles, and a closed one with a branch in it."""
+    pages = "\n".join(
+        f'<li class="toctree-l2{" current active" if i == current else ""}">'
+        f'<a class="reference internal" href="{i}.html">{title}</a></li>'
+        for i, title in enumerate(titles)
+    )
+    link = '<a class="reference internal" href="c.html">C</a>'
+    closed = f'<li class="toctree-l1 has-children">{link}<details><summary></summary><ul>'
+    inner = closed.replace("l1", "l2").replace("c.html", "d.html") + "<li>deep</li></ul></details></li>"
+    return (
+        '<nav class="bd-links"><ul><li class="toctree-l1 current active has-children">'
+        '<a class="reference internal" href="b.html">B</a>'
+        f'<details open="open"><summary></summary><ul class="current">{pages}</ul></details></li>\n'
+        f"{closed}{inner}</ul></details></li></ul></nav><main><details><summary>kept</summary></details></main>"
+    )
+
+
+def test_many_pages_of_a_branch_stand_by_task_and_closed_branches_are_left_out():
+    titles = [f"Net {i} on {task}" for task in ("digits", "solar cells") for i in range(4)]
+    short = short_contents(branch(*titles))
+    assert re.findall(r'<li class="contents-task"><p>([^<]*)</p><ul>', short) == ["digits", "solar cells"]
+    assert re.findall(r'href="(\d)\.html">([^<]*)<', short) == [(str(i), f"Net {i % 4}") for i in range(8)]
+    assert short.count("current active") == 2
+    assert 'href="c.html">C</a></li>' in short
+    assert "deep" not in short
+    assert "<details><summary>kept</summary></details></main>" in short
+    assert short_contents(short) == short
+    assert "contents-task" not in short_contents(branch(*titles[:3]))  # so few are found without
+    assert "contents-task" not in short_contents(branch(*titles[:7], "Another page"))
+    assert "contents-task" not in short_contents(branch(*(f"Net {i} on digits" for i in range(9))))
 
 
 def test_named_function_leads_to_its_entry(html):

@@ -16,7 +16,7 @@ from worked_examples import EXAMPLES, Example
 from diffred_core.errors import InputError
 
 ROOT = Path(__file__).parents[1]
-LIMITS = {"comparator": 4, "measure": 10, "model": 10, "task": 10, "notebook": 10}
+LIMITS = {"comparator": 4, "measure in ten lines": 5, "measure": 10, "model": 10, "task": 10, "notebook": 10}
 COPIED = ("diffred_core", "tests", "notebooks", "book", "workflow", "pyproject.toml", "_config.yml", "README.md")
 
 

@@ -66,6 +66,14 @@ def test_the_pins_of_the_readme_are_those_of_the_lock():
     assert all(locked()[name] == {version} for name, version in pinned)
 
 
+def test_binder_installs_the_package_after_the_environment():
+    text = (ROOT / "postBuild").read_text()
+    assert text.splitlines()[-1] == "pip install --no-deps --no-build-isolation --editable ."
+    assert (ROOT / "postBuild").stat().st_mode & 0o111
+    assert not any((ROOT / folder).exists() for folder in ("binder", ".binder"))  # which it would read instead
+    assert {"pip", "setuptools", "jupyterlab"} <= locked().keys()  # without isolation, setuptools builds it
+
+
 def test_conda_users_get_the_lock_and_the_same_python():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     python, _, pip = environment["dependencies"]

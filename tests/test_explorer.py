@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 import pytest
-from explored_book import CELLS, MODELS, TASKS, kept, make_explored_project, render
+from explored_book import ADDED, CELLS, MODELS, TASKS, kept, make_explored_project, render
 from staged_project import CHECKOUT
 
 from diffred_core import intervals
@@ -172,7 +172,7 @@ def test_two_cells_are_compared_three_clicks_from_the_front_page(book, open_page
     assert (
         page.locator("#explorer .finding")
         .inner_text()
-        .startswith("Fewest features that keep 95 % of the accuracy: A (")
+        .startswith("Fewest dimensions that keep 95 % of the accuracy: A (")
     )
     assert state_of(page) == {"view": ["compare"], "a": [f"digits|{MODELS[0]}"], "b": [f"digits|{MODELS[1]}"]}
     assert "decided" in page.locator("#explorer .answer").inner_text()
@@ -225,6 +225,24 @@ def test_without_scripts_there_is_a_figure_with_words(book, open_page):
     assert not open_page(book / "explorer.html").page.locator(".explorer-static img").is_visible()
 
 
+def test_a_measure_that_no_code_knows_is_asked_and_drawn_with_the_means_of_its_table(explore, tmp_path):
+    visit = explore(f"q={ADDED[0]}")
+    assert visit.page.locator("#explorer-q option:checked").inner_text() == "Tiny probes"
+    assert visit.page.locator("#explorer-metric option:checked").inner_text() == "mean size"
+    csv, table = saved(visit.page, tmp_path), where(kept(*ADDED), method=(names.RANDOM, names.SHUFFLED))
+    assert csv.groupby("method")["mean"].count().to_dict() == {
+        "random part": table[table["method"] == names.RANDOM]["fraction"].nunique(),
+        "random part, dimensions made independent": table[table["method"] == names.SHUFFLED]["fraction"].nunique(),
+    }
+    found = where(csv, method="random part").set_index("share")["mean"]
+    expected = summarize(where(table, method=names.RANDOM), "fraction", metric="mean_size").set_index("fraction")[
+        "mean"
+    ]
+    pd.testing.assert_series_equal(found, expected, check_names=False, rtol=CLOSE)
+    assert not (found + 0.001).equals(found)
+    assert visit.page.locator("#explorer .panels svg").count() >= 1
+
+
 def test_script_and_style_are_small():
     sources = sorted((CHECKOUT / "book" / "explorer").iterdir())
     size = len(gzip.compress(b"".join(path.read_bytes() for path in sources)))
@@ -235,4 +253,4 @@ def test_tasks_of_the_page_are_those_of_the_tables(explore):
     page = explore().page
     listed = page.locator('#explorer input[name="task"]').evaluate_all("boxes => boxes.map(b => b.value)")
     assert sorted(listed) == sorted(TASKS)
-    assert json.loads(page.evaluate("JSON.stringify([...document.querySelectorAll('#explorer-q option')].length)")) == 4
+    assert json.loads(page.evaluate("JSON.stringify([...document.querySelectorAll('#explorer-q option')].length)")) == 5

@@ -97,9 +97,8 @@ def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
     assert re.search(r"\d", words)
     assert words.endswith(".")
     assert "nan" not in words
-    numbers = (
-        summaries[name].select_dtypes("number").columns.difference(["fraction", "delta", "n", "n_selected", "level"])
-    )
+    places = ["fraction", "delta", "lost", "n", "n_selected", "level"]
+    numbers = summaries[name].select_dtypes("number").columns.difference(places)
     if name == "needed":
         numbers = ["fraction"]
     changed = summaries[name].astype(dict.fromkeys(numbers, float))
@@ -175,9 +174,9 @@ def test_a_similarity_that_no_style_knows_is_drawn_and_said(tables):
 def test_bands_of_redundancy_are_those_of_single_draws(tables, summaries):
     rows = tables["probes"].query("probe == 'logistic' and method == 'random' and delta == 0.9")
     rows = rows[rows["metric"] == "diffused_redundancy_first"]
-    (found,) = summaries["redundancy"].query("metric == 'diffused_redundancy_first' and delta == 0.9").itertuples()
-    assert found.mean == rows.loc[rows["repeat"].isna(), "value"].item()
-    single = rows.loc[rows["repeat"].notna(), "value"]
+    (found,) = summaries["redundancy"].query("metric == 'diffused_redundancy_first' and lost == 0.1").itertuples()
+    assert found.mean == 1 - rows.loc[rows["repeat"].isna(), "value"].item()
+    single = 1 - rows.loc[rows["repeat"].notna(), "value"]
     assert (found.low + found.high) / 2 == pytest.approx(single.mean())
     assert found.n == 3
 
@@ -206,9 +205,9 @@ def test_a_table_holds_the_numbers_of_its_sweep(name, tables):
     assert len(shown)
     rows = tables[of]
     if name == "probes":
-        assert set(shown["features"]) == {5.0, 10.0, 20.0, 50.0, 100.0}
+        assert set(shown["dimensions"]) == {5.0, 10.0, 20.0, 50.0, 100.0}
         assert set(shown["probe"]) == {"ridge", "logistic", "sgd"}
-        assert set(shown.loc[shown["probe"] == "sgd", "features"]) == {20.0, 100.0}
+        assert set(shown.loc[shown["probe"] == "sgd", "dimensions"]) == {20.0, 100.0}
     if name == "accuracy":
         full = rows.query("method == 'full' and probe == 'logistic' and metric == 'accuracy'")["value"].item()
         assert shown.set_index("method").loc["full", "mean"] == pytest.approx(100 * full)
@@ -217,7 +216,7 @@ def test_a_table_holds_the_numbers_of_its_sweep(name, tables):
         assert "90 % t interval" in getattr(random_subsets.tables, name).caption(shown.assign(level=90.0))
     if name == "gains":
         gains = rows.query("metric == 'gain_over_random' and method == 'pca' and fraction == 0.1")
-        (row,) = shown.query("kept == 'PCA' and features == '10 %'").itertuples()
+        (row,) = shown.query("kept == 'PCA' and dimensions == '10 %'").itertuples()
         assert (row.gain, row.low, row.high) == tuple(100 * gains[["value", "low", "high"]].iloc[0])
         assert random_subsets.names.HEADLINE in random_subsets.tables.gains.caption(shown)
     if name == "similarity":

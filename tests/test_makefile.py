@@ -29,6 +29,15 @@ def test_the_documents_name_only_targets_that_exist():
     assert {"setup", "book", "test"} <= named <= set(TARGETS)
 
 
+def test_lab_opens_the_folder_or_the_notebook_that_is_named(tmp_path):
+    def command(*chosen):
+        return make("--dry-run", "lab", f"VENV={tmp_path}/venv", *chosen).stdout.splitlines()[-1].split()
+
+    assert command()[-2:] == ["jupyterlab", "notebooks"]
+    assert command("NOTEBOOK=subset_probes")[-1] == "notebooks/subset_probes.ipynb"
+    assert (PROJECT / command("NOTEBOOK=subset_probes")[-1]).is_file()
+
+
 def test_a_missing_python_is_said_in_a_sentence(tmp_path):
     result = make("setup", f"VENV={tmp_path}/venv", "PYTHON=")
     assert result.returncode != 0

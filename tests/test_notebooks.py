@@ -26,6 +26,7 @@ ALL = "few_shot_theory"  # the quickest: what "Run all" does, the others run as 
 EXECUTED = ("subset_probes", "subset_similarity", "summary", "few_shot", ALL, "few_shot_summary", "spectra", "compare")
 TEMPLATES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 MOST_CELLS = 14
+MEASURE, MOST_LINES = "measure", 10  # the tag of the one cell that may hold a function, and its length
 QUICK = {"n_seeds": 2, "fractions": [0.1, 0.2, 0.5], "model": "synthetic"}
 
 
@@ -51,6 +52,8 @@ def broken_rules(code):
     defined = {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}
     chosen = {ast.If, ast.IfExp, ast.Match}
     parsed = [node for cell in code for node in ast.walk(ast.parse(text_of(cell)))]
+    measures = [cell for cell in code if MEASURE in cell["metadata"].get("tags", ())]
+    others = [node for cell in code if cell not in measures for node in ast.walk(ast.parse(text_of(cell)))]
     nodes, shown = [type(node) for node in parsed], [cell for cell in code if text_of(cell).startswith("show(")]
     answers = [cell for cell in code if "answer" in cell["metadata"].get("tags", ())]
     parameters = {node.target.id for node in parsed if isinstance(node, ast.AnnAssign)}
@@ -64,7 +67,9 @@ def broken_rules(code):
         or any("HTML(" in text_of(cell) for cell in code),
         "a parameter that is retyped": any(node.arg == node.value.id in parameters for node in keywords),
         f"more than {MOST_CELLS} code cells": len(code) > MOST_CELLS,
-        "a function or class": bool(defined & set(nodes)),
+        "a function or class": bool(defined & {type(node) for node in others}),
+        "a measure that is long": len(measures) > 1
+        or any(len(text_of(cell).splitlines()) > MOST_LINES for cell in measures),
         "no parameters first": code[0]["metadata"].get("tags") != ["parameters"],
         "no table written last": "run.write(" not in text_of(code[-1]) or code[-1]["metadata"].get("tags") != ["write"],
     }
@@ -76,6 +81,11 @@ def broken_rules(code):
     [
         (lambda code: code * MOST_CELLS, f"more than {MOST_CELLS} code cells"),
         (lambda code: [code[0], code_cell("def f(): ..."), *code[1:]], "a function or class"),
+        (
+            lambda code: [code[0], code_cell("\n" * MOST_LINES + "def f(): ...", MEASURE), *code[1:]],
+            "a measure that is long",
+        ),
+        (lambda code: [code[0], *[code_cell("def f(): ...", MEASURE)] * 2, *code[1:]], "a measure that is long"),
         (lambda code: [code[1], *code], "no parameters first"),
         (lambda code: code[:1], "no table written last"),
         (lambda code: [*code[:-1], code_cell("run.write(table)")], "no table written last"),
@@ -97,6 +107,7 @@ def test_a_broken_rule_is_seen(change, rule):
     code = [code_cell("n: int = 1  # n", "parameters"), code_cell("show(c.answers.n(table))", "answer")]
     code.append(code_cell("run.write(table)", "write"))
     assert broken_rules(code) == []
+    assert broken_rules([code[0], code_cell("def f(): ...", MEASURE), *code[1:]]) == []
     assert rule in broken_rules(change(code))
 
 

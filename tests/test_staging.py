@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
+import tomllib
 import zipfile
 from dataclasses import replace
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
 import yaml
 from faults import full_disk
-from staged_project import CELL, RECORD, edit_notebook, make_project, make_run
+from staged_project import CELL, CHECKOUT, RECORD, edit_notebook, make_project, make_run
 
 from diffred_core import files, results
 from diffred_core.chapters import few_shots
@@ -21,6 +24,8 @@ from diffred_core.running import Entry
 from diffred_core.running.records import failed_path
 from diffred_core.staging import GridCell, find_runs, is_page_of, lost_pages, stage_book
 from diffred_core.staging._heading import heading
+from diffred_core.staging._launch import took
+from diffred_core.staging._project import Project
 
 PAGE = "results/tiny/digits--a-model.ipynb"
 WHERE = CELL.place
@@ -237,12 +242,68 @@ def test_page_links_table_and_notebook_that_are_staged():
         assert (book / name).is_file()
     archive = zipfile.ZipFile(io.BytesIO((book / "downloads" / "all-results.zip").read_bytes()))
     results_of_page = ["digits--a-model--tiny.csv", "digits--a-model--tiny.ipynb"]
-    assert archive.namelist() == ["README.txt", "columns.csv", *results_of_page, "provenance.json"]
+    figure = "figures/tiny--digits--a-model--figure-1.csv"
+    assert archive.namelist() == ["README.txt", "columns.csv", *results_of_page, figure, "provenance.json"]
     assert set(json.loads(archive.read("provenance.json"))) == {"digits--a-model--tiny.csv"}
     dictionary = pd.read_csv(io.BytesIO(archive.read("columns.csv")))
     assert list(dictionary["column"]) == list(results.COLUMNS)
     assert dictionary["meaning"].notna().all()
     assert "start/cite.html" in archive.read("README.txt").decode()
+
+
+def test_figures_of_a_page_are_files_beside_it_and_stand_whole_in_its_notebook():
+    make_run()
+    book = stage_book([CELL])
+    page, whole = (book / PAGE).read_text(), (book / "downloads/digits--a-model--tiny.ipynb").read_text()
+    stem = "_static/figures/tiny--digits--a-model--figure-1"
+    assert 'id=\\"figure-1\\"' in page
+    for suffix, mark in ((".png", "data:image/png;base64,"), (".csv", "data:text/csv;base64,")):
+        assert f'=\\"../../{stem}{suffix}\\"' in page
+        assert mark not in page
+        assert base64.b64encode((book / f"{stem}{suffix}").read_bytes()).decode() in whole
+    assert (book / f"{stem}.csv").read_text() == "k,accuracy\n1,0.5\n2,0.25\n"
+    assert "2 dimensions keep 20&nbsp;%." in page
+
+
+def test_figures_of_a_page_that_has_none_any_more_are_removed():
+    make_run()
+    book = stage_book([CELL])
+    edit_notebook(CELL, lambda notebook: notebook["cells"].pop())
+    stage_book([CELL])
+    assert not (book / "_static/figures").exists()
+
+
+def paths_in_repository(markdown):
+    """Return the files that the links to Binder and Colab open, and the notebook that the command opens."""
+    links = [unquote(link) for link in re.findall(r"\]\((https://(?:mybinder|colab)[^)]*)\)", markdown)]
+    paths = [re.search(r"(?:urlpath=lab/tree/|/blob/main/)(.*)", link)[1] for link in links]
+    return [*paths, *(f"notebooks/{name}.ipynb" for name in re.findall(r"\$ make lab NOTEBOOK=(\S+)", markdown))]
+
+
+def test_a_page_opens_its_template_in_jupyterlab_on_binder_and_on_colab(project):
+    make_run()
+    text = markdown_of(staged_text(PAGE))
+    opened = paths_in_repository(text)
+    assert opened == ["notebooks/tiny.ipynb"] * 3
+    assert all((project / path).is_file() for path in opened)
+    assert "https://mybinder.org/v2/gh/diffred/diffred-book/main?urlpath=lab%2Ftree%2Fnotebooks%2Ftiny.ipynb" in text
+    assert "https://colab.research.google.com/github/diffred/diffred-book/blob/main/notebooks/tiny.ipynb" in text
+    assert '`%pip install "diffred-core[run,embedded] @ git+https://github.com/diffred/diffred-book@main"`' in text
+    assert "Make it again (7 s on two cores):" in text
+    assert (
+        paths_in_repository(text.replace("tiny", "none")) == ["notebooks/none.ipynb"] * 3
+    )  # what is not there is seen
+
+
+def test_what_is_installed_first_has_extras_that_the_package_has():
+    (extras,) = re.findall(r"\[(.*)\]", Project.of(CHECKOUT).requirement)
+    known = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(extras.split(",")) <= known.keys()
+
+
+def test_run_times_are_said_in_words():
+    assert took(replace(RECORD, seconds=0.4, threads=1)) == "under a second on one core"
+    assert took(replace(RECORD, seconds=61.4, threads=8)) == "61 s on 8 cores"
 
 
 def test_a_page_says_how_it_is_cited():
@@ -261,7 +322,7 @@ def test_messages_of_the_run_move_from_the_cells_into_the_box():
     page = staged_text(PAGE)
     assert "Warnings and messages of the run:\n\n```text\nSomething is old.\n```" in markdown_of(page)
     outputs = [output["output_type"] for cell in json.loads(page)["cells"] for output in cell.get("outputs", [])]
-    assert outputs == ["display_data"]
+    assert outputs == ["display_data", "execute_result"]
 
 
 def test_page_of_a_silent_run_has_no_messages():

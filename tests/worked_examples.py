@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 Edits = dict[str, list[tuple[str, str]]]
 
@@ -30,6 +31,19 @@ class Example:
     edits: Edits
     check: str
     also: tuple[str, ...] = ()
+
+
+def copied(template: Path, *, measure: str, title: str) -> str:
+    """Return the text of a notebook like `template`, with another title and the function `measure` for its own."""
+    content = json.loads(template.read_text(encoding="utf-8"))
+    cells = {cell["id"]: cell for cell in content["cells"]}
+    name = measure.removeprefix("def ").partition("(")[0]
+    source = "".join(cells["measure"]["source"])
+    before, call = source.partition("def ")[0], source.rpartition("\n\n\n")[2]
+    cells["measure"]["source"] = f"{before}{measure}\n\n{call.replace('participation_ratio', name)}"
+    cells["title"]["source"] = "\n".join([title, *"".join(cells["title"]["source"]).split("\n")[1:]])
+    cells["write"]["source"] = "".join(cells["write"]["source"]).replace(template.stem, name)
+    return json.dumps(content, indent=1) + "\n"
 
 
 SHOWN = """\
@@ -169,6 +183,70 @@ def test_every_layer_has_its_participation_ratio(table):
     figure, words = depth.figures.rank, "participation ratio"
 """
     + SHOWN,
+)
+YOURS = Path(__file__).parents[1] / "notebooks" / "your_measure.ipynb"
+SHARE = """\
+def largest_share(X: torch.Tensor) -> float:
+    \"\"\"Return the share of the variance that lies in the direction of the most of it.\"\"\"
+    variances = torch.linalg.svdvals(X - X.mean(0)).square()
+    return float(variances[0] / variances.sum())
+"""
+TEN_LINES = Example(
+    "largest_share",
+    {
+        "notebooks/largest_share.ipynb": [
+            ("", copied(YOURS, measure=SHARE, title="# How much lies in one direction?"))
+        ],
+        "tests/test_largest_share_notebook.py": [
+            (
+                "",
+                '''\
+"""The measure of the notebook is that of arrays whose value is known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from test_notebooks import NOTEBOOKS, cells, text_of
+
+
+def test_the_largest_share_is_that_of_the_variances():
+    sources = {cell["id"]: text_of(cell) for cell in cells(NOTEBOOKS / "largest_share.ipynb", "code")}
+    names: dict = {}
+    exec(sources["measure"].rpartition("table = ")[0], names)
+    X = torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]], dtype=torch.float64)
+    assert names["largest_share"](X) == pytest.approx(18 / 20)
+    assert names["largest_share"](X.flip(0) * torch.tensor([1.0, 3.0])) == pytest.approx(0.5)
+''',
+            )
+        ],
+        "book/_toc.yml": [("your_measure]", "your_measure, largest_share]")],
+        "workflow/grids/embedded.yml": [("after:\n", "  largest_share: {tasks: [digits]}\nafter:\n")],
+        "workflow/grids/smoke.yml": [("after:\n", "  largest_share: {n_seeds: 2, fractions: [0.1, 0.5]}\nafter:\n")],
+    },
+    """\
+    from synthetic_task import make_task
+    from test_notebooks import NOTEBOOKS, cells, text_of
+
+    from diffred_core.chapters import random_subsets
+
+    assert (NOTEBOOKS / "largest_share.ipynb").is_file()
+    sources = {cell["id"]: text_of(cell) for cell in cells(NOTEBOOKS / "largest_share.ipynb", "code")}
+    names = {}
+    exec(sources["measure"].rpartition("table = ")[0], names)
+    table = random_subsets.measure(make_task(), names["largest_share"], n_seeds=2)
+    assert "has a largest share of" in random_subsets.answers.your_measure(table).sentence
+    assert '"largest_share"' in sources["write"]
+""",
+    also=(
+        "tests/test_notebooks.py::test_a_template_is_short_and_holds_no_function[largest_share]",
+        "tests/test_notebooks.py::test_the_first_code_cell_holds_the_parameters_with_help[largest_share]",
+        "tests/test_notebooks.py::test_a_template_has_one_title_and_says_how_to_read_it[largest_share]",
+        "tests/test_notebooks.py::test_the_smoke_grid_runs_every_template",
+        "tests/test_notebook_parameters.py::test_papermill_sees_the_same_names[largest_share]",
+        "tests/test_stripped.py::test_a_template_is_stripped[largest_share]",
+        "tests/test_grid.py::test_the_grids_of_the_project_fit_its_notebooks",
+    ),
 )
 MODEL = Example(
     "patches",
@@ -523,6 +601,7 @@ def test_it_runs_on_digits(tmp_path, monkeypatch):
 )
 EXAMPLES = {
     "comparator": COMPARATOR,
+    "measure in ten lines": TEN_LINES,
     "measure": MEASURE,
     "model": MODEL,
     "task": TASK,

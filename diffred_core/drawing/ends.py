@@ -35,7 +35,7 @@ def name_ends(ax: Axes, ends: Sequence[End]) -> None:
     ax.autoscale_view()  # else the place of a number is that before the last line was drawn
     heights = [float(ax.transAxes.inverted().transform(ax.transData.transform((end.x, end.y)))[1]) for end in ends]
     texts = [textwrap.fill(end.look.words, LETTERS) for end in ends]
-    unit = LINE_HEIGHT / (HEIGHT * ax.figure.get_figheight())
+    unit = LINE_HEIGHT * ax.figure.dpi / (HEIGHT * ax.figure.bbox.height)
     placed = apart(heights, [unit * (text.count("\n") + 1) for text in texts])
     for end, text, height in zip(ends, texts, placed, strict=True):
         ax.annotate(

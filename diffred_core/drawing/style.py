@@ -6,7 +6,7 @@ import itertools
 import textwrap
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -17,10 +17,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from diffred_core.errors import InputError
 from diffred_core.results.readable import readable
 
+if TYPE_CHECKING:
+    from diffred_core.drawing.rows import RowPanels
+
 SIZE = (5.8, 4.4)  # inches; 12 point text is then 11 pixels high on a page 390 pixels wide
 TEXT = {"font.size": 12, "axes.labelsize": 12, "legend.fontsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}
 GREY = "#595959"
 MOST_BANDS = 4  # lines of one kind in a panel; the bands of more hide each other
+MOST_NAMES = 8  # in a legend at the size of the other text
 FEWEST = 3  # repeats below which an interval is left out of sentences: with two its ends say nothing
 # Okabe and Ito (2008), less the yellow, which is too light on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -124,19 +128,7 @@ def small(ax: Axes, *, letters: int = 26) -> None:
     ax.tick_params(labelsize=9)
 
 
-def model_panels(rows: pd.DataFrame, *, height: float = 0.3) -> tuple[sns.FacetGrid, pd.DataFrame]:
-    """Return a panel a task with a row a model, `height` inches each, and `rows` with the `place` of their model."""
-    models = sorted(rows["model"].unique(), reverse=True)
-    columns = min(3, rows["task"].nunique())
-    size = (8.4 / columns if columns > 1 else 5.8, max(2.4, 1.2 + height * len(models)))
-    grid = panels(rows, size=size, col="task", col_wrap=columns)
-    row_names(grid.axes.flat[0], [readable(model) for model in models], size=9)  # which all panels share
-    for number, ax in enumerate(grid.axes.flat):
-        ax.tick_params(axis="y", labelleft=number % columns == 0, labelsize=9)
-    return grid, rows.assign(place=rows["model"].map(models.index))
-
-
-def name_panels(grid: sns.FacetGrid, title: str) -> Axes:
+def name_panels(grid: sns.FacetGrid | RowPanels, title: str) -> Axes:
     """Put title and legend of all panels around them, and return the first panel."""
     handles = {}
     for ax in grid.axes.flat:
@@ -146,8 +138,12 @@ def name_panels(grid: sns.FacetGrid, title: str) -> Axes:
     rows_of_names = -(-len(handles) // 2)
     grid.figure.set_figheight(grid.figure.get_figheight() + 0.22 * max(0, rows_of_names - 2))
     grid.figure.suptitle(title, fontsize=12, x=0.01, ha="left")
-    grid.figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
-    return grid.axes.flat[0]
+    size = 9 if len(handles) > MOST_NAMES else TEXT["legend.fontsize"]
+    about: dict[str, Any] = {"loc": "outside lower center", "ncols": 2, "frameon": False, "fontsize": size}
+    if handles:  # an empty legend would take its place all the same
+        grid.figure.legend(handles.values(), handles.keys(), **about)
+    first: Axes = grid.axes.flat[0]
+    return first
 
 
 def cell_names(cells: pd.DataFrame) -> list[str]:
@@ -186,6 +182,11 @@ def number_axis(ax: Axes, numbers: Iterable[float], *, base: float = 10) -> None
     ax.xaxis.set_minor_locator(NullLocator())
 
 
+def percent_places(ax: Axes, places: Sequence[float]) -> None:
+    """Put the ticks of the x axis at these shares, in percent."""
+    ax.xaxis.set_major_locator(FixedLocator(sorted(places)))
+
+
 def percent_ticks(ax: Axes, which: str = "y") -> None:
     """Show the shares of the y axis as percent, or those of `which`: ``x``, ``y`` or ``xy``."""
     for name in which:
@@ -213,6 +214,13 @@ def points(ax: Axes, rows: pd.DataFrame, *, look: Look, x: str = "mean", size: f
     reach = [rows[x] - rows["low"], rows["high"] - rows[x]]
     options: dict[str, Any] = {"color": look.colour, "label": look.words, "markersize": size, "capsize": 3}
     ax.errorbar(rows[x], rows.index, xerr=reach, fmt=look.marker, **options)
+
+
+def bars(ax: Axes, rows: pd.DataFrame, *, x: str, look: Look) -> None:
+    """Draw the mean of every row at its place along column `x`, with its interval as a bar, and no line."""
+    reach = [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
+    options: dict[str, Any] = {"color": look.colour, "label": look.words, "markersize": 7, "capsize": 3}
+    ax.errorbar(rows[x], rows["mean"], yerr=reach, fmt=look.marker, markerfacecolor="white", **options)
 
 
 def row_names(ax: Axes, texts: Sequence[str], *, size: float = 11) -> None:

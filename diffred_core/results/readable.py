@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 TASKS = {
     "elpv": "solar cells",
@@ -64,3 +65,13 @@ def readable(name: str) -> str:
 def cell_name(model: str, task: str) -> str:
     """Return what people read for a network on a task: ``EfficientNet-Lite0 on solar cells``."""
     return f"{readable(model)} on {readable(task)}"
+
+
+def span(values: Iterable[float], *, times: float = 100, digits: int | None = 1) -> str:
+    """Return the least and the greatest of `values`, `times` as large: ``1.4 to 23.5``, or one number where they agree.
+
+    With `digits` None a number has the digits that it needs, at most four.
+    """
+    known = [times * value for value in values]
+    low, high = (f"{end:.4g}" if digits is None else f"{end:.{digits}f}" for end in (min(known), max(known)))
+    return low if low == high else f"{low} to {high}"

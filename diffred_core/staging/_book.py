@@ -12,10 +12,12 @@ from diffred_core.staging._archive import archive
 from diffred_core.staging._cards import cards
 from diffred_core.staging._chapters import chapter_claims
 from diffred_core.staging._explorer import SOURCES, explorer
-from diffred_core.staging._figures import benchmarks, finding
+from diffred_core.staging._figures import benchmarks
+from diffred_core.staging._front import front_page
 from diffred_core.staging._links import link_names
 from diffred_core.staging._overview import overview
 from diffred_core.staging._page import page_title, run_page
+from diffred_core.staging._pictures import FOLDER
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun, by_analysis, find_runs
 from diffred_core.staging._status import provenance_table, status_page
@@ -67,7 +69,7 @@ def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Pa
         **cards(runs),
         **explorer(runs, project, sources),
         **chapter_claims(runs),
-        **finding([run for run in runs if run.cell.place in places]),
+        **front_page([run for run in runs if run.cell.place in places]),
         "_toc.yml": fill_toc(template, _chapters(runs), api=[name for name in api if name != "back/api"]).encode(),
     }
     target = target or files.runs_root() / "book"
@@ -104,16 +106,16 @@ def _results(project: Project, runs: Sequence[CellRun]) -> Files:
     staged: Files = {}
     for run in runs:
         if run.has_page:
-            staged[f"{run.cell.page}.ipynb"] = run_page(run, runs, project)
+            staged |= run_page(run, runs, project)
             staged[run.cell.download(".ipynb")] = files.notebook_path(*run.cell.place).read_bytes()
             if (table := files.table_file(files.table_path(*run.cell.place))).is_file():
                 staged[run.cell.download(table.suffix)] = table.read_bytes()
     for group in by_analysis(runs).values():
         if any(run.has_page and not run.cell.is_summary for run in group):
             staged |= overview(group, project)
-    downloads = {
-        name.removeprefix("downloads/"): content for name, content in staged.items() if name.startswith("downloads/")
-    }
+    kinds = ("downloads/", f"{FOLDER}/")  # pictures stand in the notebooks
+    packed = [name for name in staged if name.startswith(kinds) and not name.endswith(".png")]
+    downloads = {name.split("/", 1)[1]: staged[name] for name in packed}
     return staged | {"downloads/all-results.zip": archive(downloads, runs, project)}
 
 

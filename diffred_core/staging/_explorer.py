@@ -14,19 +14,21 @@ from diffred_core.chapters.random_subsets import across, names
 from diffred_core.results import where
 from diffred_core.staging._explorer_data import Tables, explorer_data
 from diffred_core.staging._figures import draw
+from diffred_core.staging._heading import heading_of
 from diffred_core.staging._markdown import option
 from diffred_core.staging._project import Project
-from diffred_core.staging._questions import QUESTIONS
+from diffred_core.staging._questions import QUESTIONS, Question, measure_question
 from diffred_core.staging._runs import CellRun, by_analysis
 
 SOURCES = "explorer/"  # of script and style, in the folder of the hand-written pages; they are no pages themselves
+MEASURE = "measure"  # tag of a cell in the notebook of an analysis whose rows are explored as they are
 _FENCE = "`" * 8
 _NOTHING = "*The grid has not been run for this copy of the book, so there is nothing to explore.*"
 _ABOUT = """# Explore and compare
 
-Every table of these pages at one place: choose a question, tasks, methods and models; the slider says how few features
-keep a share of the accuracy. *Compare two* sets one model and task against another. The address of the page holds what
-you have chosen, so a view can be linked.
+Every table of these pages at one place: choose a question, tasks, methods and models; the slider says how few
+dimensions keep a share of the accuracy. *Compare two* sets one model and task against another. The address of the page
+holds what you have chosen, so a view can be linked.
 """
 
 
@@ -42,17 +44,37 @@ def explorer(runs: Sequence[CellRun], project: Project, sources: Mapping[str, by
         The files of script (``.js``, in the order of their names) and style (``.css``).
     """
     tables = {question.analysis: _tables(runs, question.analysis) for question in QUESTIONS.values()}
+    tables |= {analysis: _tables(runs, analysis) for analysis in _measures(runs)}
     if not any(tables.values()):
         return {"explorer.md": project.page(f"{_ABOUT}\n{_NOTHING}", "book/explorer")}
     pages = {_key(run): f"{run.cell.page}.html" for run in _plain(runs)}
     figure, drawn = _figure(tables["subset_probes"])
-    parts = [_ABOUT, _raw(_widget(explorer_data(tables, pages), sources)), *figure]
+    parts = [_ABOUT, _raw(_widget(explorer_data(tables, pages, _questions(runs, tables)), sources)), *figure]
     return {"explorer.md": project.page("\n\n".join(parts), "book/explorer")} | drawn
 
 
 def _plain(runs: Sequence[CellRun]) -> list[CellRun]:
     """Return the runs with a page that are one model and task, with the parameters of the grid."""
     return [run for run in runs if run.has_page and not run.cell.is_summary and not run.cell.variant]
+
+
+def _measures(runs: Sequence[CellRun]) -> dict[str, CellRun]:
+    """Return a run of every analysis whose notebook tags a cell as the measure that it adds."""
+    return {
+        run.cell.analysis: run
+        for run in _plain(runs)
+        for cell in run.whole[0]["cells"]
+        if MEASURE in cell["metadata"].get("tags", ())
+    }
+
+
+def _questions(runs: Sequence[CellRun], tables: Mapping[str, Tables]) -> dict[str, Question]:
+    """Return what is asked: of the analyses that the explorer knows, and of those that add a measure."""
+    added = {}
+    for analysis, run in _measures(runs).items():
+        metrics = {metric for table in tables[analysis].values() for metric in table["metric"]}
+        added[analysis] = measure_question(analysis, heading_of(run)[0], sorted(metrics))
+    return QUESTIONS | added
 
 
 def _key(run: CellRun) -> tuple[str, str, str]:

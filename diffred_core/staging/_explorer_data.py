@@ -17,6 +17,7 @@ import pandas as pd
 
 from diffred_core.chapters.random_subsets import compared, names
 from diffred_core.drawing import Look, looks
+from diffred_core.drawing.models import model_looks
 from diffred_core.results import where
 from diffred_core.results.readable import readable
 from diffred_core.staging._questions import QUESTIONS, Question, design_words, setting_order, setting_words
@@ -27,7 +28,11 @@ Tables = Mapping[tuple[str, str], pd.DataFrame]  # by task and model
 Value = dict[str, Any]
 
 
-def explorer_data(tables: Mapping[str, Tables], pages: Mapping[tuple[str, str, str], str]) -> Value:
+def explorer_data(
+    tables: Mapping[str, Tables],
+    pages: Mapping[tuple[str, str, str], str],
+    questions: Mapping[str, Question] = QUESTIONS,
+) -> Value:
     """Return what the page explores, ready for JSON: numbers to `DIGITS` significant digits.
 
     Parameters
@@ -36,10 +41,12 @@ def explorer_data(tables: Mapping[str, Tables], pages: Mapping[tuple[str, str, s
         Results tables by analysis, then by task and model.
     pages : mapping of (str, str, str) to str
         Address of the page of an analysis, task and model, where there is one.
+    questions : mapping of str to Question
+        What may be asked, by name; what has no table is left out.
     """
-    answered = {name: question for name, question in QUESTIONS.items() if tables.get(question.analysis)}
+    answered = {name: question for name, question in questions.items() if tables.get(question.analysis)}
     places = sorted({place for question in answered.values() for place in tables[question.analysis]})
-    models = looks({}, {model for _, model in places})
+    models = model_looks({model for _, model in places})
     return {
         "level": LEVEL,
         "quantiles": compared.reaches(LEVEL),

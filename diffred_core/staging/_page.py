@@ -12,7 +12,9 @@ from diffred_core import files, results
 from diffred_core.running import arguments
 from diffred_core.running.notebook_parameters import read_parameters
 from diffred_core.staging._heading import heading_of
+from diffred_core.staging._launch import launch, took
 from diffred_core.staging._markdown import code, fenced, plain
+from diffred_core.staging._pictures import with_files
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun
 from diffred_core.staging._siblings import page_links
@@ -29,8 +31,8 @@ def page_title(run: CellRun) -> str:
     return run.cell.titled(heading_of(run)[0])
 
 
-def run_page(run: CellRun, runs: Sequence[CellRun], project: Project) -> bytes:
-    """Return the executed notebook of `run`, one of `runs`, as a page of the book, in nbformat 4 JSON.
+def run_page(run: CellRun, runs: Sequence[CellRun], project: Project) -> dict[str, bytes]:
+    """Return the executed notebook of `run`, one of `runs`, as a page of the book, and its figures, by path.
 
     The answer stands under the title, before the question and what produced the page.
     """
@@ -54,7 +56,9 @@ def run_page(run: CellRun, runs: Sequence[CellRun], project: Project) -> bytes:
         ],
         "metadata": {key: value for key, value in notebook["metadata"].items() if key in kept},
     }
-    return (json.dumps(page, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+    page, figures = with_files(page, run.cell.page)
+    text = json.dumps(page, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    return {f"{run.cell.page}.ipynb": text.encode(), **figures}
 
 
 def _markdown_cells(sources: Mapping[str, str]) -> list[Notebook]:
@@ -88,21 +92,26 @@ def _warning(run: CellRun) -> str:
 def _provenance(run: CellRun, project: Project) -> str:
     """Return the box that says what produced the page of `run`, its downloads, and its command."""
     up = "../" * run.cell.page.count("/")
+    notebook, record = run.whole
     links = [f"{{download}}`executed notebook <{up}{run.cell.download('.ipynb')}>`"]
     if (table := files.table_file(files.table_path(*run.cell.place))).is_file():
         kind = {".csv": "CSV", ".parquet": "Parquet"}[table.suffix]
         links.insert(0, f"{{download}}`table ({kind}) <{up}{run.cell.download(table.suffix)}>`")
-    outputs = [output for cell in run.notebook["cells"] for output in cell.get("outputs", ())]
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
     messages = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr").strip()
     printed = f"\nWarnings and messages of the run:\n\n{fenced(messages, 'text')}\n" if messages else ""
     fields = "\n".join(f":{name}: {value}" for name, value in _facts(run, project).items() if value)
-    again, commands = "Make it again", f"$ {_command(run)}"
-    if run.record.kept:
-        again, commands = "Draw it again, or compute its table anew", f"$ {_command(run, drawn=True)}\n{commands}"
+    again, commands = f"Make it again ({took(record)})", f"$ {_command(run)}"
+    if record.kept:
+        again, commands = (
+            f"Draw it again ({took(record)}), or compute its table anew",
+            f"$ {_command(run, drawn=True)}\n{commands}",
+        )
     return (
         f"{_kept(run)}:::{{admonition}} What produced this page\n:class: note dropdown provenance\n\n"
         f"{fields}\n{printed}:::\n\n"
-        f"Download: {', '.join(links)}. {again}:\n\n{fenced(commands, 'console')}\n\n{_citation(run, project)}"
+        f"Download: {', '.join(links)}. {again}:\n\n{fenced(commands, 'console')}\n\n"
+        f"{launch(record, project)}\n\n{_citation(run, project)}"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import yaml
 
@@ -46,6 +47,24 @@ class Project:
     def source(self, path: str, *, commit: str | None = None) -> str:
         """Return the address of the file `path` of the checkout, at `commit` or at the branch."""
         return f"{self.url}/blob/{commit or self.branch}/{path}"
+
+    @property
+    def requirement(self) -> str:
+        """What pip installs of the package with the weights and images of the default grid, from the branch."""
+        return f'"diffred-core[run,embedded] @ git+{self.url}@{self.branch}"'
+
+    def binder(self, path: str) -> str:
+        """Return the address under which mybinder.org opens the file `path` of the branch in JupyterLab."""
+        return f"https://mybinder.org/v2/gh/{self._name}/{self.branch}?urlpath={quote(f'lab/tree/{path}', safe='')}"
+
+    def colab(self, path: str) -> str:
+        """Return the address under which Colab opens the file `path` of the branch."""
+        return f"https://colab.research.google.com/github/{self._name}/blob/{self.branch}/{path}"
+
+    @property
+    def _name(self) -> str:
+        """Owner and name of the repository."""
+        return urlsplit(self.url).path.strip("/")
 
     def page(self, text: str, source: str) -> bytes:
         """Return a page with closing lines that say from which file `source` of the checkout it was made."""

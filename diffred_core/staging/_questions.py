@@ -1,13 +1,13 @@
 """What the explorer can be asked: the tables of an analysis as points of curves, with the words for them.
 
 A function of `QUESTIONS` takes the table of one model and task and returns a point a row, or a row a draw of a point:
-columns group (what is chosen one at a time: a probe, a setting), method, metric, x, k (features kept), label (of x,
+columns group (what is chosen one at a time: a probe, a setting), method, metric, x, k (dimensions kept), label (of x,
 where it has a name), draw (its number, empty where the value is pooled), value, low, high, n.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -19,13 +19,15 @@ from diffred_core.chapters.few_shots.figures import ORDERS
 from diffred_core.chapters.few_shots.reading import at_first_recipe
 from diffred_core.chapters.random_subsets import names as subsets
 from diffred_core.chapters.random_subsets.figures import METHODS, PROBES
+from diffred_core.chapters.random_subsets.figures_measure import MEASURED
 from diffred_core.drawing import Look
 from diffred_core.drawing.style import COLOURS, GREY
+from diffred_core.errors import InputError
 from diffred_core.results import summarize, where
 from diffred_core.results.readable import readable
 
 POINT = ["group", "method", "metric", "x", "k", "label", "draw", "value", "low", "high", "n"]
-FULL = Look("all features", GREY, "", ":")
+FULL = Look("all dimensions", GREY, "", ":")
 BALANCED = "balanced_accuracy"
 BY_CLASS = (subsets.RANDOM, subsets.PCA, subsets.FULL)  # of which also what is read over the classes is shown
 
@@ -51,7 +53,7 @@ class Question:
     over : str
         What an interval is over.
     shares : bool
-        Whether x is a share of the features.
+        Whether x is a share of the dimensions.
     """
 
     analysis: str
@@ -142,6 +144,38 @@ def design_words(method: str) -> str:
     return _DESIGNS[design].format(task=readable(task.removeprefix("folder:")))
 
 
+def measure_points(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of any table: its rows that have a share of the dimensions, by probe, method and metric.
+
+    Raises
+    ------
+    InputError
+        If no row has one.
+    """
+    rows = table[table["fraction"].notna()]
+    if rows.empty:
+        raise InputError(
+            "expected rows with a fraction, since a cell of their notebook is tagged 'measure', got none; give each "
+            "row the share of the dimensions that it kept, or take the tag away"
+        )
+    return _points(rows.drop(columns="label").assign(group=rows["probe"].fillna("")))
+
+
+def measure_question(analysis: str, title: str, metrics: Iterable[str]) -> Question:
+    """Return what the explorer asks of an analysis that no code here knows, by the words of its title and metrics."""
+    return Question(
+        analysis=analysis,
+        title=title,
+        x="dimensions kept",
+        keep="Fewest dimensions that keep {} of the value of the whole layer",
+        points=measure_points,
+        metrics={name: (name.replace("_", " "), "number") for name in metrics},
+        methods={**METHODS, **MEASURED, subsets.FULL: FULL},
+        shown=tuple(MEASURED),
+        over="draws",
+    )
+
+
 _DEPTH_METRICS = {
     depth.ACCURACY: ("test accuracy", "percent"),
     depth.ACCURACY_KEPT: ("accuracy kept by a random part", "percent"),
@@ -157,9 +191,9 @@ _DESIGNS = {
 QUESTIONS: dict[str, Question] = {
     "probes": Question(
         analysis="subset_probes",
-        title="How few features keep the accuracy?",
-        x="features kept",
-        keep="Fewest features that keep {} of the accuracy",
+        title="How few dimensions keep the accuracy?",
+        x="dimensions kept",
+        keep="Fewest dimensions that keep {} of the accuracy",
         points=_probes,
         metrics={
             subsets.ACCURACY: ("test accuracy", "percent"),
@@ -174,8 +208,8 @@ QUESTIONS: dict[str, Question] = {
     "similarity": Question(
         analysis="subset_similarity",
         title="How alike are a part and its layer?",
-        x="features kept",
-        keep="Fewest features whose CKA is at least {}",
+        x="dimensions kept",
+        keep="Fewest dimensions whose CKA is at least {}",
         points=_similarity,
         metrics={subsets.CKA: ("CKA, debiased", "number"), subsets.BIASED: ("CKA, biased as published", "number")},
         methods={
@@ -190,9 +224,9 @@ QUESTIONS: dict[str, Question] = {
     ),
     "few-shots": Question(
         analysis="few_shot",
-        title="How few features do few shots need?",
-        x="features kept",
-        keep="Fewest features that keep {} of the accuracy",
+        title="How few dimensions do few shots need?",
+        x="dimensions kept",
+        keep="Fewest dimensions that keep {} of the accuracy",
         points=_few_shots,
         metrics={"accuracy": ("accuracy over episodes", "percent")},
         methods=ORDERS,

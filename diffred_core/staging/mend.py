@@ -15,6 +15,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from diffred_core import files
+from diffred_core.staging._contents import short_contents
 
 # a cell's code runs nowhere but where it was executed, so the script that would run it here only breaks
 _UNUSED = re.compile(
@@ -48,6 +49,9 @@ _FORMULA = re.compile(r'<div class="(math[^"]*)">')
 _ARGUMENTS = re.compile(r"<dl>\s*((?:<dd>(?:(?!</?d[dl]>).)*</dd>\s*)+)</dl>", re.DOTALL)
 # keeps words of code in one line however narrow the page, and is a third of a page of the API
 _UNBROKEN = re.compile(r'<span class="pre">([^<]*)</span>')
+# the source of a page of results asks for files beside it; its executed notebook does not
+_SOURCE = re.compile(r'href="[^"]*_sources/results/[^"]*\.ipynb"')
+_EXECUTED = re.compile(r'href="[^"]*_downloads/[^"]*\.ipynb"')
 _HOME = re.compile(r'<div class="sidebar-primary-item">(?=\s*<a class="navbar-brand logo")')
 
 
@@ -66,6 +70,12 @@ def _mend_pages(app: Sphinx, error: Exception | None) -> None:
         page = path.read_text(encoding="utf-8")
         if (mended := mend(page, icons, searches=path == outdir / "search.html")) != page:
             files.write_text(path, mended)
+    for path in (outdir / "_sources" / "results").rglob("*.ipynb"):  # nothing leads there any more
+        path.unlink()
+    shown = Path(app.srcdir) / "_static" / "figures"
+    for path in (outdir / "_static" / "figures").glob("*"):  # of the last book
+        if not (shown / path.name).is_file():
+            path.unlink()
 
 
 def mend(page: str, icons: str, *, searches: bool = False) -> str:
@@ -84,10 +94,12 @@ def mend(page: str, icons: str, *, searches: bool = False) -> str:
     page = page.replace('<table class="indextable', '<table role="presentation" class="indextable')
     page = page if searches else _SEARCH.sub("", page)
     page = _ICON.sub(partial(_drawn, icons), page)
-    page = _BRANCH.sub(_named, page)
+    page = _BRANCH.sub(_named, short_contents(page))
     page = _SECOND_NAME.sub(r"\1", page)
     page = _TITLE.sub(r"\1", _UNBROKEN.sub(r"\1", page))
     page = _ARGUMENTS.sub(_listed, page)
+    if executed := _EXECUTED.search(page):
+        page = _SOURCE.sub(f"{executed[0]} download", page)
     page = _HOME.sub('<div class="sidebar-primary-item" role="navigation" aria-label="Front page">', page)
     number, formula = count(1), count(1)
     named = 'role="region" tabindex="0" aria-label="Formula'

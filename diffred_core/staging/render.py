@@ -20,6 +20,7 @@ def render(source: Path, *, config: Path, target: Path, jobs: int) -> int:
     As ``jupyter-book build -W -n --keep-going``, which knows no number of processes.
     """
     options = {"external_toc_path": str(source / "_toc.yml"), "latex_individualpages": False, "nitpicky": True}
+    options["html_search_scorer"] = str(source / "search.js")  # not in _static: every page would load it from there
     status = build_sphinx(
         source,
         target,

@@ -12,6 +12,7 @@ from . import figures as figures
 from . import figures_classes as figures_classes
 from . import figures_compared as figures_compared
 from . import figures_frontier as figures_frontier
+from . import figures_measure as figures_measure
 from . import frontier as frontier
 from . import names as names
 from . import tables as tables
@@ -20,6 +21,7 @@ from .sizes import DELTAS as DELTAS
 from .sizes import PUBLISHED_FRACTIONS as PUBLISHED_FRACTIONS
 from .sizes import REPORTED_DELTAS as REPORTED_DELTAS
 from .sizes import Sizes as Sizes
+from .sweep_measure import measure as measure
 from .sweep_precision import precision_errors as precision_errors
 from .sweep_prefix import prefix_test as prefix_test
 from .sweep_probes import probes as probes

@@ -8,6 +8,7 @@ import pandas as pd
 
 from diffred_core.chapters.random_subsets import across, claims, claims_precision, names, tables
 from diffred_core.chapters.random_subsets.answers_compared import compare as compare
+from diffred_core.chapters.random_subsets.answers_measure import your_measure as your_measure
 from diffred_core.chapters.random_subsets.reading import at_shares, shares_in_words
 from diffred_core.drawing import Answer, Verdicts
 from diffred_core.results import summarize, where
