@@ -9,22 +9,26 @@ from diffred_core import files
 from diffred_core.running import Entry
 from diffred_core.staging._api import api_pages, public_names
 from diffred_core.staging._archive import archive
+from diffred_core.staging._audits import audits
 from diffred_core.staging._cards import cards
 from diffred_core.staging._chapters import chapter_claims
 from diffred_core.staging._explorer import SOURCES, explorer
 from diffred_core.staging._figures import benchmarks
 from diffred_core.staging._front import front_page
 from diffred_core.staging._links import link_names
+from diffred_core.staging._measured import tables_of
 from diffred_core.staging._overview import overview
 from diffred_core.staging._page import page_title, run_page
 from diffred_core.staging._pictures import FOLDER
 from diffred_core.staging._project import Project
+from diffred_core.staging._published import published_page
 from diffred_core.staging._runs import CellRun, by_analysis, find_runs
 from diffred_core.staging._status import provenance_table, status_page
 from diffred_core.staging._toc import Chapter, fill_toc
 from diffred_core.staging._tree import write_tree
 
 Files = dict[str, bytes]
+PUBLISHED = "back/published.md"  # the page whose fragments are made from all tables
 
 
 def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Path | None = None) -> Path:
@@ -69,6 +73,7 @@ def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Pa
         **cards(runs),
         **explorer(runs, project, sources),
         **chapter_claims(runs),
+        **(_published(runs) if PUBLISHED in written else {}),
         **front_page([run for run in runs if run.cell.place in places]),
         "_toc.yml": fill_toc(template, _chapters(runs), api=[name for name in api if name != "back/api"]).encode(),
     }
@@ -99,6 +104,11 @@ def _back_matter(project: Project, runs: Sequence[CellRun]) -> Files:
         "_generated/changelog.md": (project.root / "CHANGELOG.md").read_bytes(),
         "_generated/runs.md": provenance_table(runs, project).encode(),
     }
+
+
+def _published(runs: Sequence[CellRun]) -> Files:
+    tables = tables_of(runs)
+    return published_page(tables) | audits(tables)
 
 
 def _results(project: Project, runs: Sequence[CellRun]) -> Files:

@@ -330,7 +330,8 @@ redundancy = Table(
 )
 beside_published = Table(
     published_and_measured,
-    f"Diffused redundancy at 90 % of the accuracy, percent of the dimensions. Published: {published.PAPER}.",
+    f"Diffused redundancy at 90 % of the accuracy, percent of the dimensions. Published: derived from the "
+    f"accuracies of {published.PAPER}.",
     digits=1,
 )
 

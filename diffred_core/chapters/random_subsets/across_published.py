@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from diffred_core import intervals
 from diffred_core.chapters.random_subsets import findings, names
 from diffred_core.drawing import Figure, Look, Table, style
 from diffred_core.drawing.models import model_looks
@@ -61,10 +60,8 @@ def _printed() -> pd.DataFrame:
 def _with_interval(row: dict[str, float]) -> dict[str, float]:
     """Return a published point as a share of the whole layer; its sd is of the population, over few masks."""
     n = 1 if pd.isna(row["n_masks"]) else int(row["n_masks"])
-    limits = {"low": float("nan"), "high": float("nan")}
-    if n > 1 and pd.notna(row["sd"]):
-        _, *ends = intervals.t_interval(row["value"], row["sd"] / (n - 1) ** 0.5, degrees=n - 1, level=LEVEL)
-        limits = dict(zip(limits, (float(end) / row["full"] for end in ends), strict=True))
+    low, high = published.mean_limits(row["value"], row["sd"], n, level=LEVEL)
+    limits = {"low": low / row["full"], "high": high / row["full"]}
     return row | limits | {"mean": row["value"] / row["full"], "n": n, "level": LEVEL}
 
 
