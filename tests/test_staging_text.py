@@ -224,3 +224,25 @@ def test_folder_of_somebody_else_is_not_overwritten(tmp_path):
 def test_path_outside_the_target_is_refused(tmp_path, name):
     with pytest.raises(InputError, match="inside the staged book"):
         write_tree({name: b""}, tmp_path / "book")
+
+
+def ambiguous(modules, pages) -> set[tuple[str, str]]:
+    """Return module and type of every annotation in a signature that Sphinx would find under two names."""
+    types = {f"{module.name}.{one.name}" for module in modules for one in module.public if one.name[0].isupper()}
+    lost, module = set(), ""
+    for line in "\n".join(pages.values()).splitlines():
+        if begun := re.search(r"\{py:module\} (\S+)", line):
+            module = begun[1]
+        if signature := re.search(r"\{py:(?:function|class|method)\} \w+(\(.*)", line):
+            named = set(re.findall(r"(?:\b[a-z]\w*\.)*\b[A-Z]\w*[a-z]\w*", signature[1]))
+            unknown = {name for name in named if f"{module}.{name}" not in types}
+            lost |= {(module, name) for name in unknown if sum(one.endswith(f".{name}") for one in types) > 1}
+    return lost
+
+
+def test_no_type_in_a_signature_has_two_entries():
+    modules = public_modules(sources.PACKAGE)
+    pages = api_pages(sources.PACKAGE, source_url="")
+    assert ambiguous(modules, pages) == set()
+    elsewhere = "```{py:module} diffred_core.ends\n```\n```{py:function} end(look: Look, x: style.Look)\n```"
+    assert ambiguous(modules, {"x": elsewhere}) == {("diffred_core.ends", "Look")}

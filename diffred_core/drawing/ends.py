@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from diffred_core.drawing.style import Look
+from diffred_core.drawing import style
 
 LETTERS = 19  # of a line of a name
 SIZE = 11  # points, as legends have
@@ -21,7 +21,7 @@ NAMES_AT = 1.04  # in widths of the axes
 class End:
     """Where a line ends, and how it is said and drawn."""
 
-    look: Look
+    look: style.Look
     x: float
     y: float
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from diffred_core.drawing.style import Look, looks
+from diffred_core.drawing import style
 from diffred_core.results.readable import NETWORKS, readable
 
 _FAMILIES = {  # from light to dark
@@ -20,13 +20,13 @@ _FAMILIES = {  # from light to dark
     ("#C99700", "#7A5C00"): ["vggm", "small_networks"],
 }
 _MARKERS = ("o", "s", "^", "D", "P", "X")  # of the first, second and third member, then those of the small families
-MODELS: dict[str, Look] = {
-    name: Look(readable(name), colour, marker)
+MODELS: dict[str, style.Look] = {
+    name: style.Look(readable(name), colour, marker)
     for place, (colours, names) in enumerate(_FAMILIES.items())
     for name, colour, marker in zip(names, colours, _MARKERS[3 * (place > 2) :], strict=False)
 }
 
 
-def model_looks(models: Iterable[str]) -> dict[str, Look]:
+def model_looks(models: Iterable[str]) -> dict[str, style.Look]:
     """Return the look of every one of `models`, family by family; an unknown one gets a look that no known one has."""
-    return looks(MODELS, models)
+    return style.looks(MODELS, models)

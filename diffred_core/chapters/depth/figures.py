@@ -143,7 +143,7 @@ def ends(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
     return rows.iloc[0], rows.loc[rows["mean"].idxmax()], rows.iloc[-1]
 
 
-def end_of(rows: pd.DataFrame, look: Look) -> End:
+def end_of(rows: pd.DataFrame, look: style.Look) -> End:
     """Return the end of a line, to be named there."""
     last = rows.loc[rows["place"].idxmax()]
     return End(look, float(last["place"]), float(last["mean"]))
