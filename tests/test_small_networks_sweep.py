@@ -322,6 +322,6 @@ def test_every_claim_about_networks_is_made(table):
     flat = table.assign(layer=table["layer"].replace({"conv10": "conv09"}), model="vggm10-w2")
     both = depth.claims.all_claims(pd.concat([flat, table], ignore_index=True))
     (early, _) = (claim for claim in both if claim.name == "depth retains less")
-    assert early.statement.startswith("vggm11-w2 retains less of its OOD performance than vggm10-w2")
+    assert early.statement.startswith("VGGm-11, width 2 retains less of its OOD performance than VGGm-10, width 2")
     early_only = table[(table["label"] == "early_pooling") & (table["recipe"] == "trained")]
     assert len(depth.claims.all_claims(early_only)) == 1
