@@ -49,9 +49,9 @@ def _overview(rows_of: Mapping[str, Rows], digits: Mapping[str, int]) -> str:
     lines = []
     for name, (title, unit) in FINDINGS.items():
         sizes = [(words, _over_models(cells)) for words, cells in rows_of.get(name, [])]
-        said = [f"{words} {_mean(mean, digits[name])}" for words, mean in sizes]
+        parts = [f"{words} {_mean(mean, digits[name])}" for words, mean in sizes]
         lines.append(
-            [f"[{title}](#audit-{name})", _signed(plain("; ".join(said))) if said else "not measured here", unit]
+            [f"[{title}](#audit-{name})", _signed(plain("; ".join(parts))) if parts else "not measured here", unit]
         )
     return table(("finding", "size here, mean over models (95 % interval)", "in"), lines)
 
