@@ -248,3 +248,39 @@ def test_the_headline_probe_is_drawn_first_and_ridge_does_not_move_its_figures(t
         assert not other.equals(summaries[name])
     drawn = [line.get_label() for line in FIGURES["probes"].plot(summaries["probes"]).lines]
     assert drawn[0] == "logistic, converged"
+
+
+def test_what_is_needed_is_drawn_where_little_may_be_lost(tables, summaries):
+    summary = summaries["redundancy"]
+    assert summary["lost"].between(0.005, 0.2).all()
+    assert {0.2, 0.1, 0.05, 0.02, 0.01, 0.005} <= set(summary["lost"])
+    ax = random_subsets.figures.plot_redundancy(summary)
+    left, right = ax.get_xlim()
+    assert left > 0.2 > 0.005 > right > 0  # stricter to the right
+    assert ax.get_xscale() == "log"
+    ax.figure.canvas.draw()
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0.5", "1", "2", "5", "10", "20"]
+    lines = {line.get_label(): line for line in ax.lines}
+    for metric, look in random_subsets.figures.ESTIMATORS.items():
+        rows = summary[summary["metric"] == metric].sort_values("lost")
+        np.testing.assert_allclose(lines[look.words].get_xydata(), rows[["lost", "mean"]].astype(float))
+
+
+def test_a_probe_of_one_share_has_no_line_and_others_reach_the_full_layer(summaries):
+    ax = random_subsets.figures.plot_probes(summaries["probes"])
+    names = {"logistic": "logistic, converged", "sgd": "SGD, as published"}
+    full = summaries["probes"].query("method == 'full'").set_index("probe")["mean"]
+    lines = {line.get_label(): line for line in ax.lines}
+    assert lines[names["logistic"]].get_ydata()[-1] == full["logistic"]
+    assert lines[names["logistic"]].get_xdata()[-1] == 1.0
+    (bars,) = [part for part in ax.containers if part.get_label() == names["sgd"]]
+    assert bars[0].get_linestyle() == "None"
+    assert lines[names["logistic"]].get_linestyle() == "-"
+
+
+def test_projections_are_hollow_and_beside_one_another(summaries):
+    lines = {line.get_label(): line for line in random_subsets.figures.plot_accuracy(summaries["accuracy"]).lines}
+    projections = [line for label, line in lines.items() if label.startswith("projection")]
+    assert len({tuple(line.get_xdata()) for line in projections}) == len(projections) == 3
+    assert {line.get_markerfacecolor() for line in projections} == {"white"}
+    assert lines["PCA"].get_markerfacecolor() != "white"

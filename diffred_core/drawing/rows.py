@@ -75,6 +75,7 @@ def row_panels(rows: pd.DataFrame, *, of: str = "model", height: float = 0.3) ->
             axes[task].tick_params(axis="y", labelleft=column == 0)
             axes[task].tick_params(axis="x", labelsize=9)
             axes[task].xaxis.set_major_locator(MaxNLocator(4))
+            axes[task].margins(x=0.08)  # a marker at the end is not cut
     places = [values[task].index(value) for task, value in zip(rows["task"], rows[of], strict=True)]
     return RowPanels(axes), rows.assign(place=places)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +24,7 @@ SIZE = (5.8, 4.4)  # inches; 12 point text is then 11 pixels high on a page 390 
 TEXT = {"font.size": 12, "axes.labelsize": 12, "legend.fontsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}
 GREY = "#595959"
 MOST_BANDS = 4  # lines of one kind in a panel; the bands of more hide each other
-MOST_NAMES = 8  # in a legend at the size of the other text
+MOST_NAMES = 6  # in a legend at the size of the other text
 FEWEST = 3  # repeats below which an interval is left out of sentences: with two its ends say nothing
 # Okabe and Ito (2008), less the yellow, which is too light on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -93,8 +94,13 @@ def axes_or_new(ax: Axes | None, *, size: tuple[float, float] = SIZE) -> Axes:
         return plt.subplots(figsize=size, facecolor="white", layout="constrained")[1]
 
 
-def finish(ax: Axes, *, title: str, x: str, y: str, columns: int = 2, legend: bool = True) -> Axes:
-    """Name the axes of `ax`, put a light grid behind the data and, unless panels share one, the legend below it."""
+def finish(
+    ax: Axes, *, title: str, x: str, y: str, columns: int = 2, legend: bool = True, but: Container[str] = ()
+) -> Axes:
+    """Name the axes of `ax`, put a light grid behind the data and, unless panels share one, the legend below it.
+
+    Labels in `but`, those of lines that are named at their ends, are left out of the legend.
+    """
     ax.set_facecolor("white")
     ax.set_title(title, loc="left", fontsize=12)
     ax.set_xlabel(x)
@@ -103,7 +109,7 @@ def finish(ax: Axes, *, title: str, x: str, y: str, columns: int = 2, legend: bo
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     if legend:
-        _legend_below(ax, columns)
+        _legend_below(ax, columns, but)
     return ax
 
 
@@ -112,6 +118,14 @@ def panels(summary: pd.DataFrame, *, size: tuple[float, float] = (4.3, 3.6), **f
     width, height = size
     with sns.axes_style("whitegrid"), plt.rc_context(TEXT):
         return sns.FacetGrid(summary, height=height, aspect=width / height, sharex=False, **facets).set_titles("")
+
+
+def small(ax: Axes, *, letters: int = 26) -> None:
+    """Make the text of a panel that stands beside others fit into it: smaller, its title in lines of some `letters`."""
+    ax.set_title(textwrap.fill(ax.get_title(loc="left"), letters), loc="left", fontsize=11)
+    for label in (ax.xaxis.label, ax.yaxis.label):
+        label.set_fontsize(10)
+    ax.tick_params(labelsize=9)
 
 
 def name_panels(grid: sns.FacetGrid | RowPanels, title: str) -> Axes:
@@ -137,10 +151,11 @@ def cell_names(cells: pd.DataFrame) -> list[str]:
     return [f"{readable(task)}\n{readable(model)}" for task, model in zip(cells["task"], cells["model"], strict=True)]
 
 
-def _legend_below(ax: Axes, columns: int) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    if not handles:
+def _legend_below(ax: Axes, columns: int, but: Container[str]) -> None:
+    named = [(handle, label) for handle, label in zip(*ax.get_legend_handles_labels(), strict=True) if label not in but]
+    if not named:
         return
+    handles, labels = zip(*named, strict=True)
     if len(ax.figure.axes) == 1 and ax.figure.get_layout_engine() is not None:
         # the layout then makes room for it, whatever the height of the figure
         ax.figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
@@ -248,6 +263,11 @@ def interval_name(summary: pd.DataFrame, *, over: str = "draws") -> str:
     fewest, most = int(banded["n"].min()), int(banded["n"].max())
     repeats = f"{most}" if fewest == most else f"{fewest} to {most}"
     return f"{100 * float(banded['level'].iloc[0]):g} % t interval, {repeats} {over}"
+
+
+def clear_intervals(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return means without the intervals of fewer than `FEWEST` repeats, whose ends say nothing."""
+    return summary.assign(**{end: summary[end].where(summary["n"] >= FEWEST) for end in ("low", "high")})
 
 
 def one_value(summary: pd.DataFrame, column: str, *, what: str) -> str | None:

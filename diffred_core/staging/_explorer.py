@@ -19,6 +19,7 @@ from diffred_core.staging._markdown import option
 from diffred_core.staging._project import Project
 from diffred_core.staging._questions import QUESTIONS, Question, measure_question
 from diffred_core.staging._runs import CellRun, by_analysis
+from diffred_core.staging._tables import table_of
 
 SOURCES = "explorer/"  # of script and style, in the folder of the hand-written pages; they are no pages themselves
 MEASURE = "measure"  # tag of a cell in the notebook of an analysis whose rows are explored as they are
@@ -84,10 +85,7 @@ def _key(run: CellRun) -> tuple[str, str, str]:
 def _tables(runs: Sequence[CellRun], analysis: str) -> Tables:
     """Return the tables of one analysis by task and model: those of the runs, then those that their grids have kept."""
     shown = _plain(runs)
-    own = {
-        (run.cell.task, run.cell.model): results.read(files.table_path(*run.cell.place))
-        for run in by_analysis(shown).get(analysis, [])
-    }
+    own = {(run.cell.task, run.cell.model): table_of(run) for run in by_analysis(shown).get(analysis, [])}
     grids = sorted({run.record.kept for run in shown if run.record and run.record.kept})
     there = {tuple(map(files.slug, place)) for place in own}
     kept = [table for grid in grids for table in results.read_all_kept(grid, analysis, but=there).values()]

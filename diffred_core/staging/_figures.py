@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
 from diffred_core.drawing import Figure, png
-from diffred_core.drawing.speed import speed
-from diffred_core.staging._markdown import option, table
+from diffred_core.drawing.speed import head_speed, milliseconds, ratio_words, speed, times_words
+from diffred_core.staging._markdown import option, plain, table
 
 _BENCHMARKS = """# Benchmarks
 
@@ -18,7 +21,9 @@ after one run to warm up. The median is quoted and the fastest and slowest run a
 beyond the machine that is named.
 """
 _RUN_THEM = "\nRun them again with `make bench`; the numbers land in `benchmarks/results/`.\n"
-_COLUMNS = ("claim", "side", "seconds", "low", "high", "runs", "unit", "times_ours")
+_COLUMNS = ("comparison", "side", "median (ms)", "fastest (ms)", "slowest (ms)", "runs", "per", "time over ours")
+_NUMBERS = ("median (ms)", "fastest (ms)", "slowest (ms)", "runs", "time over ours")
+_MEMORY = re.compile(r"peak resident (?P<gib>[\d.]+) GiB")
 
 
 def draw(figure: Figure, summary: pd.DataFrame) -> tuple[bytes, str]:
@@ -36,22 +41,53 @@ def benchmarks(folder: Path) -> tuple[str, dict[str, bytes]]:
         return f"{_BENCHMARKS}\nNo benchmark has been run yet.\n{_RUN_THEM}", {}
     staged = {f"downloads/benchmarks/{name}.csv": rows.to_csv(index=False).encode() for name, rows in tables.items()}
     sections = []
-    for name, rows in tables.items():
-        staged[f"_generated/benchmark-{name}.png"], alt = draw(speed, rows)
-        sections.append(_section(name, rows, alt, script=folder / f"{name}.py"))
+    for name, results in tables.items():
+        rows, picture = speed.summary(results), ""
+        if "peer" in set(rows["role"]):  # else there is nothing to be compared by eye
+            staged[f"_generated/benchmark-{name}.png"], alt = draw(speed, rows)
+            picture = f"```{{image}} ../_generated/benchmark-{name}.png\n:alt: {option(alt)}\n:width: 580px\n```\n\n"
+        sections.append(_section(name, rows, picture, script=folder / f"{name}.py"))
     return "\n".join([_BENCHMARKS, *sections, _RUN_THEM]), staged
 
 
-def _section(name: str, rows: pd.DataFrame, alt: str, *, script: Path) -> str:
+def _section(name: str, rows: pd.DataFrame, picture: str, *, script: Path) -> str:
     title = script.read_text(encoding="utf-8").split('"""')[1].strip().splitlines()[0] if script.is_file() else name
-    cells = (
-        [f"{v:.4g}" if isinstance(v, float) else str(v) for v in row[list(_COLUMNS)]] for _, row in rows.iterrows()
-    )
-    facts = "\n".join(f"- {fact}" for fact in dict.fromkeys(rows["facts"].dropna()))
+    facts = "\n".join(f"- {plain(fact)}" for fact in dict.fromkeys(rows["facts"].dropna()))
+    sentences = "\n".join(f"- {plain(one)}" for one in sentences_of(rows))
     return (
         f"## {name.replace('_', ' ').capitalize()}\n\n{title}\n\n"
-        f"Machine: {'; '.join(dict.fromkeys(rows['machine']))}.\n\n"
-        f"```{{image}} ../_generated/benchmark-{name}.png\n:alt: {option(alt)}\n```\n\n"
-        f"{table([column.replace('_', ' ') for column in _COLUMNS], cells)}\n\n{facts}\n\n"
+        f"**{plain(_finding(rows))}**\n\n{picture}{sentences}\n\n"
+        f"{table(_COLUMNS, map(_cells, rows.to_dict('records')), right=_NUMBERS)}\n\n{facts}\n\n"
         f"{{download}}`Table as CSV <../downloads/benchmarks/{name}.csv>`\n"
     )
+
+
+def sentences_of(rows: pd.DataFrame) -> list[str]:
+    """Return a sentence a claim: what ours takes, how fast that is beside each peer, in how many runs, and where."""
+    return [_sentence(str(claim), of_claim) for claim, of_claim in rows.groupby("claim", sort=False)]
+
+
+def _sentence(claim: str, rows: pd.DataFrame) -> str:
+    (package,) = rows[rows["role"] == "ours"].to_dict("records")
+    peers = sorted(rows[rows["role"] == "peer"].to_dict("records"), key=lambda peer: peer["times_ours"])
+    against = [
+        f"{ratio_words(float(peer['times_ours']))} {peer['side']} ({milliseconds(peer['seconds'])} ms, {_runs(peer)})"
+        for peer in peers
+    ]
+    taken = f"{milliseconds(package['seconds'])} ms per {package['unit']} ({_runs(package)})"
+    return f"{claim[:1].upper()}{claim[1:]}: {'; '.join([taken, *against])}; on {package['machine']}."
+
+
+def _runs(side: dict[Hashable, Any]) -> str:
+    return f"{side['runs']} run{'s' * (side['runs'] > 1)}"
+
+
+def _finding(rows: pd.DataFrame) -> str:
+    """Return the heading of a benchmark: of memory where it measures that, else of speed."""
+    memory = [size["gib"] for fact in rows["facts"].dropna().unique() if (size := _MEMORY.search(fact))]
+    return f"At most {' or '.join(memory)} GiB of memory." if memory else head_speed(rows)
+
+
+def _cells(row: dict[Hashable, Any]) -> list[str]:
+    times = [milliseconds(row[name]) for name in ("seconds", "low", "high")]
+    return [row["claim"], row["side"], *times, str(row["runs"]), row["unit"], times_words(float(row["times_ours"]))]

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from diffred_core import files, results
 from diffred_core.chapters.random_subsets import across, claims, names
 from diffred_core.chapters.random_subsets.reading import shares_in_words
 from diffred_core.drawing import Answer, show
@@ -20,6 +19,7 @@ from diffred_core.staging._figures import draw
 from diffred_core.staging._markdown import option, plain
 from diffred_core.staging._page import page_title
 from diffred_core.staging._runs import CellRun
+from diffred_core.staging._tables import table_of
 
 FINDING = "subset_probes"  # the analysis that has it
 _NO_FINDING = (
@@ -48,7 +48,7 @@ def front_page(runs: Sequence[CellRun]) -> dict[str, bytes]:
     probes = [run for run in shown if run.cell.analysis == FINDING and not run.cell.is_summary]
     if not probes:
         return {"_generated/finding.md": _NO_FINDING.encode()}
-    table = pd.concat([results.read(files.table_path(*run.cell.place)) for run in probes], ignore_index=True)
+    table = pd.concat([table_of(run) for run in probes], ignore_index=True)
     judged = [claim for run in probes if (made := answer_of(run)) for claim in made.claims]
     kept = across.kept()
     pairs = kept.summary(table)

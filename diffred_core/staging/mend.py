@@ -16,6 +16,7 @@ from sphinx.application import Sphinx
 
 from diffred_core import files
 from diffred_core.staging._contents import short_contents
+from diffred_core.staging.styles import shrink
 
 # a cell's code runs nowhere but where it was executed, so the script that would run it here only breaks
 _UNUSED = re.compile(
@@ -36,7 +37,9 @@ _TITLE = re.compile(r'(<a class="reference internal" href="[^"]*#diffred_core[^"
 _SHAPE = r'[{{,]"?{name}"?:\[(\d+),(\d+),\[[^\]]*\],"[^"]*","([^"]+)"\]'
 _SIZES = frozenset({"fa-lg", "fa-solid", "fa-regular", "fa-brands"})
 # of a branch of the contents: the link of the page, then the button that shows the pages below
-_BRANCH = re.compile(r'(<a class="reference internal"[^>]*>)((?:[^<]|<(?!/a>))*)(</a>\s*<details[^>]*>\s*<summary)>')
+_BRANCH = re.compile(
+    r'(<a class="(?:current )?reference internal"[^>]*>)((?:[^<]|<(?!/a>))*)(</a>\s*<details[^>]*>\s*<summary)>'
+)
 _TAGS = re.compile(r"<[^>]*>")
 # their words in view are their name, and another name is one that speech control does not find
 _SECOND_NAME = re.compile(
@@ -66,10 +69,13 @@ def _mend_pages(app: Sphinx, error: Exception | None) -> None:
         return
     outdir = Path(app.outdir)
     icons = (outdir / "_static" / "scripts" / "fontawesome.js").read_text(encoding="utf-8")
+    pages = []
     for path in outdir.rglob("*.html"):
         page = path.read_text(encoding="utf-8")
-        if (mended := mend(page, icons, searches=path == outdir / "search.html")) != page:
-            files.write_text(path, mended)
+        pages.append(mend(page, icons, searches=path == outdir / "search.html"))
+        if pages[-1] != page:
+            files.write_text(path, pages[-1])
+    shrink(outdir, pages)
     for path in (outdir / "_sources" / "results").rglob("*.ipynb"):  # nothing leads there any more
         path.unlink()
     shown = Path(app.srcdir) / "_static" / "figures"

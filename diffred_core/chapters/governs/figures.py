@@ -107,7 +107,7 @@ def plot_rows(summary: pd.DataFrame) -> Axes:
         if pairs:
             ax.axvline(0, color=GREY, linewidth=1)
         style.finish(ax, title=str(measure), x=unit, y="", legend=False)
-        ax.set_title(str(measure), loc="left", fontsize=11)
+        ax.set_title(str(measure), loc="left", fontsize=9 if pairs else 11)
         ax.tick_params(axis="x", labelsize=9)
     title = "first less second; " if pairs else ""
     return style.name_panels(grid, f"{title}bars: interval over draws and test rows")
@@ -117,8 +117,13 @@ def describe_rows(summary: pd.DataFrame) -> str:
     """Return `plot_rows` in words."""
     parts = []
     for measure, rows in summary.groupby("measure", sort=False):
-        values = (f"{r.row} {r.mean:.2f} ({r.low:.2f} to {r.high:.2f})" for r in rows.itertuples())
-        parts.append(f"{measure}: {'; '.join(values)}")
+        of_layer = rows["metric"].isin(OF_LAYER).all()
+        times, digits, unit = (100, 1, ", in percent of the layer") if of_layer else (1, 2, "")
+        values = (
+            f"{r.row} {times * r.mean:.{digits}f} ({times * r.low:.{digits}f} to {times * r.high:.{digits}f})"
+            for r in rows.itertuples()
+        )
+        parts.append(f"{measure}{unit}: {'; '.join(values)}")
     return f"Dot charts with intervals. {'. '.join(parts)}."
 
 

@@ -176,9 +176,9 @@ def plot_curves(summary: pd.DataFrame) -> Axes:
             line(ax, rows.assign(mean=rows["change"]), x="fraction", look=look[str(recipe)], band=False)
         style.percent_axis(ax, summary["fraction"], fewer=True)
         style.percent_ticks(ax)
-        y = "accuracy kept, change (points)" if label == names.OWN else ""
+        y = "change (points)" if label == names.OWN else ""
         finish(ax, title=str(label), x="dimensions kept (%, log)", y=y, legend=False)
-    return style.name_panels(grid, "less plain cross-entropy; mean over networks and tasks")
+    return style.name_panels(grid, "accuracy kept, less plain cross-entropy; mean over networks")
 
 
 def curves_words(summary: pd.DataFrame) -> str:
