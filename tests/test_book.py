@@ -147,7 +147,7 @@ def test_formula_is_mathml_in_the_page(html):
     assert "<mo>&#x02264;</mo>" in (html / "start.html").read_text()
 
 
-@pytest.mark.parametrize("page", ["index.html", "start.html", PAGE, "back/api/plain.html"])
+@pytest.mark.parametrize("page", ["index.html", "start.html", "results/tiny.html", PAGE, "back/api/plain.html"])
 @pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1440, "light")])
 def test_a_browser_finds_nothing_wrong_with_a_page(html, open_page, page, width, theme):
     visit = open_page(html / page, width=width, theme=theme)

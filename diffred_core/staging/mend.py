@@ -36,7 +36,9 @@ _TITLE = re.compile(r'(<a class="reference internal" href="[^"]*#diffred_core[^"
 _SHAPE = r'[{{,]"?{name}"?:\[(\d+),(\d+),\[[^\]]*\],"[^"]*","([^"]+)"\]'
 _SIZES = frozenset({"fa-lg", "fa-solid", "fa-regular", "fa-brands"})
 # of a branch of the contents: the link of the page, then the button that shows the pages below
-_BRANCH = re.compile(r'(<a class="reference internal"[^>]*>)((?:[^<]|<(?!/a>))*)(</a>\s*<details[^>]*>\s*<summary)>')
+_BRANCH = re.compile(
+    r'(<a class="(?:current )?reference internal"[^>]*>)((?:[^<]|<(?!/a>))*)(</a>\s*<details[^>]*>\s*<summary)>'
+)
 _TAGS = re.compile(r"<[^>]*>")
 # their words in view are their name, and another name is one that speech control does not find
 _SECOND_NAME = re.compile(

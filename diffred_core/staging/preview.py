@@ -32,13 +32,13 @@ def _describe(app: Sphinx, page: str, _template: str, context: dict[str, Any], d
     book, site = app.config.html_title or app.config.project, app.config.html_baseurl.rstrip("/")
     title = _text(context.get("title") or "") or book
     folder = "_images" if (Path(app.srcdir) / "_generated" / PICTURE).is_file() else "_static"
-    said = described(context.get("body") or "", doctree) or f"{title}: a page of {book}."
+    sentence = described(context.get("body") or "", doctree) or f"{title}: a page of {book}."
     address = "" if page == "index" else f"{page}.html"
     context["metatags"] = (context.get("metatags") or "") + tags(
         {
-            "description": said,
+            "description": sentence,
             "og:title": title,
-            "og:description": said,
+            "og:description": sentence,
             "og:type": "website" if page == "index" else "article",
             "og:site_name": book,
             "og:url": f"{site}/{address}",
