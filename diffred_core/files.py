@@ -289,7 +289,7 @@ def model_parameters(model: str | Mapping[str, Any]) -> dict[str, Any]:
 
 
 PATH_TASKS = ("folder", "embeddings")  # forms of a task that name a place on disk
-DEFAULT_GRID = "embedded"  # where grids list one cell with different parameters, it has the plain place
+DEFAULT_GRID = "embedded"  # the book; where grids list one cell with different parameters, it has the plain place
 SUMMARY = "summary"  # stands for task and model of an analysis that reads all of them
 # Parameters that say what a run is of and where it is computed: all others make a variant of it.
 NOT_VARIED = ("task", "task_name", "model", *MODEL_PARAMETERS, "device")

@@ -6,12 +6,15 @@ import base64
 import json
 import shutil
 from dataclasses import replace
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+import pandas as pd
 from PIL import Image
 
-from diffred_core import files
+from diffred_core import drawing, files
+from diffred_core.drawing import style
 from diffred_core.running import Entry, sources
 from diffred_core.running.records import Record, read_record
 
@@ -107,16 +110,30 @@ def _notebook(*, executed: bool) -> dict:
     code = [
         (PARAMETERS, ["parameters"], None),
         ("plot()", [], {"output_type": "display_data", "data": picture, "metadata": {}}),
+        ("show()", [], {"output_type": "execute_result", "data": {"text/html": drawn_figure()}, "metadata": {}}),
     ]
     cells = [_cell("markdown", "# Tiny probes\n\nHow small can it be?", 0)]
     for number, (source, tags, output) in enumerate(code, start=1):
         cell = _cell("code", source, number)
         cell["execution_count"] = number if executed else None
-        cell["outputs"] = [output] if executed and output else []
+        number_of_result = {"execution_count": number} if output and output["output_type"] == "execute_result" else {}
+        cell["outputs"] = [output | number_of_result] if executed and output else []
         cell["metadata"] = {"tags": tags} if tags else metadata
         cells.append(cell)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+
+
+@cache
+def drawn_figure() -> str:
+    """Return a figure as notebooks show it, with its finding and its numbers."""
+    figure = drawing.Figure(
+        lambda table: table,
+        lambda summary: style.finish(style.axes_or_new(None), title="", x="k", y="accuracy"),
+        lambda summary: "Empty axes.",
+        finding=lambda summary: f"{len(summary)} dimensions keep 20 %.",
+    )
+    return drawing.show(figure, pd.DataFrame({"k": [1, 2], "accuracy": [0.5, 0.25]})).data
 
 
 def _cell(kind: str, source: str, number: int) -> dict:

@@ -59,7 +59,7 @@ def test_similarity_stands_beside_its_null(tables):
     at = random_subsets.across.similarity_at(narrow, fractions=(0.1, 0.2))
     assert at.set_index("model").loc["other", "fraction"] == 0.5  # once, and no model is lost
     assert sorted(at.set_index("model").loc["synthetic", "fraction"]) == [0.1, 0.2]
-    with pytest.raises(InputError, match=r"expected rows at a share of the features near 0\.2, got none"):
+    with pytest.raises(InputError, match=r"expected rows at a share of the dimensions near 0\.2, got none"):
         random_subsets.across.similarity_at(similarity.iloc[:0], fractions=(0.2,))
 
 
@@ -69,8 +69,8 @@ def test_a_model_without_the_share_stands_at_its_nearest_and_is_not_lost(tables)
     pairs = random_subsets.across.kept_accuracy(narrow).set_index("model")
     assert pairs["fraction"].to_dict() == {"synthetic": 0.2, "other": 0.15}
     words = random_subsets.across.describe_kept(pairs.reset_index())
-    assert "a random 15 % to 20 % of the features" in words
-    assert "a random 20 % of the features" in random_subsets.across.describe_kept(
+    assert "a random 15 % to 20 % of the dimensions" in words
+    assert "a random 20 % of the dimensions" in random_subsets.across.describe_kept(
         random_subsets.across.kept_accuracy(probes)
     )
 
@@ -128,9 +128,9 @@ def test_summary_is_stated_at_the_fraction_that_is_asked_for(tables):
     assert set(table.loc[table["metric"] == "accuracy_subset", "fraction"]) == {0.5}
 
 
-def test_published_stands_beside_reproduced(tables):
-    found = random_subsets.across.published_and_reproduced(tables[0])
-    assert found["origin"].value_counts()["reproduced"] == 2
+def test_published_stands_beside_measured(tables):
+    found = random_subsets.across.published_and_measured(tables[0])
+    assert found["origin"].value_counts()["measured here"] == 2
     assert (found["origin"] == "published").sum() == len(published.diffused_redundancy_at(0.9))
 
 
@@ -148,6 +148,7 @@ def test_published_numbers_are_facts_with_a_source():
     assert numbers["source"].notna().all()
     assert numbers["value"].between(0, 1).all()
     row = numbers.query("model == 'ResNet50' and weights == 'standard' and task == 'CIFAR10' and fraction == 0.2")
+    row = row[row["quantity"].isin(["accuracy", "cka_subset_subset"])]
     assert row.set_index("quantity")["value"].to_dict() == {"accuracy": 0.8323, "cka_subset_subset": 0.782}
     printed = numbers[numbers["quantity"] == "diffused_redundancy"]
     assert printed["delta"].unique().tolist() == [0.9]

@@ -8,7 +8,7 @@ from synthetic_task import make_task
 
 from diffred_core import intervals, results
 from diffred_core.chapters import random_subsets
-from diffred_core.chapters.random_subsets import across_published
+from diffred_core.chapters.random_subsets import across_published, names
 from diffred_core.drawing import show
 from diffred_core.results import published
 
@@ -36,7 +36,7 @@ def test_tasks_meet_by_the_names_of_the_paper(task, name):
 
 
 def test_every_published_task_but_one_torchvision_cannot_load_has_such_a_name():
-    tasks = set(published.diffused_redundancy_numbers()["task"])
+    tasks = set(published.diffused_redundancy_numbers().query("quantity == 'accuracy'")["task"])
     assert {across_published.published_name(task) for task in tasks} == {"cifar10", "cifar100", "flowers102", "pets"}
 
 
@@ -56,7 +56,7 @@ def test_published_points_are_shares_of_the_whole_layer_with_the_interval_of_the
 
 def test_measured_points_are_shares_of_the_same_probe_on_the_whole_layer(probes):
     shares = across_published.retained(probes)
-    own = shares[shares["origin"] == across_published.MEASURED].set_index("fraction")
+    own = shares[shares["origin"] == names.MEASURED].set_index("fraction")
     rows = results.where(probes, probe="logistic", metric="accuracy")
     full = results.where(rows, method="full")["value"].mean()
     for fraction, of_size in results.where(rows, method="random").groupby("fraction"):
@@ -75,9 +75,9 @@ def test_figure_and_table_say_the_numbers_of_both(probes):
     row = across_published.rows_beside(probes).set_index("network").loc["own"]
     assert f"own (measured here) {row['kept at 20 %']:.1f} % at 20 %" in shown
     assert "ResNet50, standard (published) 93.4 % at 20 %" in shown
-    assert row["features"] == 40
+    assert row["dimensions"] == 40
     other = across_published.rows_beside(probes).set_index("network").loc["ViT-S/16, ImageNet-21k"]
-    assert (other["origin"], other["features"]) == ("published", 384)
+    assert (other["origin"], other["dimensions"]) == ("published", 384)
 
 
 def test_a_table_without_the_headline_probe_has_nothing_to_compare(probes):

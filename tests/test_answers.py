@@ -173,7 +173,7 @@ def layers(*, best=2, retained=(97.0, 80.0)):
 
 def test_the_answer_of_layers_names_the_best_layer_and_what_the_last_retains():
     answer = depth.answers.layers(layers())
-    assert "Of 3 layers validation rows choose two for t (+3.1 points over the last)." in answer.sentence
+    assert "Of 3 layers validation images choose the 2nd, two, for t (+3.1 points over the last)." in answer.sentence
     assert "The last layer retains 97.0 % of the accuracy of the best one there, and of other tasks 80.0 % (u)." in (
         answer.sentence
     )
@@ -183,7 +183,7 @@ def test_the_answer_of_layers_names_the_best_layer_and_what_the_last_retains():
         "last retains, other tasks": "80.0 %",
     }
     last = depth.answers.layers(layers(best=3, retained=(100.0, 60.0)))
-    assert "choose three for t (the last one)" in last.sentence
+    assert "choose the last one for t." in last.sentence
     assert "60.0 % (u)" in last.sentence
 
 
@@ -240,7 +240,7 @@ def test_a_matrix_says_how_many_verdicts_are_due_to_chance():
     [([80.0], "80.0 %"), ([80.0, 90.0], "80.0 to 90.0 %")],
 )
 def test_a_range_of_one_value_is_the_value(rows, what):
-    assert depth.answers._range(rows) == what
+    assert depth.reading.percent_range(rows) == what
 
 
 @pytest.mark.parametrize("template", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)

@@ -49,7 +49,7 @@ def test_balanced_accuracy_is_the_mean_over_classes_and_what_is_kept_is_also_sai
     rows = results.where(table, probe="logistic", method="full")
     assert full["balanced"] == pytest.approx(100 * results.where(rows, metric="class_accuracy")["value"].mean())
     assert (full["kept"], full[random_subsets.tables.KEPT_ABOVE]) == (pytest.approx(100), pytest.approx(100))
-    part = shown[(shown["method"] == "random") & (shown["features"] == 20)].iloc[0]
+    part = shown[(shown["method"] == "random") & (shown["dimensions"] == 20)].iloc[0]
     assert part["error"] == pytest.approx(100 - part["mean"])
     assert part["kept"] == pytest.approx(100 * part["mean"] / full["mean"])
     assert part[random_subsets.tables.KEPT_ABOVE] == pytest.approx(100 * (part["mean"] - 25) / (full["mean"] - 25))

@@ -18,6 +18,7 @@ from staged_project import CELL, edit_notebook, make_project, make_run
 from diffred_core import files
 from diffred_core.staging import BuildError, build_book, lost_pages, preview, stage_book
 from diffred_core.staging._contents import short_contents
+from diffred_core.staging._tree import list_tree
 from diffred_core.staging.mend import mend
 
 PAGE = "results/tiny/digits--a-model.html"
@@ -88,6 +89,32 @@ def test_every_image_has_alternative_text_that_is_no_path(html):
         assert not re.search(r"\.(png|svg|jpe?g)$|_images/", attrs["alt"])
 
 
+def test_figures_are_loaded_from_files_that_the_book_has(html):
+    images = [attrs["src"] for tag, attrs in Elements.of(html / PAGE) if tag == "img" and "figures" in attrs["src"]]
+    assert len(images) == 1
+    assert (html / PAGE).parent.joinpath(images[0]).is_file()
+
+
+def test_the_source_of_a_page_of_results_is_its_executed_notebook(html):
+    sources = {
+        page: [a["href"] for tag, a in Elements.of(html / page) if "btn-download-source-button" in a.get("class", "")]
+        for page in (PAGE, "start.html")
+    }
+    assert sources["start.html"] == ["_sources/start.md"]  # of a page of prose it is what was written
+    (source,) = sources[PAGE]
+    assert source.endswith("digits--a-model--tiny.ipynb")
+    assert "data:image/png" in (html / PAGE).parent.joinpath(source).read_text()
+    assert not list(html.glob("_sources/results/**/*.ipynb"))
+
+
+def test_a_figure_that_no_page_has_any_more_is_not_kept(project, html):
+    lost = html / "_static" / "figures" / "old--figure-1.png"
+    lost.write_bytes(b"old")
+    list_tree(html)
+    assert not (build(project).parent / lost.relative_to(html)).exists()
+    assert list((html / "_static" / "figures").glob("tiny--*.png"))
+
+
 def test_every_page_names_its_language(html):
     pages = [page for page in html.rglob("*.html") if "_static" not in page.parts]
     assert len(pages) > 5
@@ -147,7 +174,7 @@ def test_formula_is_mathml_in_the_page(html):
     assert "<mo>&#x02264;</mo>" in (html / "start.html").read_text()
 
 
-@pytest.mark.parametrize("page", ["index.html", "start.html", "results/tiny.html", PAGE, "back/api/plain.html"])
+@pytest.mark.parametrize("page", ["index.html", "start.html", PAGE, "results/tiny.html", "back/api/plain.html"])
 @pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1440, "light")])
 def test_a_browser_finds_nothing_wrong_with_a_page(html, open_page, page, width, theme):
     visit = open_page(html / page, width=width, theme=theme)

@@ -36,7 +36,8 @@ def test_kept_accuracy_is_a_claim_of_non_inferiority_by_a_margin(low, high, verd
     claim = random_subsets.claims.accuracy_is_kept(table(limited("accuracy_gap", low, high)))
     assert (claim.verdict, claim.limit) == (verdict, -0.05)
     assert (claim.value, claim.low, claim.high) == pytest.approx((-(low + high) / 2, -high, -low))
-    assert claim.statement == "a random 20 % of the features is not inferior to the full layer by a margin of 5 points."
+    about = "a random 20 % of the dimensions is not inferior to the full layer"
+    assert claim.statement == f"{about} by a margin of 5 points."
     assert f"interval {-100 * high:+.1f} to {-100 * low:+.1f}" in claim.evidence
 
 
@@ -71,7 +72,7 @@ def test_a_narrow_layer_is_judged_at_the_share_that_it_has_and_the_name_says_it(
     rows = [limited("accuracy_gap", 0.01, 0.03, fraction=share) for share in (0.15, 0.3)]
     claim = random_subsets.claims.accuracy_is_kept(table(*rows))
     assert claim.name == "accuracy kept at 15 %"
-    assert "a random 15 % of the features" in claim.statement
+    assert "a random 15 % of the dimensions" in claim.statement
     assert random_subsets.claims.accuracy_is_kept(table(*rows), fraction=0.25).name == "accuracy kept at 30 %"
 
 

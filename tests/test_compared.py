@@ -91,7 +91,7 @@ def test_what_is_needed_is_what_the_sweep_itself_found(keep):
 def test_the_answer_names_the_needs_and_says_whether_it_is_decided():
     far = answers.compare(compared.compare(table(), table("b", curve=(0.79, 0.8, 0.81), seed=1)))
     assert far.sentence.startswith(
-        "95 % of the accuracy needs 50 of 100 features (50 %) in a on t and 10 of 100 (10 %)"
+        "95 % of the accuracy needs 50 of 100 dimensions (50 %) in a on t and 10 of 100 (10 %)"
     )
     assert far.sentence.endswith("decided.")
     assert not far.sentence.endswith("not decided.")
@@ -114,7 +114,7 @@ def test_the_figures_say_what_they_draw():
     for figure in (figures_compared.both, figures_compared.apart):
         summary = figure.summary(made)
         assert len(png(figure.plot(summary).figure)) > 1000
-    assert "first: a on t 0.699 at 20 %" in figures_compared.both.words(figures_compared.both.summary(made))
+    assert "first: a on t 69.9 % at 20 %" in figures_compared.both.words(figures_compared.both.summary(made))
     assert "leaves out 0 at 0 of 3 shares" not in figures_compared.apart.words(figures_compared.apart.summary(made))
 
 

@@ -149,3 +149,17 @@ def test_a_benchmark_without_what_is_said_of_it_is_refused():
     with pytest.raises(InputError, match="plot_speed needs the column 'times_ours'"):
         drawing.show(speed, rows)
     assert "3.0 times as fast as b" in drawing.show(speed, rows.assign(times_ours=[1, 3])).data
+
+
+def test_lines_that_are_named_at_their_ends_stay_out_of_the_legend():
+    ax = style.axes_or_new(None)
+    for label in ("named", "other"):
+        ax.plot([0, 1], [0, 1], label=label)
+    style.finish(ax, title="", x="", y="", but={"named"})
+    assert [text.get_text() for text in ax.figure.legends[0].get_texts()] == ["other"]
+
+
+def test_intervals_of_two_repeats_are_left_out_and_those_of_three_stay():
+    rows = POINTS.assign(n=[2, 3])
+    assert style.clear_intervals(rows)["low"].isna().tolist() == [True, False]
+    assert rows["low"].notna().all()

@@ -140,13 +140,13 @@ def test_figure_and_table_show_the_numbers_and_say_them(table):
         means = rows(table, metric="accuracy_of_k", method="random", n_selected=size).groupby("layer", sort=False)[
             "value"
         ]
-        np.testing.assert_allclose(lines[f"{size} features of a layer"].get_ydata(), means.mean())
+        np.testing.assert_allclose(lines[f"{size} of a layer"].get_ydata(), means.mean())
         hidden = rows(table, metric="accuracy_of_k", method="random_hidden", n_selected=size)["value"].mean()
-        assert lines[f"{size} of all hidden units"].get_ydata()[0] == pytest.approx(hidden)
-        assert f"{100 * hidden:.1f} % of all hidden units" in figure.words(summary)
+        assert lines[f"{size} of all layers"].get_ydata()[0] == pytest.approx(hidden)
+        assert f"{100 * hidden:.1f} % of all layers together" in figure.words(summary)
     plt.close("all")
     shown = leads.summary(table)
-    assert set(shown["compared with"]) == {*NAMES[:-1], "all hidden units"}
+    assert set(shown["compared with"]) == {*NAMES[:-1], "all layers together"}
     assert "paired bootstrap" in leads.caption(shown)
     assert "No random subsets" in leads.caption(shown.iloc[:0])
     with pytest.raises(InputError, match="plot_equal_number needs the column 'place'"):

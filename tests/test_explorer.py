@@ -172,7 +172,7 @@ def test_two_cells_are_compared_three_clicks_from_the_front_page(book, open_page
     assert (
         page.locator("#explorer .finding")
         .inner_text()
-        .startswith("Fewest features that keep 95 % of the accuracy: A (")
+        .startswith("Fewest dimensions that keep 95 % of the accuracy: A (")
     )
     assert state_of(page) == {"view": ["compare"], "a": [f"digits|{MODELS[0]}"], "b": [f"digits|{MODELS[1]}"]}
     assert "decided" in page.locator("#explorer .answer").inner_text()

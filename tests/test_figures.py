@@ -97,9 +97,8 @@ def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
     assert re.search(r"\d", words)
     assert words.endswith(".")
     assert "nan" not in words
-    numbers = (
-        summaries[name].select_dtypes("number").columns.difference(["fraction", "delta", "n", "n_selected", "level"])
-    )
+    places = ["fraction", "delta", "lost", "n", "n_selected", "level"]
+    numbers = summaries[name].select_dtypes("number").columns.difference(places)
     if name == "needed":
         numbers = ["fraction"]
     changed = summaries[name].astype(dict.fromkeys(numbers, float))
@@ -175,9 +174,9 @@ def test_a_similarity_that_no_style_knows_is_drawn_and_said(tables):
 def test_bands_of_redundancy_are_those_of_single_draws(tables, summaries):
     rows = tables["probes"].query("probe == 'logistic' and method == 'random' and delta == 0.9")
     rows = rows[rows["metric"] == "diffused_redundancy_first"]
-    (found,) = summaries["redundancy"].query("metric == 'diffused_redundancy_first' and delta == 0.9").itertuples()
-    assert found.mean == rows.loc[rows["repeat"].isna(), "value"].item()
-    single = rows.loc[rows["repeat"].notna(), "value"]
+    (found,) = summaries["redundancy"].query("metric == 'diffused_redundancy_first' and lost == 0.1").itertuples()
+    assert found.mean == 1 - rows.loc[rows["repeat"].isna(), "value"].item()
+    single = 1 - rows.loc[rows["repeat"].notna(), "value"]
     assert (found.low + found.high) / 2 == pytest.approx(single.mean())
     assert found.n == 3
 
@@ -206,9 +205,9 @@ def test_a_table_holds_the_numbers_of_its_sweep(name, tables):
     assert len(shown)
     rows = tables[of]
     if name == "probes":
-        assert set(shown["features"]) == {5.0, 10.0, 20.0, 50.0, 100.0}
+        assert set(shown["dimensions"]) == {5.0, 10.0, 20.0, 50.0, 100.0}
         assert set(shown["probe"]) == {"ridge", "logistic", "sgd"}
-        assert set(shown.loc[shown["probe"] == "sgd", "features"]) == {20.0, 100.0}
+        assert set(shown.loc[shown["probe"] == "sgd", "dimensions"]) == {20.0, 100.0}
     if name == "accuracy":
         full = rows.query("method == 'full' and probe == 'logistic' and metric == 'accuracy'")["value"].item()
         assert shown.set_index("method").loc["full", "mean"] == pytest.approx(100 * full)
@@ -217,7 +216,7 @@ def test_a_table_holds_the_numbers_of_its_sweep(name, tables):
         assert "90 % t interval" in getattr(random_subsets.tables, name).caption(shown.assign(level=90.0))
     if name == "gains":
         gains = rows.query("metric == 'gain_over_random' and method == 'pca' and fraction == 0.1")
-        (row,) = shown.query("kept == 'PCA' and features == '10 %'").itertuples()
+        (row,) = shown.query("kept == 'PCA' and dimensions == '10 %'").itertuples()
         assert (row.gain, row.low, row.high) == tuple(100 * gains[["value", "low", "high"]].iloc[0])
         assert random_subsets.names.HEADLINE in random_subsets.tables.gains.caption(shown)
     if name == "similarity":
@@ -249,3 +248,39 @@ def test_the_headline_probe_is_drawn_first_and_ridge_does_not_move_its_figures(t
         assert not other.equals(summaries[name])
     drawn = [line.get_label() for line in FIGURES["probes"].plot(summaries["probes"]).lines]
     assert drawn[0] == "logistic, converged"
+
+
+def test_what_is_needed_is_drawn_where_little_may_be_lost(tables, summaries):
+    summary = summaries["redundancy"]
+    assert summary["lost"].between(0.005, 0.2).all()
+    assert {0.2, 0.1, 0.05, 0.02, 0.01, 0.005} <= set(summary["lost"])
+    ax = random_subsets.figures.plot_redundancy(summary)
+    left, right = ax.get_xlim()
+    assert left > 0.2 > 0.005 > right > 0  # stricter to the right
+    assert ax.get_xscale() == "log"
+    ax.figure.canvas.draw()
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0.5", "1", "2", "5", "10", "20"]
+    lines = {line.get_label(): line for line in ax.lines}
+    for metric, look in random_subsets.figures.ESTIMATORS.items():
+        rows = summary[summary["metric"] == metric].sort_values("lost")
+        np.testing.assert_allclose(lines[look.words].get_xydata(), rows[["lost", "mean"]].astype(float))
+
+
+def test_a_probe_of_one_share_has_no_line_and_others_reach_the_full_layer(summaries):
+    ax = random_subsets.figures.plot_probes(summaries["probes"])
+    names = {"logistic": "logistic, converged", "sgd": "SGD, as published"}
+    full = summaries["probes"].query("method == 'full'").set_index("probe")["mean"]
+    lines = {line.get_label(): line for line in ax.lines}
+    assert lines[names["logistic"]].get_ydata()[-1] == full["logistic"]
+    assert lines[names["logistic"]].get_xdata()[-1] == 1.0
+    (bars,) = [part for part in ax.containers if part.get_label() == names["sgd"]]
+    assert bars[0].get_linestyle() == "None"
+    assert lines[names["logistic"]].get_linestyle() == "-"
+
+
+def test_projections_are_hollow_and_beside_one_another(summaries):
+    lines = {line.get_label(): line for line in random_subsets.figures.plot_accuracy(summaries["accuracy"]).lines}
+    projections = [line for label, line in lines.items() if label.startswith("projection")]
+    assert len({tuple(line.get_xdata()) for line in projections}) == len(projections) == 3
+    assert {line.get_markerfacecolor() for line in projections} == {"white"}
+    assert lines["PCA"].get_markerfacecolor() != "white"

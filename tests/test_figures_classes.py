@@ -107,7 +107,7 @@ def test_both_measures_stand_side_by_side_and_gini_with_its_null(table):
     shown = inequality_table.summary(table)
     assert shown[["Gini", "CV", "by chance"]].notna().all().all()
     pooled = table[table["repeat"].isna() & (table["method"] == "random") & (table["fraction"] == 0.2)]
-    row = shown[(shown["method"] == "random") & (shown["features"] == "20 %")].iloc[0]
+    row = shown[(shown["method"] == "random") & (shown["dimensions"] == "20 %")].iloc[0]
     for metric, column in (("gini", "Gini"), ("coefficient_of_variation", "CV")):
         assert row[column] == pooled.loc[pooled["metric"] == metric, "value"].item()
     points = inequality.summary(table)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from staged_project import CELL, make_project, make_run
 
-from diffred_core import files, results
+from diffred_core import drawing, files, results
 from diffred_core.chapters import random_subsets
 from diffred_core.running import Entry
 from diffred_core.staging import find_runs
-from diffred_core.staging._figures import answer, draw, finding, sentence
+from diffred_core.staging._figures import draw
+from diffred_core.staging._front import answer, finding_of, front_page, other_findings, sentence
 from diffred_core.staging._overview import _figure
 
 
@@ -62,11 +64,15 @@ def with_needed(table, *redundancy):
 
 def test_the_answer_has_the_range_of_what_is_needed_and_the_verdicts(tables):
     probes = pd.concat([with_needed(tables[0], 0.9, 0.8, 0.3), with_needed(tables[1], 0.6, 0.5, 0.0)])
-    text = answer(probes)
-    assert "90 % of the accuracy needs 10 % to 40 % of the dimensions, 95 % needs 20 % to 50 %, 99 % needs 70 %" in text
+    judged = [random_subsets.claims.accuracy_is_kept(cell) for _, cell in probes.groupby("model")]
+    made = answer(probes, judged)
+    assert (
+        "90 % of the accuracy needs 10 to 40 % of the dimensions (median 25 %), 95 % needs 20 to 50 %" in made.sentence
+    )
     # 9 points (5 to 12) are lost by the first, 5 (1 to 8) by the second
-    assert "holds in 0, is undecided in 1 and fails in 1 of 2 pairs of model and task." in text
-    assert answer(pd.concat(tables)) == ""  # of tables without diffused redundancy
+    assert [claim.verdict for claim in made.claims] == ["fails", "undecided"]
+    assert "stays within 5 points of the full layer, holds in 0 of 2 pairs of model and task." in made.sentence
+    assert answer(pd.concat(tables), judged) is None  # of tables without diffused redundancy
 
 
 def test_sentence_about_one_pair_has_no_spread(tables):
@@ -91,7 +97,7 @@ def test_fragment_has_the_figure_of_the_runs_on_disk(tmp_path, monkeypatch, tabl
     root = make_project(tmp_path / "project")
     monkeypatch.chdir(root)
     monkeypatch.delenv("DIFFRED_RUNS", raising=False)
-    assert set(finding(find_runs([]))) == {"_generated/finding.md"}
+    assert set(front_page(find_runs([]))) == {"_generated/finding.md"}
     make_run()
     assert _figure(find_runs([])) == ("", {})  # of an analysis that draws none
     files.record_path(*CELL.place).unlink()
@@ -99,14 +105,34 @@ def test_fragment_has_the_figure_of_the_runs_on_disk(tmp_path, monkeypatch, tabl
     entry = Entry("subset_probes", "digits", "a")
     results.write(tables[0], files.table_path(*entry.place), provenance={})
     make_run(entry, table=False, template="subset_probes.ipynb", parameters={"model": "a", "task": "digits"})
-    staged = finding(find_runs([entry]))
+    staged = front_page(find_runs([entry]))
     assert set(staged) == {"_generated/finding.md", "_generated/finding.png"}
     shown, drawn = _figure(find_runs([entry]))
     assert list(drawn) == ["_generated/overview-subset_probes.png"]
     assert "digits: a (measured here) 90.0 % at 20 %" in shown
-    text = staged["_generated/finding.md"].decode()
-    assert ':alt: "Dot chart of accuracy with a random 20 % of the features' in text
+    text = staged["_generated/finding.md"].decode().replace("\N{NO-BREAK SPACE}", " ")
+    assert ':alt: "Dot chart of accuracy with a random 20 % of the dimensions' in text
     assert f"a {random_subsets.names.HEADLINE} probe on 20 of 100 dimensions" in text
+
+
+ANSWER = drawing.Answer("Ten dimensions keep <90 %>. Of 20 % nothing is known. " + "So much more. " * 39 + "End.", ())
+
+
+def test_other_parts_say_their_finding_in_whole_sentences_with_a_link(tmp_path, monkeypatch):
+    monkeypatch.chdir(make_project(tmp_path / "project"))
+    monkeypatch.delenv("DIFFRED_RUNS", raising=False)
+    make_run()
+    shown = find_runs([CELL])
+    assert other_findings(shown) == ""  # of an analysis that is no part's answer
+    notebook, _ = shown[0].whole
+    assert finding_of(shown[0]) == ""
+    notebook["cells"][-1]["outputs"] = [{"data": {"text/html": drawing.show(ANSWER).data}}]
+    assert finding_of(shown[0]) == ANSWER.sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+    summary = replace(shown[0], cell=replace(shown[0].cell, analysis="few_shot_summary"))
+    text = other_findings([summary])
+    assert "- **Few shots.** Ten dimensions keep \\<90 %\\>. Of 20" in text
+    assert text.count("So much more.") == 21  # of 39: as many as there is room for
+    assert text.endswith("[a/model on UCI digits](results/few_shot_summary/digits--a-modeltiny.ipynb)")
 
 
 @pytest.mark.parametrize(

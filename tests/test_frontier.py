@@ -21,7 +21,7 @@ frontier, figures = random_subsets.frontier, random_subsets.figures_frontier
 
 
 def table(*points, task="t"):
-    """Return rows of points: model, features kept of 100, accuracy and how far its limits are."""
+    """Return rows of points: model, dimensions kept of 100, accuracy and how far its limits are."""
     shared = {"experiment": "subset_probes", "task": task, "layer": "l", "probe": random_subsets.names.HEADLINE}
     rows = []
     for model, size, value, reach in points:
@@ -44,9 +44,9 @@ def test_a_point_is_on_the_frontier_where_nobody_beats_it_with_as_few():
         )
     )
     assert verdicts(points) == {
-        ("a", 10): (False, "fails"),  # as many features, less accurate
+        ("a", 10): (False, "fails"),  # as many dimensions, less accurate
         ("b", 10): (True, "holds"),
-        ("a", 20): (False, "fails"),  # as accurate as fewer features, and less than as many
+        ("a", 20): (False, "fails"),  # as accurate as fewer dimensions, and less than as many
         ("b", 20): (True, "holds"),
         ("a", 100): (True, "undecided"),  # ahead, but by less than its interval
     }
@@ -110,7 +110,7 @@ def test_a_model_that_is_inferior_to_fewer_features_of_another_fails():
     rows = table(("a", 20, 0.7, 0.01), ("b", 5, 0.9, 0.01), ("b", 30, 0.9, 0.01), ("a", 100, 0.9, 0.01))
     ((_, claim),) = frontier.claims_by_task(rows)
     assert (claim.verdict, claim.name) == ("fails", "one frontier at 20 % or 30 %")
-    fair = table(("a", 20, 0.7, 0.01), ("b", 50, 0.9, 0.01), ("a", 100, 0.9, 0.01))  # more features are no rival
+    fair = table(("a", 20, 0.7, 0.01), ("b", 50, 0.9, 0.01), ("a", 100, 0.9, 0.01))  # more dimensions are no rival
     ((_, claim),) = frontier.claims_by_task(fair)
     assert claim.verdict == "holds"
 
@@ -126,12 +126,12 @@ def test_the_figure_has_a_panel_a_task_and_rings_what_is_sure():
     assert [line.get_xdata().tolist() for line in rings] == [[20]]
     plt.close("all")
     words = figures.accuracy.words(points)
-    assert "t: 20 features 90.0 % (b; holds)" in words
-    assert "u: 20 features 70.0 % (a; holds)" in words
+    assert "t: 20 dimensions 90.0 % (b; holds)" in words
+    assert "u: 20 dimensions 70.0 % (a; holds)" in words
     with pytest.raises(InputError, match="plot_frontier needs at least one row"):
         figures.accuracy.plot(points.iloc[:0])
     shown = figures.on_frontier.summary(both)
-    assert shown[["task", "features", "surely"]].values.tolist() == [["t", 20, "holds"], ["u", 20, "holds"]]
+    assert shown[["task", "dimensions", "surely"]].values.tolist() == [["t", 20, "holds"], ["u", 20, "holds"]]
 
 
 def test_a_table_without_intervals_over_rows_is_refused():

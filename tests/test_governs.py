@@ -154,7 +154,7 @@ def test_limits_over_draws_and_rows_are_wider_than_over_rows_alone() -> None:
     found = row(few, method=names.RANDOM, metric=names.MEAN_ACCURACY, fraction=0.05, model="a")
     p = found["value"]
     over_rows = 2 * 1.96 * (p * (1 - p) / ROWS[2]) ** 0.5
-    assert found["high"] - found["low"] > 1.3 * over_rows  # two random features are a matter of luck
+    assert found["high"] - found["low"] > 1.3 * over_rows  # two random dimensions are a matter of luck
 
 
 def test_the_greatest_difference_has_limits_for_all_pairs_at_once() -> None:
@@ -220,15 +220,15 @@ def test_the_page_says_what_the_table_holds(width: pd.DataFrame) -> None:
     answer = governs.answers.what_governs(width)
     needs = where(width, method=names.RANDOM, metric=names.NEEDED, delta=0.9).set_index("model")["value"]
     assert answer.sentence.startswith("Of 2 networks that differ in width, wide is the most redundant on signals")
-    assert f"they need {2 ** needs['wide']:.0f} and {2 ** needs['narrow']:.0f} features" in answer.sentence
+    assert f"they need {2 ** needs['wide']:.0f} and {2 ** needs['narrow']:.0f} dimensions" in answer.sentence
     for figure in (governs.figures.kept, governs.figures.networks, governs.figures.pairs):
         summary = figure.summary(width)
         assert figure.plot(summary).figure is not None
         assert "wide" in figure.words(summary)
     shown = governs.tables.networks.summary(width).set_index("model")
-    assert shown.loc["wide", "features needed at 90 %"] == pytest.approx(2 ** needs["wide"])
+    assert shown.loc["wide", "dimensions needed at 90 %"] == pytest.approx(2 ** needs["wide"])
     sizes = governs.tables.equal_sizes.summary(width)
-    assert sizes["features kept"].tolist() == ["5 %", "10 %", "20 %", "50 %", "8", "16"]
+    assert sizes["dimensions kept"].tolist() == ["5 %", "10 %", "20 %", "50 %", "8", "16"]
 
 
 def test_a_table_that_lacks_what_a_claim_is_about_is_refused(width: pd.DataFrame) -> None:

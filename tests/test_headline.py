@@ -21,7 +21,7 @@ names.HEADLINE = sys.argv[1]
 import pandas as pd
 from diffred_core import results
 from diffred_core.chapters import few_shots, random_subsets
-from diffred_core.staging import _figures
+from diffred_core.staging import _front
 
 probes, similarity, episodes = (results.read(path) for path in sys.argv[2:])
 figures, tables, across = random_subsets.figures, random_subsets.tables, random_subsets.across
@@ -43,7 +43,7 @@ json.dump({
     "bridge": [sorted(set(bridge.summary(episodes)["probe"])), bridge.words(bridge.summary(episodes))],
     "titles": [figures.accuracy.plot(figures.accuracy.summary(probes)).get_title(loc="left"),
                across.kept().plot(pairs).figure.get_suptitle()],
-    "captions": [tables.accuracy.caption(tables.accuracy.summary(probes)), _figures._caption(pairs)],
+    "captions": [tables.accuracy.caption(tables.accuracy.summary(probes)), _front._caption(pairs)],
     "evidence": [claim.evidence for claim in claims],
     "values": [claim.value for claim in claims],
     "summary": sorted(set(across.summary_table(probes, similarity)["probe"].dropna())),

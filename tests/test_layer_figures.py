@@ -16,7 +16,8 @@ from diffred_core.chapters import depth
 from diffred_core.chapters.random_subsets.names import BASELINE, MAJORITY
 from diffred_core.errors import InputError
 
-PLOTS = {name: getattr(depth.figures, name) for name in ("accuracy", "rank", "collapse", "redundancy", "optimism")}
+PLOTS = {name: getattr(depth.figures, name) for name in ("rank", "collapse", "redundancy", "optimism")}
+PLOTS["accuracy"] = depth.figures_accuracy.accuracy
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_a_plot_draws_on_the_axes_it_is_given_and_leaves_its_summary_alone(name,
 
 
 def test_accuracy_has_the_commonest_class_of_every_task_and_of_none_where_the_table_has_none(table):
-    figure = depth.figures.accuracy
+    figure = depth.figures_accuracy.accuracy
     constants = table[(table["metric"] == BASELINE) & (table["method"] == MAJORITY)].groupby("task")["value"].first()
     drawn = figure.plot(figure.summary(table)).lines
     level = {line.get_ydata()[0] for line in drawn if line.get_linestyle() == ":" and len(set(line.get_ydata())) == 1}
@@ -97,23 +98,34 @@ def test_words_hold_numbers_of_the_summary_and_follow_it(name, summaries):
 
 
 def test_lines_are_the_means_in_the_order_of_the_layers(summaries):
-    ax = depth.figures.accuracy.plot(summaries["accuracy"])
-    (line,) = (line for line in ax.lines if line.get_label() == "away, probe of its own")
+    ax = depth.figures_accuracy.accuracy.plot(summaries["accuracy"])
+    (line,) = (line for line in ax.lines if line.get_label() == "away")
     chosen = "task == 'away' and method == 'transfer' and metric == 'accuracy'"
     rows = summaries["accuracy"].query(chosen).sort_values("place")
     np.testing.assert_allclose(line.get_ydata(), rows["mean"])
     np.testing.assert_allclose(line.get_xdata(), [1, 2, 3, 4])
     assert [label.get_text() for label in ax.get_xticklabels()] == list(NAMES)
     labels = [line.get_label() for line in ax.lines if not line.get_label().startswith("_")]
-    assert labels[:3] == ["home (reference)", "away, probe of its own", "away, probe of the reference"]
-    assert labels[3:] == ["commonest class of the task"]
+    assert labels == ["home (reference)", "away", "commonest class of the task"]
+    assert [text.get_text() for text in ax.texts] == ["home (reference)", "away"]  # lines are named at their ends
+
+
+def test_the_probe_of_the_reference_has_a_figure_of_its_own_where_it_met_shifted_images(table):
+    figure = depth.figures_accuracy.shift_accuracy
+    labels = [line.get_label() for line in figure.plot(figure.summary(table)).lines]
+    assert [label for label in labels if not label.startswith("_")][:2] == ["home (reference)", "away"]
+    rows = figure.summary(table).query("method == 'shift'").sort_values("place")
+    assert set(figure.summary(table)["method"]) >= {"shift", "in_distribution"}
+    assert f"{100 * rows['mean'].iloc[-1]:.1f} % in the last layer" in figure.words(figure.summary(table))
+    without = table[table["method"] != "shift"]
+    assert drawing.show(figure, without).data == "<p>No shifted images were measured.</p>"
 
 
 def test_normalised_lines_reach_one_and_keep_their_shape(table):
-    normalised = depth.figures.normalised_accuracy
+    normalised = depth.figures_accuracy.normalised_accuracy
     summary = normalised.summary(table)
     ax = normalised.plot(summary)
-    plain = depth.figures.accuracy.plot(depth.figures.accuracy.summary(table))
+    plain = depth.figures_accuracy.accuracy.plot(depth.figures_accuracy.accuracy.summary(table))
     curves = ([line for line in axes.lines if len(line.get_xdata()) > 2] for axes in (plain, ax))
     for a, b in zip(*curves, strict=True):
         assert max(b.get_ydata()) == pytest.approx(1)
@@ -125,8 +137,8 @@ def test_normalised_lines_reach_one_and_keep_their_shape(table):
 def test_the_tunnel_is_shaded_from_its_start(table):
     def drawn(start):
         moved = table.assign(value=table["value"].where(table["metric"] != "tunnel_start_95", start))
-        summary = depth.figures.accuracy.summary(moved)
-        return depth.figures.accuracy.plot(summary).patches, depth.figures.accuracy.words(summary)
+        summary = depth.figures_accuracy.accuracy.summary(moved)
+        return depth.figures_accuracy.accuracy.plot(summary).patches, depth.figures_accuracy.accuracy.words(summary)
 
     (shade,), words = drawn(3)
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == (2.5, 4.5)
@@ -142,7 +154,7 @@ def test_too_many_layer_names_are_thinned():
         {"place": range(1, n + 1), "layer": [f"conv{i}" for i in range(n)], "mean": np.linspace(0, 1, n)}
     )
     curve = curve.assign(method="transfer", task="t", metric="accuracy", recipe=None, low=np.nan, high=np.nan)
-    ax = depth.figures.accuracy.plot(curve.assign(n=1, level=0.95))
+    ax = depth.figures_accuracy.accuracy.plot(curve.assign(n=1, level=0.95))
     names = [label.get_text() for label in ax.get_xticklabels()]
     assert len(names) <= 26
     assert names[:2] == ["conv0", "conv3"]
@@ -175,7 +187,7 @@ def test_bands_are_named_where_there_are_some_alone(summaries):
     summary = summaries["accuracy"]
     assert "95 % bootstrap over test images" in PLOTS["accuracy"].plot(summary).get_title(loc="left")
     without = PLOTS["accuracy"].plot(summary.assign(low=np.nan, high=np.nan))
-    assert without.get_title(loc="left") == "no interval"
+    assert without.get_title(loc="left") == "a probe for each task; no interval"
 
 
 def test_without_probes_as_published_their_figure_says_so(table):

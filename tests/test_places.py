@@ -53,7 +53,7 @@ def run(*arguments: str) -> str:
 
 
 def grid(name: str, **content: object) -> None:
-    Path(f"workflow/grids/{name}.yml").write_text(yaml.safe_dump(content))
+    Path(f"workflow/grids/{name}.yml").write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 def place(analysis: str, *, of_grid: str | None = None, **parameters: object) -> tuple[str, str, str]:
@@ -118,6 +118,36 @@ def test_two_grids_that_list_a_cell_differently_keep_apart_and_embedded_is_plain
     assert not files.notebook_path("summary", "summary", "total").exists()
     assert "2 good, 0 stale, 0 failed, 0 missing" in diffred("status", "tiny").stdout
     assert "1 good, 0 stale, 0 failed, 1 missing" in diffred("status", "embedded").stdout
+
+
+def test_what_the_book_draws_is_plain_whatever_an_earlier_name_lists(checkout):
+    listed = {"models": ["c"], "tasks": ["t"]}
+    grid("again", **listed, analyses={"hello": {"times": 5}})
+    grid("vast", **listed, analyses={"hello": {"times": 6}})
+    grid("zoo", **listed, analyses={"hello": {"times": 7}, "other": {}})
+    grid("embedded", kept={"zoo": None, "vast": {"analyses": ["hello"]}})
+    kept = files.kept_path("zoo", "t", "c", "hello")
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    assert [entry.place[2] for entry in running.read_grid("embedded").entries()] == ["hello"]
+    names = {name: running.read_grid(name).entries()[0].place[2] for name in ("zoo", "vast", "again")}
+    assert names == {"zoo": "hello", "vast": "hello.grid-vast", "again": "hello.grid-again"}
+    grid("embedded")  # a book that draws nothing gives the place to the first name
+    assert running.read_grid("zoo").entries()[0].place[2] == "hello.grid-zoo"
+    assert running.read_grid("again").entries()[0].place[2] == "hello"
+
+
+def test_the_pages_of_the_book_have_plain_places():
+    entries = running.read_grid(files.DEFAULT_GRID).entries()
+    assert len(entries) > 100
+    assert [entry.place for entry in entries if entry.variant] == []
+
+
+def test_the_book_shows_every_layer_on_solar_cells_and_networks_trained_here():
+    shown = {(e.analysis, e.task): e.kept for e in running.read_grid(files.DEFAULT_GRID).entries()}
+    assert shown["layers", "elpv_mono"] == "depth"
+    assert shown["tunnel_small_networks", "mnist5k"] == "small_networks"
+    assert shown["layers", "mnist5k"] is None  # the default grid computes this one itself
 
 
 def test_a_summary_of_a_grid_must_be_one_that_it_lists(checkout):

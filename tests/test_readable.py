@@ -37,5 +37,12 @@ def test_corruptions_and_cells_are_said_in_words():
     assert cell_name("squeezenet1_1", "elpv") == "SqueezeNet 1.1 on solar cells"
 
 
+def test_small_networks_are_said_by_family_depth_and_width():
+    names = ("vggm17-w8", "resnet10-w16", "vit4-w2", "vggm11-w4-late")
+    expected = ["VGGm-17, width 8", "ResNet-10, width 16", "ViT-4, width 2", "VGGm-11, width 4 pooled late"]
+    assert [readable(name) for name in names] == expected
+    assert readable("vggm11") == "vggm11"
+
+
 def test_a_figure_says_a_network_by_it():
     assert looks({}, ["squeezenet1_1", "own_network"])["squeezenet1_1"].words == "SqueezeNet 1.1"

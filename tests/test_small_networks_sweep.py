@@ -156,12 +156,12 @@ def test_the_sweep_refuses_tasks_that_do_not_fit(tasks, others, message):
 
 
 def test_accuracy_has_a_panel_a_network_and_a_line_a_task(table):
-    summary = depth.figures.network_accuracy.summary(table)
-    first = depth.figures.network_accuracy.plot(summary)
+    summary = depth.figures_networks.network_accuracy.summary(table)
+    first = depth.figures_networks.network_accuracy.plot(summary)
     panels = first.figure.axes
     assert [ax.get_title(loc="left") for ax in panels] == [
-        "vggm11-w2, early pooling",
-        "vggm11-w2, without early pooling",
+        "VGGm-11, width 2, early\npooling",
+        "VGGm-11, width 2, without\nearly pooling",
     ]
     trained = summary[(summary["task"] == "digits[4-9]") & (summary["recipe"] == "trained")]
     for ax, pooling in zip(panels, ("early_pooling", "late_pooling"), strict=True):
@@ -177,27 +177,27 @@ def test_accuracy_has_a_panel_a_network_and_a_line_a_task(table):
         np.testing.assert_allclose(
             lines["UCI digits, classes 4 to 9"].get_ydata().astype(float), rows["mean"].to_numpy(float)
         )
-    assert "dotted: before training" in first.figure.get_suptitle()
-    words = depth.figures.network_accuracy.words(summary)
+    assert "dotted: untrained" in first.figure.get_suptitle()
+    words = depth.figures_networks.network_accuracy.words(summary)
     assert "without early pooling, untrained: " in words
     assert f"{100 * rows['mean'].iloc[-1]:.1f} % at the last" in words
     drawing.png(first.figure)
 
 
 def test_geometry_has_two_panels_and_words(table):
-    summary = depth.figures.network_geometry.summary(table)
-    rank, collapse = depth.figures.network_geometry.plot(summary).figure.axes
+    summary = depth.figures_networks.network_geometry.summary(table)
+    rank, collapse = depth.figures_networks.network_geometry.plot(summary).figure.axes
     assert len(rank.lines) == len(collapse.lines) == 4  # with and without early pooling, before and after training
     last = of_one(table, "nc1")["value"].iloc[-1] * of_one(table, "nc1", seed=8)["value"].iloc[-1]
     assert collapse.lines[0].get_ydata()[-1] == pytest.approx(np.log10(last) / 2)
-    assert f" to {last**0.5:.2f}" in depth.figures.network_geometry.words(summary)
+    assert f" to {last**0.5:.2f}" in depth.figures_networks.network_geometry.words(summary)
 
 
 def test_tables_of_networks_are_means_over_seeds(table):
     shown = depth.tables.network_retained.summary(table)
     assert len(shown) == 2 * 2
     values = [of_one(table, "percent_retained", seed, method="transfer")["value"].item() for seed in (7, 8)]
-    row = shown[(shown["network"] == "early pooling") & (shown["task"] == "digits[4-9]")].iloc[0]
+    row = shown[(shown["network"] == "early pooling") & (shown["task"] == "UCI digits, classes 4 to 9")].iloc[0]
     assert row["mean"] == pytest.approx(np.mean(values))
     right = depth.tables.classifiers.summary(table).set_index("network")["mean"]
     values = [of_one(table, "classifier_accuracy", seed)["value"].item() for seed in (7, 8)]
@@ -224,7 +224,7 @@ def network_rows(retained, inside=(99.0, 99.5, 100.0)):
 
 def test_retained_performance_is_drawn_by_network_with_its_name():
     table = network_rows({("a", "early_pooling"): (70.0, 74.0, 72.0), ("a", "late_pooling"): (97.0, 98.0, 99.0)})
-    figure = depth.figures.network_retained
+    figure = depth.figures_networks.network_retained
     summary = figure.summary(table)
     _, ax = plt.subplots()
     assert figure.plot(summary, ax=ax) is ax
@@ -238,7 +238,7 @@ def test_retained_performance_is_drawn_by_network_with_its_name():
 
 def test_one_network_is_drawn_without_an_interval():
     table = network_rows({("a", "early_pooling"): (40.0,)})
-    ax = depth.figures.network_retained.plot(depth.figures.network_retained.summary(table))
+    ax = depth.figures_networks.network_retained.plot(depth.figures_networks.network_retained.summary(table))
     assert "no interval: one network" in ax.get_title(loc="left")
     assert ax.get_xlim()[0] == 40
     drawing.png(ax.figure)
@@ -247,7 +247,7 @@ def test_one_network_is_drawn_without_an_interval():
 @pytest.mark.parametrize("name", ["network_accuracy", "network_geometry", "network_retained"])
 def test_figures_refuse_an_incomplete_summary(name):
     with pytest.raises(InputError, match=f"plot_{name} needs the column 'label'"):
-        getattr(depth.figures, name).plot(pd.DataFrame({"model": ["a"]}))
+        getattr(depth.figures_networks, name).plot(pd.DataFrame({"model": ["a"]}))
 
 
 # ---- claims
@@ -322,6 +322,6 @@ def test_every_claim_about_networks_is_made(table):
     flat = table.assign(layer=table["layer"].replace({"conv10": "conv09"}), model="vggm10-w2")
     both = depth.claims.all_claims(pd.concat([flat, table], ignore_index=True))
     (early, _) = (claim for claim in both if claim.name == "depth retains less")
-    assert early.statement.startswith("vggm11-w2 retains less of its OOD performance than vggm10-w2")
+    assert early.statement.startswith("VGGm-11, width 2 retains less of its OOD performance than VGGm-10, width 2")
     early_only = table[(table["label"] == "early_pooling") & (table["recipe"] == "trained")]
     assert len(depth.claims.all_claims(early_only)) == 1

@@ -138,7 +138,7 @@ def test_probes_are_moved_to_the_other_domain_at_two_sizes(task, table):
     assert means[names.ORACLE] > means[names.LEAST_SQUARES]
     shown = spectra.tables.accuracy_on_targets(table)
     assert list(shown["probe"].unique()[:4]) == ["least squares", "ridge", "label alignment", "ridge on its own labels"]
-    ridge = shown[(shown["probe"] == "ridge") & (shown["features"] == "20 %")]
+    ridge = shown[(shown["probe"] == "ridge") & (shown["dimensions"] == "20 %")]
     assert ridge["accuracy"].item() == pytest.approx(100 * means[names.RIDGE])
 
 
@@ -272,6 +272,21 @@ def test_the_table_of_measures_has_each_with_its_floors(table):
     assert rows.loc["CDNV", "random part"] == pytest.approx(reading.mean_at(table, names.CDNV, fraction=0.2))
     assert rows.loc["CDNV", "whole layer"] == pytest.approx(value(table, names.CDNV, fraction=1.0))
     assert "proxy A-distance, elsewhere" in rows.index
+    accuracy = reading.mean_at(table, names.ACCURACY, fraction=0.2)
+    assert rows.loc["accuracy, ridge probe (%)", "random part"] == pytest.approx(100 * accuracy)
+
+
+def test_measures_on_a_logarithmic_axis_have_the_range_of_their_draws_and_others_a_t_interval(table):
+    probe = spectra.figures.probe.summary(table)
+    of = where(probe, metric=names.GRADIENT_LEFT, method=names.RANDOM, fraction=0.2).iloc[0]
+    draws = reading.draws_at(table, names.GRADIENT_LEFT, fraction=0.2)
+    assert (of["low"], of["high"]) == (draws.min(), draws.max())
+    assert np.isnan(of["level"])
+    plain = where(probe, metric=names.ACCURACY, method=names.RANDOM, fraction=0.2).iloc[0]
+    assert plain["level"] == 0.95
+    assert plain["low"] < reading.draws_at(table, names.ACCURACY, fraction=0.2).min()  # a t interval of few draws
+    first = spectra.figures.probe.plot(probe)
+    assert "log scale: range of draws" in first.figure.get_suptitle()
     assert np.isnan(rows.loc["RankMe", "shuffled labels"])
     assert "<caption>" in drawing.show(spectra.tables.measures, table).data
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -250,12 +251,35 @@ def test_page_links_table_and_notebook_that_are_staged():
         assert (book / name).is_file()
     archive = zipfile.ZipFile(io.BytesIO((book / "downloads" / "all-results.zip").read_bytes()))
     results_of_page = ["digits--a-model--tiny.csv", "digits--a-model--tiny.ipynb"]
-    assert archive.namelist() == ["README.txt", "columns.csv", *results_of_page, "provenance.json"]
+    figure = "figures/tiny--digits--a-model--figure-1.csv"
+    assert archive.namelist() == ["README.txt", "columns.csv", *results_of_page, figure, "provenance.json"]
     assert set(json.loads(archive.read("provenance.json"))) == {"digits--a-model--tiny.csv"}
     dictionary = pd.read_csv(io.BytesIO(archive.read("columns.csv")))
     assert list(dictionary["column"]) == list(results.COLUMNS)
     assert dictionary["meaning"].notna().all()
     assert "start/cite.html" in archive.read("README.txt").decode()
+
+
+def test_figures_of_a_page_are_files_beside_it_and_stand_whole_in_its_notebook():
+    make_run()
+    book = stage_book([CELL])
+    page, whole = (book / PAGE).read_text(), (book / "downloads/digits--a-model--tiny.ipynb").read_text()
+    stem = "_static/figures/tiny--digits--a-model--figure-1"
+    assert 'id=\\"figure-1\\"' in page
+    for suffix, mark in ((".png", "data:image/png;base64,"), (".csv", "data:text/csv;base64,")):
+        assert f'=\\"../../{stem}{suffix}\\"' in page
+        assert mark not in page
+        assert base64.b64encode((book / f"{stem}{suffix}").read_bytes()).decode() in whole
+    assert (book / f"{stem}.csv").read_text() == "k,accuracy\n1,0.5\n2,0.25\n"
+    assert "2 dimensions keep 20&nbsp;%." in page
+
+
+def test_figures_of_a_page_that_has_none_any_more_are_removed():
+    make_run()
+    book = stage_book([CELL])
+    edit_notebook(CELL, lambda notebook: notebook["cells"].pop())
+    stage_book([CELL])
+    assert not (book / "_static/figures").exists()
 
 
 def paths_in_repository(markdown):
@@ -307,7 +331,7 @@ def test_messages_of_the_run_move_from_the_cells_into_the_box():
     page = staged_text(PAGE)
     assert "Warnings and messages of the run:\n\n```text\nSomething is old.\n```" in markdown_of(page)
     outputs = [output["output_type"] for cell in json.loads(page)["cells"] for output in cell.get("outputs", [])]
-    assert outputs == ["display_data"]
+    assert outputs == ["display_data", "execute_result"]
 
 
 def test_page_of_a_silent_run_has_no_messages():

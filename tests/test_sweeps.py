@@ -296,7 +296,7 @@ def test_fractions_of_no_feature_and_equal_sizes_are_left_out():
     assert (sizes.fractions[:3], sizes.n_selected[:3]) == ((0.03, 0.05, 0.075), (1, 2, 3))
     assert len(set(sizes.n_selected)) == len(sizes.n_selected)
     assert max(sizes.n_selected) < 40
-    with pytest.raises(InputError, match="fractions must keep 1 to 39 of 40 features"):
+    with pytest.raises(InputError, match="fractions must keep 1 to 39 of 40 dimensions"):
         random_subsets.Sizes.of(40, (0.001, 1.0))
 
 

@@ -128,8 +128,8 @@ def test_collapsed_and_spread_layers_are_told_apart():
         **{"squared_error": "collapsed", "decov:0.1": "spread", "koleo:0.1": "both", "dropout:0.5": "neither"}
     }
     sentence = answers_training.loss_and_regulariser(table).sentence
-    assert "Classes are more separate than with cross-entropy: squared_error;" in sentence
-    assert "features spread over more directions than with cross-entropy: decov:0.1;" in sentence
+    assert "Classes are more separate than with cross-entropy: squared error;" in sentence
+    assert "dimensions spread over more directions than with cross-entropy: DeCov 0.1;" in sentence
 
 
 @pytest.mark.parametrize(("sign", "verdict"), [(1, "holds"), (-1, "fails")])

@@ -182,15 +182,15 @@ def test_the_figure_of_changes_has_the_differences(table):
 def test_tables_hold_every_kind_and_the_published_numbers(table):
     own = governs.tables_training.own_task.summary(table)
     assert len(own) == 6
-    assert {"R2", "NC1", "RankMe", "DR(0.95) nearest"} <= set(own)
+    assert {"R2", "NC1", "RankMe", "DR(0.95) nearest (%)"} <= set(own)
     assert "R2" not in set(governs.tables_training.other_tasks.summary(table))
     robust = governs.tables_training.robust.summary(table).set_index("objective")
     mean = where(table, metric="robust_accuracy", recipe="adversarial:0.5")["value"].mean()
-    assert robust.loc["adversarial:0.5", "under attack (%)"] == pytest.approx(100 * mean)
+    assert robust.loc["adversarial 0.5", "under attack (%)"] == pytest.approx(100 * mean)
     beside = governs.tables_training.published_beside.summary(table).set_index("objective")["published (%)"]
     expected = np.mean([0.7302 / 0.7707, 0.3413 / 0.4608, 0.0234 / 0.0919, 0.7310 / 0.8760])
-    assert beside["dropout:0.5"] == pytest.approx(100 * expected)
-    assert np.isnan(beside["cross_entropy"])
+    assert beside["dropout 0.5"] == pytest.approx(100 * expected)
+    assert np.isnan(beside["plain cross-entropy"])
 
 
 def test_images_can_be_a_part_with_the_classes_in_their_shares():

@@ -91,7 +91,7 @@ def test_every_setting_has_its_networks_and_says_what_it_is(table):
     assert shown.loc["wider", "parameters an image"] == pytest.approx(
         sum(weights.numel() for weights in module.parameters()) / 60
     )
-    assert shown.loc["wider", "network"] == "vggm11-w4" != shown.loc["base", "network"]
+    assert shown.loc["wider", "network"] == "VGGm-11, width 4" != shown.loc["base", "network"]
 
 
 def test_networks_of_all_settings_are_asked_about_the_same_other_data(table):
@@ -267,8 +267,8 @@ def test_the_crossed_settings_are_drawn_by_pixels(table):
 def test_every_setting_has_a_panel_by_layer(table):
     summary = depth.figures_factors.by_layer.summary(table)
     first = depth.figures_factors.by_layer.plot(summary)
-    assert [ax.get_title(loc="left") for ax in first.figure.axes] == [
-        name for name in depth.names.SETTINGS if name in set(table["label"])
+    assert [ax.get_title(loc="left").replace("\n", " ") for ax in first.figure.axes] == [
+        words for name, words in depth.names.SETTING_WORDS.items() if name in set(table["label"])
     ]
     assert summary["mean"].max() <= 100
     assert "base trained is highest in layer" in depth.figures_factors.by_layer.words(summary)

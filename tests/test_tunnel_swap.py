@@ -168,7 +168,7 @@ def test_the_figure_has_a_panel_a_task_and_the_table_stands_beside_the_published
         f"task {i}: UCI digits, classes {of}" for i, of in ((1, "0 to 4"), (2, "5 to 9"))
     ]
     lines = {line.get_label(): line for line in first.lines}
-    drawn = lines["E1+T2, old extractor and new tunnel"].get_ydata()
+    drawn = lines["E1+T2, old extractor"].get_ydata()
     rows = table[(table["method"] == "E1+T2") & (table["task"] == "digits[0-4]")]
     np.testing.assert_allclose(drawn, rows.groupby("layer")["value"].mean())
     assert set(np.unique(lines["chance"].get_ydata())) == {0.2}

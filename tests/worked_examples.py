@@ -508,12 +508,12 @@ def tunnel_small_networks(''',
         ],
         "diffred_core/chapters/depth/figures.py": [
             (
-                "def _tunnel_start(",
+                "def ends(",
                 '''\
 def plot_separation(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the class separation by layer."""
     ax = begin(ax, summary, COLUMNS, what="plot_separation", size=SIZE)
-    line(ax, summary, x="place", look=SEPARATION["class_separation"])
+    style.line(ax, summary, x="place", look=SEPARATION["class_separation"])
     layer_axis(ax, summary)
     return finish(ax, title="", x="", y="share of the distance that lies between classes")
 
@@ -523,7 +523,13 @@ def separation_words(summary: pd.DataFrame) -> str:
     return f"Line chart by layer: {_ends_in_words(summary, SEPARATION, '.2f')}."
 
 
-def _tunnel_start(''',
+def separation_finding(summary: pd.DataFrame) -> str:
+    """Return the class separation of the last layer, and of the first."""
+    first, _, last = ends(summary)
+    return f"Classes have a separation of {last['mean']:.2f} in the last layer, {first['mean']:.2f} in the first."
+
+
+def ends(''',
             ),
             (
                 "BANDED = ",
@@ -532,7 +538,8 @@ def _tunnel_start(''',
             (
                 "optimism = Figure(",
                 "separation = Figure("
-                "lambda table: by_layer(table, list(SEPARATION)), plot_separation, separation_words)\n"
+                "lambda table: by_layer(table, list(SEPARATION)), plot_separation, separation_words, "
+                "finding=separation_finding)\n"
                 "optimism = Figure(",
             ),
         ],

@@ -54,7 +54,7 @@ function curvesOf(data, name) {
   return question.curves;
 }
 
-// The value with everything: of all features, else of the last point; of a similarity 1.
+// The value with everything: of all dimensions, else of the last point; of a similarity 1.
 function wholeOf(question, curve) {
   const last = curve.points[curve.points.length - 1];
   if (!question.shares || last.x === 1) return last;

@@ -20,7 +20,7 @@ function wordsFor(data, state) {
 const keepWords = (words, state) => words.question.keep.replace("{}", `${state.keep} %`);
 const percentOf = (level) => `${100 * level} %`;
 
-// How the axes of a panel are: by share or by number of features, or by layer.
+// How the axes of a panel are: by share or by number of dimensions, or by layer.
 function axesFor(data, state, words) {
   const { question, value, unit, interval, at, metric } = words;
   const byNumber = state.x === "number";

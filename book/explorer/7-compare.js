@@ -1,4 +1,4 @@
-// The view of two cells side by side: which needs fewer features, by how much, and whether that is decided.
+// The view of two cells side by side: which needs fewer dimensions, by how much, and whether that is decided.
 
 function comparedCurves(data, state) {
   const there = present(data, state);
@@ -54,7 +54,7 @@ function verdict(data, state, words, pair) {
   const shares = words.question.shares;
   const need = (one, i) => (shares ? `${"AB"[i]} (${names[i]}) ${count(one.point.k)} of ${count(one.curve.cell.width)} (${shareText(one.point.x)})`
     : `${"AB"[i]} (${names[i]}) layer ${one.point.x} of ${one.curve.points.length}`);
-  const reads = shares ? [["features", (p) => p.k, 0, ""], ["share of the layer", (p) => 100 * p.x, 1, " points"]] : [["layers", (p) => p.x, 0, ""]];
+  const reads = shares ? [["dimensions", (p) => p.k, 0, ""], ["share of the layer", (p) => 100 * p.x, 1, " points"]] : [["layers", (p) => p.x, 0, ""]];
   const items = reads.map(([what, read, digits, unit]) => {
     const difference = neededDifference(a, b, read, data.quantiles), said = decision(difference, digits, unit);
     const fewer = difference.mean === 0 ? "the same" : `${difference.mean < 0 ? "A" : "B"} needs less`;

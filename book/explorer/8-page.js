@@ -45,7 +45,7 @@ function controls(data, state, there, chosen, change, isOpen) {
     choice("Question", "q", titles(data.questions), state, (what) => change({ ...what, group: "", metric: "", methods: null, method: "", sort: "" })),
     choice("Metric", "metric", titles(metricsOf(question)), state, change),
     ...(Object.keys(question.groups).length > 1 ? [choice(Object.keys(question.groups)[0].includes("|") ? "Setting" : "Probe", "group", question.groups, state, change)] : []),
-    ...(question.shares ? [choice("Axis", "x", { share: "share of the features", number: "number of features" }, state, change)] : []),
+    ...(question.shares ? [choice("Axis", "x", { share: "share of the dimensions", number: "number of dimensions" }, state, change)] : []),
     ...(compare && there.methods.length > 1 ? [choice("Method", "method", Object.fromEntries(there.methods.map((m) => [m, question.methods[m][0]])), { method: there.methods.includes(state.method) ? state.method : there.first[0] }, change)] : []),
   ];
   const many = chosen.methods.length > 1, one = chosen.models.length === 1 && many;
@@ -106,7 +106,7 @@ function startExplorer(data, root) {
   function exploreView(words, chosen) {
     const finds = findings(data, state, chosen.curves);
     charts.replaceChildren(...(chosen.curves.length ? panels(data, state, words, chosen, finds, width()) : [make("p", { role: "status" }, "Nothing is chosen: tick a task, a model and a method.")]));
-    const note = `Intervals: ${percentOf(data.level)}, over ${words.question.over}. Shares are read with the value of all features taken as known.`;
+    const note = `Intervals: ${percentOf(data.level)}, over ${words.question.over}. Shares are read with the value of all dimensions taken as known.`;
     answer.replaceChildren();
     const values = valueTable(data, state, words, chosen.curves), found = neededTable(data, state, words, finds);
     const shared = { filter: state.filter, order: order(), changed: remember };

@@ -155,10 +155,10 @@ def picture(canvas: Canvas, *, alt: str, finding: str = "", numbers: pd.DataFram
         raise InputError("alt must say what the figure shows, with its numbers, got an empty text")
     data = base64.b64encode(png(canvas)).decode()
     plt.close(canvas)
-    width = round(canvas.get_figwidth() * DPI)
+    width, height = (round(DPI * inches) for inches in canvas.get_size_inches())
     heading = f"<figcaption>{unbroken(finding)}</figcaption>" if finding else ""
     return HTML(
-        f'<figure class="drawn">{heading}<img src="data:image/png;base64,{data}" width="{width}" '
+        f'<figure class="drawn">{heading}<img src="data:image/png;base64,{data}" width="{width}" height="{height}" '
         f'style="max-width: 100%; height: auto" alt="{html.escape(alt, quote=True)}">'
         f"{'' if numbers is None else _download(numbers)}</figure>"
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -16,10 +17,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from diffred_core.errors import InputError
 from diffred_core.results.readable import readable
 
+if TYPE_CHECKING:
+    from diffred_core.drawing.rows import RowPanels
+
 SIZE = (5.8, 4.4)  # inches; 12 point text is then 11 pixels high on a page 390 pixels wide
 TEXT = {"font.size": 12, "axes.labelsize": 12, "legend.fontsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}
 GREY = "#595959"
 MOST_BANDS = 4  # lines of one kind in a panel; the bands of more hide each other
+MOST_NAMES = 6  # in a legend at the size of the other text
 FEWEST = 3  # repeats below which an interval is left out of sentences: with two its ends say nothing
 # Okabe and Ito (2008), less the yellow, which is too light on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -89,8 +94,13 @@ def axes_or_new(ax: Axes | None, *, size: tuple[float, float] = SIZE) -> Axes:
         return plt.subplots(figsize=size, facecolor="white", layout="constrained")[1]
 
 
-def finish(ax: Axes, *, title: str, x: str, y: str, columns: int = 2, legend: bool = True) -> Axes:
-    """Name the axes of `ax`, put a light grid behind the data and, unless panels share one, the legend below it."""
+def finish(
+    ax: Axes, *, title: str, x: str, y: str, columns: int = 2, legend: bool = True, but: Container[str] = ()
+) -> Axes:
+    """Name the axes of `ax`, put a light grid behind the data and, unless panels share one, the legend below it.
+
+    Labels in `but`, those of lines that are named at their ends, are left out of the legend.
+    """
     ax.set_facecolor("white")
     ax.set_title(title, loc="left", fontsize=12)
     ax.set_xlabel(x)
@@ -99,7 +109,7 @@ def finish(ax: Axes, *, title: str, x: str, y: str, columns: int = 2, legend: bo
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     if legend:
-        _legend_below(ax, columns)
+        _legend_below(ax, columns, but)
     return ax
 
 
@@ -110,19 +120,15 @@ def panels(summary: pd.DataFrame, *, size: tuple[float, float] = (4.3, 3.6), **f
         return sns.FacetGrid(summary, height=height, aspect=width / height, sharex=False, **facets).set_titles("")
 
 
-def model_panels(rows: pd.DataFrame, *, height: float = 0.3) -> tuple[sns.FacetGrid, pd.DataFrame]:
-    """Return a panel a task with a row a model, `height` inches each, and `rows` with the `place` of their model."""
-    models = sorted(rows["model"].unique(), reverse=True)
-    columns = min(3, rows["task"].nunique())
-    size = (8.4 / columns if columns > 1 else 5.8, max(2.4, 1.2 + height * len(models)))
-    grid = panels(rows, size=size, col="task", col_wrap=columns)
-    row_names(grid.axes.flat[0], [readable(model) for model in models], size=9)  # which all panels share
-    for number, ax in enumerate(grid.axes.flat):
-        ax.tick_params(axis="y", labelleft=number % columns == 0, labelsize=9)
-    return grid, rows.assign(place=rows["model"].map(models.index))
+def small(ax: Axes, *, letters: int = 26) -> None:
+    """Make the text of a panel that stands beside others fit into it: smaller, its title in lines of some `letters`."""
+    ax.set_title(textwrap.fill(ax.get_title(loc="left"), letters), loc="left", fontsize=11)
+    for label in (ax.xaxis.label, ax.yaxis.label):
+        label.set_fontsize(10)
+    ax.tick_params(labelsize=9)
 
 
-def name_panels(grid: sns.FacetGrid, title: str) -> Axes:
+def name_panels(grid: sns.FacetGrid | RowPanels, title: str) -> Axes:
     """Put title and legend of all panels around them, and return the first panel."""
     handles = {}
     for ax in grid.axes.flat:
@@ -132,8 +138,12 @@ def name_panels(grid: sns.FacetGrid, title: str) -> Axes:
     rows_of_names = -(-len(handles) // 2)
     grid.figure.set_figheight(grid.figure.get_figheight() + 0.22 * max(0, rows_of_names - 2))
     grid.figure.suptitle(title, fontsize=12, x=0.01, ha="left")
-    grid.figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
-    return grid.axes.flat[0]
+    size = 9 if len(handles) > MOST_NAMES else TEXT["legend.fontsize"]
+    about: dict[str, Any] = {"loc": "outside lower center", "ncols": 2, "frameon": False, "fontsize": size}
+    if handles:  # an empty legend would take its place all the same
+        grid.figure.legend(handles.values(), handles.keys(), **about)
+    first: Axes = grid.axes.flat[0]
+    return first
 
 
 def cell_names(cells: pd.DataFrame) -> list[str]:
@@ -141,10 +151,11 @@ def cell_names(cells: pd.DataFrame) -> list[str]:
     return [f"{readable(task)}\n{readable(model)}" for task, model in zip(cells["task"], cells["model"], strict=True)]
 
 
-def _legend_below(ax: Axes, columns: int) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    if not handles:
+def _legend_below(ax: Axes, columns: int, but: Container[str]) -> None:
+    named = [(handle, label) for handle, label in zip(*ax.get_legend_handles_labels(), strict=True) if label not in but]
+    if not named:
         return
+    handles, labels = zip(*named, strict=True)
     if len(ax.figure.axes) == 1 and ax.figure.get_layout_engine() is not None:
         # the layout then makes room for it, whatever the height of the figure
         ax.figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
@@ -169,6 +180,11 @@ def number_axis(ax: Axes, numbers: Iterable[float], *, base: float = 10) -> None
     ax.set_xticks(sorted({float(number) for number in numbers}))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_locator(NullLocator())
+
+
+def percent_places(ax: Axes, places: Sequence[float]) -> None:
+    """Put the ticks of the x axis at these shares, in percent."""
+    ax.xaxis.set_major_locator(FixedLocator(sorted(places)))
 
 
 def percent_ticks(ax: Axes, which: str = "y") -> None:
@@ -198,6 +214,13 @@ def points(ax: Axes, rows: pd.DataFrame, *, look: Look, x: str = "mean", size: f
     reach = [rows[x] - rows["low"], rows["high"] - rows[x]]
     options: dict[str, Any] = {"color": look.colour, "label": look.words, "markersize": size, "capsize": 3}
     ax.errorbar(rows[x], rows.index, xerr=reach, fmt=look.marker, **options)
+
+
+def bars(ax: Axes, rows: pd.DataFrame, *, x: str, look: Look) -> None:
+    """Draw the mean of every row at its place along column `x`, with its interval as a bar, and no line."""
+    reach = [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
+    options: dict[str, Any] = {"color": look.colour, "label": look.words, "markersize": 7, "capsize": 3}
+    ax.errorbar(rows[x], rows["mean"], yerr=reach, fmt=look.marker, markerfacecolor="white", **options)
 
 
 def row_names(ax: Axes, texts: Sequence[str], *, size: float = 11) -> None:
@@ -240,6 +263,11 @@ def interval_name(summary: pd.DataFrame, *, over: str = "draws") -> str:
     fewest, most = int(banded["n"].min()), int(banded["n"].max())
     repeats = f"{most}" if fewest == most else f"{fewest} to {most}"
     return f"{100 * float(banded['level'].iloc[0]):g} % t interval, {repeats} {over}"
+
+
+def clear_intervals(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return means without the intervals of fewer than `FEWEST` repeats, whose ends say nothing."""
+    return summary.assign(**{end: summary[end].where(summary["n"] >= FEWEST) for end in ("low", "high")})
 
 
 def one_value(summary: pd.DataFrame, column: str, *, what: str) -> str | None:

@@ -6,7 +6,7 @@ from importlib import resources
 
 import pandas as pd
 
-from diffred_core import redundancy
+from diffred_core import intervals, redundancy
 
 PAPER = "Nanda et al. 2023, Diffused Redundancy in Pre-trained Representations (arXiv 2306.00183)"
 
@@ -17,13 +17,17 @@ def diffused_redundancy_numbers() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns quantity (accuracy, cka_subset_subset, cka_subset_whole, diffused_redundancy), model, weights, task,
-        n_features, n_selected, fraction, delta, value, sd (population, over masks), n_masks, source.
+        Columns quantity (accuracy; accuracy_harder, _compared, _width, _hidden and _regulariser, whose curves stand by
+        themselves; cka_subset_subset, cka_subset_whole, diffused_redundancy, gini, class_accuracy), model, weights,
+        task, method (the names of `random_subsets`; own_head: the head that the network came with), label (a class),
+        n_features, n_selected, fraction, delta, value, sd (population, over masks), n_masks, evidence (P: the text of
+        the paper, N: saved outputs of the first author's notebooks, F: read off a saved plot), source.
 
     Notes
     -----
     Most come from the saved output of the first author's notebooks, which draw the figures; that each equals the
-    printed value is not proved. The full layer is one run. CKA is biased, on 1,000 test images.
+    printed value is not proved. The full layer is one run. CKA is biased, on 1,000 test images. What was read off a
+    plot by eye is left out where the same cell has an exact number.
     """
     return _table("published_redundancy.csv")
 
@@ -104,7 +108,11 @@ def regulariser_numbers() -> pd.DataFrame:
     that is far from converged on Flowers. Dropout of 0.1 and 0.5 was trained longer than the others, and no network
     without a regulariser stands beside them.
     """
-    return _table("published_regularisers.csv")
+    rows = diffused_redundancy_numbers().query("quantity == 'accuracy_regulariser' and fraction in (0.2, 0.5, 1.0)")
+    wide = rows.pivot(index=["weights", "task"], columns="fraction", values="value").reset_index()
+    return wide.set_axis(["network", "task", "at_20", "at_50", "full"], axis=1)[
+        ["network", "task", "full", "at_20", "at_50"]
+    ]
 
 
 def tunnel_numbers() -> pd.DataFrame:
@@ -164,6 +172,29 @@ def tunnel_swaps() -> pd.DataFrame:
     return _table("published_tunnel_swap.csv")
 
 
+def tunnel_more() -> pd.DataFrame:
+    """Return further numbers that Harun et al. (2024) print and nothing here computes: pre-trained networks, ID.
+
+    Returns
+    -------
+    DataFrame
+        Columns table, quantity, network, setting, task, value (per cent), evidence, source. Table 8 keeps its own
+        headings, of which "Pets" and "CIFAR" are probably exchanged, as they are in table 4.
+    """
+    return _table("published_tunnel_more.csv")
+
+
+def few_shot_numbers() -> pd.DataFrame:
+    """Return the numbers of the abstracts of Luo et al. (2023) and of its second version; no table of it was seen.
+
+    Returns
+    -------
+    DataFrame
+        Columns quantity, setting, value (share of the dimensions), evidence, source.
+    """
+    return _table("published_few_shots.csv")
+
+
 def compression_scores() -> pd.DataFrame:
     """Return nDCG@10 and recall@100 of four encoders under every compression of CoRECT (2510.19340).
 
@@ -179,6 +210,22 @@ def compression_scores() -> pd.DataFrame:
     """
     with resources.files("diffred_core.results").joinpath("data/published_compression.csv.gz").open("rb") as file:
         return pd.read_csv(file, compression="gzip")
+
+
+def mean_limits(value: float, sd: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the t interval of a printed mean of n, whose sd is that of the population; NaN where there is no spread.
+
+    Parameters
+    ----------
+    value, sd : float
+    n : float
+        Masks or runs; missing counts as one.
+    level : float
+    """
+    if pd.isna(n) or pd.isna(sd) or n < 2:
+        return float("nan"), float("nan")
+    _, low, high = intervals.t_interval(value, sd / (n - 1) ** 0.5, degrees=int(n) - 1, level=level)
+    return float(low), float(high)
 
 
 def _table(name: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 TASKS = {
     "elpv": "solar cells",
@@ -33,6 +34,8 @@ NETWORKS = {
 }
 _CLASSES = re.compile(r"(?P<task>.+)\[(?P<first>\d+)-(?P<last>\d+)\]")
 _FOLDER = re.compile(r"folder:(?:.*/)?(?P<task>[^/]+)")
+_SMALL = re.compile(r"(?P<family>vggm|resnet|vit)(?P<depth>\d+)-w(?P<width>\d+)(?P<late>-late)?")  # trained here
+_FAMILIES = {"vggm": "VGGm", "resnet": "ResNet", "vit": "ViT"}
 _CORRUPTED = re.compile(r"(?P<task>.+)\+(?P<kind>\w+):(?P<severity>\d)")
 
 
@@ -45,11 +48,16 @@ def readable(name: str) -> str:
     ('solar cells', 'MNIST-5k + noise 3', 'my-task')
     >>> readable("cifar10[0-7]"), readable("folder:data/gtsrb")
     ('CIFAR-10, classes 0 to 7', 'traffic signs')
+    >>> readable("vggm11-w8")
+    'VGGm-11, width 8'
     """
     if (parts := _CLASSES.fullmatch(name)) is not None:
         return f"{readable(parts['task'])}, classes {parts['first']} to {parts['last']}"
     if (parts := _CORRUPTED.fullmatch(name)) is not None:
         return f"{readable(parts['task'])} + {parts['kind']} {parts['severity']}"
+    if (parts := _SMALL.fullmatch(name)) is not None:
+        late = " pooled late" if parts["late"] else ""
+        return f"{_FAMILIES[parts['family']]}-{parts['depth']}, width {parts['width']}{late}"
     folder = _FOLDER.fullmatch(name)
     return TASKS.get(folder["task"] if folder else name) or NETWORKS.get(name, name)
 
@@ -57,3 +65,13 @@ def readable(name: str) -> str:
 def cell_name(model: str, task: str) -> str:
     """Return what people read for a network on a task: ``EfficientNet-Lite0 on solar cells``."""
     return f"{readable(model)} on {readable(task)}"
+
+
+def span(values: Iterable[float], *, times: float = 100, digits: int | None = 1) -> str:
+    """Return the least and the greatest of `values`, `times` as large: ``1.4 to 23.5``, or one number where they agree.
+
+    With `digits` None a number has the digits that it needs, at most four.
+    """
+    known = [times * value for value in values]
+    low, high = (f"{end:.4g}" if digits is None else f"{end:.{digits}f}" for end in (min(known), max(known)))
+    return low if low == high else f"{low} to {high}"

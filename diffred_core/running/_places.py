@@ -19,15 +19,19 @@ GRID = "grid"  # names the variant of a cell that two grids list with different 
 
 
 class Places:
-    """The cells of the grid files of a checkout, `files.DEFAULT_GRID` first: who has which plain place.
+    """The cells of the grid files of a checkout, those of the book first: who has which plain place.
 
-    The plain place of a cell belongs to the first grid that lists it, with its parameters; where no grid lists it, to
-    the defaults of the notebook. Whatever else is run of that task and model is a variant: named by its grid where a
-    grid lists it so, else by the parameters in which it differs.
+    The plain place of a cell belongs to the first grid that lists it, with its parameters: to `files.DEFAULT_GRID`,
+    then to the grids whose kept tables that one draws, in its order, then to the others by name. So a page of the book
+    has a plain title and path whatever other grids list. Where no grid lists a cell, the place belongs to the defaults
+    of the notebook. Whatever else is run of that task and model is a variant: named by its grid where a grid lists it
+    so, else by the parameters in which it differs.
     """
 
     def __init__(self, grids: Iterable[Grid]) -> None:
-        self._grids = sorted(grids, key=lambda grid: (grid.name != files.DEFAULT_GRID, grid.name))
+        named = {grid.name: grid for grid in sorted(grids, key=lambda grid: grid.name)}
+        book = [files.DEFAULT_GRID, *(named[files.DEFAULT_GRID].draws if files.DEFAULT_GRID in named else ())]
+        self._grids = [named[name] for name in dict.fromkeys([*book, *named]) if name in named]
         self._defaults: dict[str, dict[str, Any]] = {}
 
     @cached_property

@@ -7,7 +7,8 @@ import sys
 from diffred_core import files, results
 from diffred_core.chapters.random_subsets import across
 from diffred_core.errors import InputError
-from diffred_core.staging._figures import FINDING, draw
+from diffred_core.staging._figures import draw
+from diffred_core.staging._front import FINDING
 
 if __name__ == "__main__":
     try:

@@ -19,6 +19,7 @@ Diffused redundancy, a reproducible companion: all results
 
 NAME--ANALYSIS.csv or .parquet   the table behind a page; NAME is task--model
 NAME--ANALYSIS.ipynb             the notebook of the page, as it was executed
+figures/ANALYSIS--NAME--figure-N.csv   the numbers that figure N of the page draws
 provenance.json                  by file: commit, parameters, versions, machine, digests of table and features
 columns.csv                      what each column of a table holds
 

@@ -9,20 +9,26 @@ from diffred_core import files
 from diffred_core.running import Entry
 from diffred_core.staging._api import api_pages, public_names
 from diffred_core.staging._archive import archive
+from diffred_core.staging._audits import audits
 from diffred_core.staging._cards import cards
 from diffred_core.staging._chapters import chapter_claims
 from diffred_core.staging._explorer import SOURCES, explorer
-from diffred_core.staging._figures import benchmarks, finding
+from diffred_core.staging._figures import benchmarks
+from diffred_core.staging._front import front_page
 from diffred_core.staging._links import link_names
+from diffred_core.staging._measured import tables_of
 from diffred_core.staging._overview import overview
 from diffred_core.staging._page import page_title, run_page
+from diffred_core.staging._pictures import FOLDER
 from diffred_core.staging._project import Project
+from diffred_core.staging._published import published_page
 from diffred_core.staging._runs import CellRun, by_analysis, find_runs
 from diffred_core.staging._status import provenance_table, status_page
 from diffred_core.staging._toc import Chapter, fill_toc
 from diffred_core.staging._tree import write_tree
 
 Files = dict[str, bytes]
+PUBLISHED = "back/published.md"  # the page whose fragments are made from all tables
 
 
 def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Path | None = None) -> Path:
@@ -67,7 +73,8 @@ def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Pa
         **cards(runs),
         **explorer(runs, project, sources),
         **chapter_claims(runs),
-        **finding([run for run in runs if run.cell.place in places]),
+        **(_published(runs) if PUBLISHED in written else {}),
+        **front_page([run for run in runs if run.cell.place in places]),
         "_toc.yml": fill_toc(template, _chapters(runs), api=[name for name in api if name != "back/api"]).encode(),
     }
     target = target or files.runs_root() / "book"
@@ -99,21 +106,26 @@ def _back_matter(project: Project, runs: Sequence[CellRun]) -> Files:
     }
 
 
+def _published(runs: Sequence[CellRun]) -> Files:
+    tables = tables_of(runs)
+    return published_page(tables) | audits(tables)
+
+
 def _results(project: Project, runs: Sequence[CellRun]) -> Files:
     """Return the page of every run with its downloads, an overview of every analysis, and all downloads in one file."""
     staged: Files = {}
     for run in runs:
         if run.has_page:
-            staged[f"{run.cell.page}.ipynb"] = run_page(run, runs, project)
+            staged |= run_page(run, runs, project)
             staged[run.cell.download(".ipynb")] = files.notebook_path(*run.cell.place).read_bytes()
             if (table := files.table_file(files.table_path(*run.cell.place))).is_file():
                 staged[run.cell.download(table.suffix)] = table.read_bytes()
     for group in by_analysis(runs).values():
         if any(run.has_page and not run.cell.is_summary for run in group):
             staged |= overview(group, project)
-    downloads = {
-        name.removeprefix("downloads/"): content for name, content in staged.items() if name.startswith("downloads/")
-    }
+    kinds = ("downloads/", f"{FOLDER}/")  # pictures stand in the notebooks
+    packed = [name for name in staged if name.startswith(kinds) and not name.endswith(".png")]
+    downloads = {name.split("/", 1)[1]: staged[name] for name in packed}
     return staged | {"downloads/all-results.zip": archive(downloads, runs, project)}
 
 

@@ -8,7 +8,7 @@ from io import BytesIO
 import pandas as pd
 from PIL import Image
 
-from diffred_core import datasets, files, results
+from diffred_core import datasets, files
 from diffred_core.backbones import embedded
 from diffred_core.chapters.random_subsets import names
 from diffred_core.datasets import Dataset
@@ -17,6 +17,7 @@ from diffred_core.results.readable import readable
 from diffred_core.running import Material, material_at
 from diffred_core.staging._markdown import code, option, plain
 from diffred_core.staging._runs import CellRun, by_analysis
+from diffred_core.staging._tables import table_of
 
 _PROBES = "subset_probes"  # its tables say how many rows each class has
 _SIDE, _SHOWN = 96, 6  # pixels, images
@@ -102,7 +103,7 @@ def _tables(runs: Sequence[CellRun], **place: str) -> Iterator[pd.DataFrame]:
     for run in by_analysis(runs).get(_PROBES, []):
         path = files.table_file(files.table_path(*run.cell.place))
         if all(getattr(run.cell, kind) == name for kind, name in place.items()) and path.is_file():
-            yield results.read(path)
+            yield table_of(run)
 
 
 def _class_rows(runs: Sequence[CellRun], task: str) -> pd.Series | None:

@@ -20,15 +20,16 @@ from diffred_core.staging._page import MEASURE
 from diffred_core.staging._project import Project
 from diffred_core.staging._questions import QUESTIONS, Question, measure_question
 from diffred_core.staging._runs import CellRun, by_analysis
+from diffred_core.staging._tables import table_of
 
 SOURCES = "explorer/"  # of script and style, in the folder of the hand-written pages; they are no pages themselves
 _FENCE = "`" * 8
 _NOTHING = "*The grid has not been run for this copy of the book, so there is nothing to explore.*"
 _ABOUT = """# Explore and compare
 
-Every table of these pages at one place: choose a question, tasks, methods and models; the slider says how few features
-keep a share of the accuracy. *Compare two* sets one model and task against another. The address of the page holds what
-you have chosen, so a view can be linked.
+Every table of these pages at one place: choose a question, tasks, methods and models; the slider says how few
+dimensions keep a share of the accuracy. *Compare two* sets one model and task against another. The address of the page
+holds what you have chosen, so a view can be linked.
 """
 
 
@@ -84,10 +85,7 @@ def _key(run: CellRun) -> tuple[str, str, str]:
 def _tables(runs: Sequence[CellRun], analysis: str) -> Tables:
     """Return the tables of one analysis by task and model: those of the runs, then those that their grids have kept."""
     shown = _plain(runs)
-    own = {
-        (run.cell.task, run.cell.model): results.read(files.table_path(*run.cell.place))
-        for run in by_analysis(shown).get(analysis, [])
-    }
+    own = {(run.cell.task, run.cell.model): table_of(run) for run in by_analysis(shown).get(analysis, [])}
     grids = sorted({run.record.kept for run in shown if run.record and run.record.kept})
     there = {tuple(map(files.slug, place)) for place in own}
     kept = [table for grid in grids for table in results.read_all_kept(grid, analysis, but=there).values()]

@@ -17,6 +17,7 @@ import pandas as pd
 
 from diffred_core.chapters.random_subsets import compared, names
 from diffred_core.drawing import Look, looks
+from diffred_core.drawing.models import model_looks
 from diffred_core.results import where
 from diffred_core.results.readable import readable
 from diffred_core.staging._questions import QUESTIONS, Question, design_words, setting_order, setting_words
@@ -45,7 +46,7 @@ def explorer_data(
     """
     answered = {name: question for name, question in questions.items() if tables.get(question.analysis)}
     places = sorted({place for question in answered.values() for place in tables[question.analysis]})
-    models = looks({}, {model for _, model in places})
+    models = model_looks({model for _, model in places})
     return {
         "level": LEVEL,
         "quantiles": compared.reaches(LEVEL),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 _SECTION = re.compile(r"^(?P<name>[A-Z][A-Za-z ]+)\n-{3,}\s*$", re.MULTILINE)
 _ROLE = re.compile(r":[a-z:]+:`~?([^`<]+?)(?: <[^>]*>)?`")
@@ -44,10 +44,16 @@ def option(text: str) -> str:
     return json.dumps(" ".join(text.split()), ensure_ascii=False)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of cells in Markdown; what would end a cell is escaped."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Container[str] = ()) -> str:
+    """Return a table of cells in Markdown, columns in `right` to the right; what would end a cell is escaped."""
     lines = (" | ".join(_PIPE.sub(r"\|", cell).replace("\n", " ") for cell in row) for row in rows)
-    return "\n".join([f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", *(f"| {line} |" for line in lines)])
+    return "\n".join(
+        [
+            f"| {' | '.join(columns)} |",
+            f"|{''.join('---:|' if name in right else '---|' for name in columns)}",
+            *(f"| {line} |" for line in lines),
+        ]
+    )
 
 
 def to_markdown(docstring: str) -> str:

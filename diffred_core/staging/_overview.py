@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from diffred_core import files, results
+from diffred_core import files
 from diffred_core.chapters.random_subsets import across_published
 from diffred_core.drawing import Answer, counted
 from diffred_core.results.readable import readable
@@ -18,6 +18,7 @@ from diffred_core.staging._markdown import code, option, plain, table
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun
 from diffred_core.staging._siblings import reading_links
+from diffred_core.staging._tables import table_of
 
 NONE = "–"
 FIGURES = {"subset_probes": across_published.by_task}  # what is drawn of all tables of an analysis
@@ -38,7 +39,7 @@ def _figure(shown: Sequence[CellRun]) -> tuple[str, dict[str, bytes]]:
     if analysis not in FIGURES:
         return "", {}
     once = {(run.cell.task, run.cell.model): run for run in reversed(shown)}  # variants would be taken for draws
-    tables = [results.read(files.table_path(*run.cell.place)) for run in reversed(once.values())]
+    tables = [table_of(run) for run in reversed(once.values())]
     summary = FIGURES[analysis].summary(pd.concat(tables, ignore_index=True))
     if summary.empty:
         return "", {}

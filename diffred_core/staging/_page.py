@@ -14,6 +14,7 @@ from diffred_core.running.notebook_parameters import read_parameters
 from diffred_core.staging._heading import heading_of
 from diffred_core.staging._launch import launch, took
 from diffred_core.staging._markdown import code, fenced, plain
+from diffred_core.staging._pictures import with_files
 from diffred_core.staging._project import Project
 from diffred_core.staging._runs import CellRun
 from diffred_core.staging._siblings import page_links
@@ -31,8 +32,8 @@ def page_title(run: CellRun) -> str:
     return run.cell.titled(heading_of(run)[0])
 
 
-def run_page(run: CellRun, runs: Sequence[CellRun], project: Project) -> bytes:
-    """Return the executed notebook of `run`, one of `runs`, as a page of the book, in nbformat 4 JSON.
+def run_page(run: CellRun, runs: Sequence[CellRun], project: Project) -> dict[str, bytes]:
+    """Return the executed notebook of `run`, one of `runs`, as a page of the book, and its figures, by path.
 
     The answer stands under the title, before the question and what produced the page.
     """
@@ -56,7 +57,9 @@ def run_page(run: CellRun, runs: Sequence[CellRun], project: Project) -> bytes:
         ],
         "metadata": {key: value for key, value in notebook["metadata"].items() if key in kept},
     }
-    return (json.dumps(page, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+    page, figures = with_files(page, run.cell.page)
+    text = json.dumps(page, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    return {f"{run.cell.page}.ipynb": text.encode(), **figures}
 
 
 def _markdown_cells(sources: Mapping[str, str]) -> list[Notebook]:

@@ -1,7 +1,7 @@
 """What the explorer can be asked: the tables of an analysis as points of curves, with the words for them.
 
 A function of `QUESTIONS` takes the table of one model and task and returns a point a row, or a row a draw of a point:
-columns group (what is chosen one at a time: a probe, a setting), method, metric, x, k (features kept), label (of x,
+columns group (what is chosen one at a time: a probe, a setting), method, metric, x, k (dimensions kept), label (of x,
 where it has a name), draw (its number, empty where the value is pooled), value, low, high, n.
 """
 
@@ -27,7 +27,7 @@ from diffred_core.results import summarize, where
 from diffred_core.results.readable import readable
 
 POINT = ["group", "method", "metric", "x", "k", "label", "draw", "value", "low", "high", "n"]
-FULL = Look("all features", GREY, "", ":")
+FULL = Look("all dimensions", GREY, "", ":")
 BALANCED = "balanced_accuracy"
 BY_CLASS = (subsets.RANDOM, subsets.PCA, subsets.FULL)  # of which also what is read over the classes is shown
 
@@ -53,7 +53,7 @@ class Question:
     over : str
         What an interval is over.
     shares : bool
-        Whether x is a share of the features.
+        Whether x is a share of the dimensions.
     """
 
     analysis: str
@@ -191,9 +191,9 @@ _DESIGNS = {
 QUESTIONS: dict[str, Question] = {
     "probes": Question(
         analysis="subset_probes",
-        title="How few features keep the accuracy?",
-        x="features kept",
-        keep="Fewest features that keep {} of the accuracy",
+        title="How few dimensions keep the accuracy?",
+        x="dimensions kept",
+        keep="Fewest dimensions that keep {} of the accuracy",
         points=_probes,
         metrics={
             subsets.ACCURACY: ("test accuracy", "percent"),
@@ -208,8 +208,8 @@ QUESTIONS: dict[str, Question] = {
     "similarity": Question(
         analysis="subset_similarity",
         title="How alike are a part and its layer?",
-        x="features kept",
-        keep="Fewest features whose CKA is at least {}",
+        x="dimensions kept",
+        keep="Fewest dimensions whose CKA is at least {}",
         points=_similarity,
         metrics={subsets.CKA: ("CKA, debiased", "number"), subsets.BIASED: ("CKA, biased as published", "number")},
         methods={
@@ -224,9 +224,9 @@ QUESTIONS: dict[str, Question] = {
     ),
     "few-shots": Question(
         analysis="few_shot",
-        title="How few features do few shots need?",
-        x="features kept",
-        keep="Fewest features that keep {} of the accuracy",
+        title="How few dimensions do few shots need?",
+        x="dimensions kept",
+        keep="Fewest dimensions that keep {} of the accuracy",
         points=_few_shots,
         metrics={"accuracy": ("accuracy over episodes", "percent")},
         methods=ORDERS,

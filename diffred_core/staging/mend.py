@@ -16,6 +16,7 @@ from sphinx.application import Sphinx
 
 from diffred_core import files
 from diffred_core.staging._contents import short_contents
+from diffred_core.staging.styles import shrink
 
 # a cell's code runs nowhere but where it was executed, so the script that would run it here only breaks
 _UNUSED = re.compile(
@@ -51,6 +52,9 @@ _FORMULA = re.compile(r'<div class="(math[^"]*)">')
 _ARGUMENTS = re.compile(r"<dl>\s*((?:<dd>(?:(?!</?d[dl]>).)*</dd>\s*)+)</dl>", re.DOTALL)
 # keeps words of code in one line however narrow the page, and is a third of a page of the API
 _UNBROKEN = re.compile(r'<span class="pre">([^<]*)</span>')
+# the source of a page of results asks for files beside it; its executed notebook does not
+_SOURCE = re.compile(r'href="[^"]*_sources/results/[^"]*\.ipynb"')
+_EXECUTED = re.compile(r'href="[^"]*_downloads/[^"]*\.ipynb"')
 _HOME = re.compile(r'<div class="sidebar-primary-item">(?=\s*<a class="navbar-brand logo")')
 
 
@@ -65,10 +69,19 @@ def _mend_pages(app: Sphinx, error: Exception | None) -> None:
         return
     outdir = Path(app.outdir)
     icons = (outdir / "_static" / "scripts" / "fontawesome.js").read_text(encoding="utf-8")
+    pages = []
     for path in outdir.rglob("*.html"):
         page = path.read_text(encoding="utf-8")
-        if (mended := mend(page, icons, searches=path == outdir / "search.html")) != page:
-            files.write_text(path, mended)
+        pages.append(mend(page, icons, searches=path == outdir / "search.html"))
+        if pages[-1] != page:
+            files.write_text(path, pages[-1])
+    shrink(outdir, pages)
+    for path in (outdir / "_sources" / "results").rglob("*.ipynb"):  # nothing leads there any more
+        path.unlink()
+    shown = Path(app.srcdir) / "_static" / "figures"
+    for path in (outdir / "_static" / "figures").glob("*"):  # of the last book
+        if not (shown / path.name).is_file():
+            path.unlink()
 
 
 def mend(page: str, icons: str, *, searches: bool = False) -> str:
@@ -91,6 +104,8 @@ def mend(page: str, icons: str, *, searches: bool = False) -> str:
     page = _SECOND_NAME.sub(r"\1", page)
     page = _TITLE.sub(r"\1", _UNBROKEN.sub(r"\1", page))
     page = _ARGUMENTS.sub(_listed, page)
+    if executed := _EXECUTED.search(page):
+        page = _SOURCE.sub(f"{executed[0]} download", page)
     page = _HOME.sub('<div class="sidebar-primary-item" role="navigation" aria-label="Front page">', page)
     number, formula = count(1), count(1)
     named = 'role="region" tabindex="0" aria-label="Formula'

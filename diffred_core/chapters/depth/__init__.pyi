@@ -6,8 +6,10 @@ from . import claims_swap as claims_swap
 from . import claims_untrained as claims_untrained
 from . import contrasts as contrasts
 from . import figures as figures
+from . import figures_accuracy as figures_accuracy
 from . import figures_equal as figures_equal
 from . import figures_factors as figures_factors
+from . import figures_networks as figures_networks
 from . import figures_swap as figures_swap
 from . import names as names
 from . import tables as tables

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from diffred_core.chapters.depth import claims, claims_factors, claims_swap, contrasts, names
-from diffred_core.chapters.depth.reading import places
+from diffred_core.chapters.depth.reading import ordinal, percent_range, places
 from diffred_core.drawing import Answer
 from diffred_core.results import summarize, where
+from diffred_core.results.readable import readable
 
 DESIGNS = {names.TRANSFER: "other tasks", names.SHIFT: "shifted images"}
 MOST_NAMED = 3  # tasks that are named one by one; of more a range is given
@@ -34,20 +33,21 @@ def layers(table: pd.DataFrame) -> Answer:
     best = where(table, metric=names.BEST_LAYER, method=names.IN_DISTRIBUTION)["value"].item()
     gain = where(table, metric=names.BEST_GAIN, method=names.IN_DISTRIBUTION)["value"].item()
     chosen = stack[int(best) - 1]
-    ahead = "the last one" if chosen == stack[-1] else f"{100 * gain:+.1f} points over the last"
+    ahead = "" if chosen == stack[-1] else f" ({100 * gain:+.1f} points over the last)"
+    which = "the last one" if chosen == stack[-1] else f"the {ordinal(int(best))}, {chosen},"
     others = [
         f"of {words} {_retained(retained.loc[[method]])}"
         for method, words in DESIGNS.items()
         if method in retained.index
     ]
+    chosen_for = f"Of {len(stack)} layers validation images choose {which} for {readable(reference['task'])}{ahead}"
     sentence = (
-        f"Of {len(stack)} layers validation rows choose {chosen} for {reference['task']} ({ahead}). The last layer "
-        f"retains {reference['value']:.1f} % of the accuracy of the best one there"
+        f"{chosen_for}. The last layer retains {reference['value']:.1f} % of the accuracy of the best one there"
         f"{', and ' + '; '.join(others) if others else ''}."
     )
     numbers = {"best layer": f"{chosen} ({int(best)} of {len(stack)})", "last retains": f"{reference['value']:.1f} %"}
     numbers |= {
-        f"last retains, {words}": _range(retained.loc[[method], "value"])
+        f"last retains, {words}": percent_range(retained.loc[[method], "value"])
         for method, words in DESIGNS.items()
         if method in retained.index
     }
@@ -60,7 +60,7 @@ def tunnel_small_networks(table: pd.DataFrame) -> Answer:
     before = means[means["recipe"] == names.UNTRAINED].set_index(["model", "label"])["mean"]
     parts, numbers = [], {}
     for row in means[means["recipe"] == names.TRAINED].itertuples():
-        network = f"{row.model}, {names.network_words(row.label)}"
+        network = f"{readable(row.model)}, {names.network_words(row.label)}"
         untrained = before.get((row.model, row.label))
         numbers[network] = f"{row.mean:.1f} %"
         parts.append(f"{network}: {row.mean:.1f} %" + ("" if untrained is None else f" (untrained {untrained:.1f} %)"))
@@ -114,10 +114,5 @@ def tunnel_swap(table: pd.DataFrame) -> Answer:
 
 def _retained(rows: pd.DataFrame) -> str:
     if len(rows) > MOST_NAMED:
-        return f"{_range(rows['value'])} over {len(rows)} tasks"
-    return ", ".join(f"{row.value:.1f} % ({row.task})" for row in rows.itertuples())
-
-
-def _range(percents: Sequence[float] | pd.Series) -> str:
-    low, high = f"{min(percents):.1f}", f"{max(percents):.1f}"
-    return f"{low} %" if low == high else f"{low} to {high} %"
+        return f"{percent_range(rows['value'])} over {len(rows)} tasks"
+    return ", ".join(f"{row.value:.1f} % ({readable(row.task)})" for row in rows.itertuples())

@@ -189,7 +189,7 @@ def late_pooling_retains_more(
     early, late = (_by_seed(table, model, pooling, recipe=recipe) for pooling in (names.EARLY, names.LATE))
     return above_zero(
         name=f"{_state(recipe, end=': ')}late pooling retains more",
-        statement=f"without early pooling {_state(recipe)}{model} retains more of its OOD performance.",
+        statement=f"without early pooling {_state(recipe)}{readable(model)} retains more of its OOD performance.",
         measured=f"It retains {late.mean():.1f} % against {early.mean():.1f} %, in points",
         differences=late - early,
         level=level,
@@ -206,10 +206,10 @@ def depth_retains_less(
     Parameters and errors are those of `late_pooling_retains_more`; `pooling` is ``early_pooling`` or ``late_pooling``.
     """
     less, more = (_by_seed(table, model, pooling, recipe=recipe) for model in (deep, shallow))
-    network = f"{_state(recipe)}{deep}"
+    network, other = f"{_state(recipe)}{readable(deep)}", f"{readable(shallow)} ({names.network_words(pooling)})"
     return above_zero(
         name=f"{_state(recipe, end=': ')}depth retains less",
-        statement=f"{network} retains less of its OOD performance than {shallow} ({names.network_words(pooling)}).",
+        statement=f"{network} retains less of its OOD performance than {other}.",
         measured=f"It retains {less.mean():.1f} % against {more.mean():.1f} %; the loss, in points",
         differences=more - less,
         level=level,
@@ -228,7 +228,7 @@ def networks_lose_other_data(table: pd.DataFrame, *, model: str, pooling: str, l
         for method in (names.IN_DISTRIBUTION, names.TRANSFER)
     )
     return above_zero(
-        **_loss_of(f"other tasks, in {model} ({names.network_words(pooling)}),"),
+        **_loss_of(f"other tasks, in {readable(model)} ({names.network_words(pooling)}),"),
         measured=f"Retained are {inside.mean():.1f} % on the task and {outside.mean():.1f} % on other data, in points",
         differences=inside - outside,
         level=level,
@@ -243,7 +243,7 @@ def training_retains_less(table: pd.DataFrame, *, model: str, pooling: str, leve
     Parameters and errors are those of `depth_retains_less`; the table must hold the untrained networks.
     """
     after, before = (_by_seed(table, model, pooling, recipe=recipe) for recipe in (names.TRAINED, names.UNTRAINED))
-    network = f"{model} ({names.network_words(pooling)})"
+    network = f"{readable(model)} ({names.network_words(pooling)})"
     return above_zero(
         name="training retains less",
         statement=f"{network} retains less of its OOD performance after training than before.",

@@ -1,4 +1,4 @@
-"""Claims that the last layer serves a task better than as many features of an earlier one, or of all hidden units."""
+"""Claims that the last layer serves a task better than as many dimensions of an earlier one, or of all layers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from diffred_core.results.claims import Claim, judge, percent, with_limits
 
 
 def last_leads_middle_layer(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
-    """Return the claim that k random features of the last layer are more accurate than k of a middle layer.
+    """Return the claim that k random dimensions of the last layer are more accurate than k of a middle layer.
 
     The middle one is the layer nearest to half way down that was compared, at the greatest k that it was compared at.
 
@@ -37,12 +37,12 @@ def last_leads_middle_layer(table: pd.DataFrame, *, level: float = 0.95) -> Clai
 
 
 def last_leads_hidden_units(table: pd.DataFrame, *, level: float = 0.95) -> Claim:
-    """Return the claim that k random features of the last layer are more accurate than k of all layers together.
+    """Return the claim that k random dimensions of the last layer are more accurate than k of all layers together.
 
     Parameters and errors are those of `last_leads_middle_layer`; k is the greatest measured.
     """
     rows = _leads(table, names.OF_ALL_HIDDEN)
-    return _claim(rows.loc[rows["n_selected"].idxmax()], "last layer leads all hidden units", "of all layers", level)
+    return _claim(rows.loc[rows["n_selected"].idxmax()], "last layer leads all layers", "of all layers", level)
 
 
 def of_equal_number(table: pd.DataFrame) -> list[Claim]:
@@ -66,7 +66,7 @@ def _claim(row: pd.Series, name: str, others: str, level: float) -> Claim:
     value, low, high = (f"{100 * lead[end]:+.1f}" for end in ("value", "low", "high"))
     return judge(
         name=name,
-        statement=f"{row['n_selected']} random features of the last layer are more accurate than as many {others}.",
+        statement=f"{row['n_selected']} random dimensions of the last layer are more accurate than as many {others}.",
         evidence=f"They lead by {value} points, {percent(level)} interval {low} to {high} (paired bootstrap over draws "
         "and test rows).",
         **lead,

@@ -62,7 +62,7 @@ def training_lifts_the_end(table: pd.DataFrame, *, network: str, kind: Kind, lev
 
 
 def number_is_not_why(table: pd.DataFrame, *, network: str, kind: Kind, level: float = 0.95) -> Claim:
-    """Return the claim that untrained networks lose OOD performance with as many features of every layer too.
+    """Return the claim that untrained networks lose OOD performance with as many dimensions of every layer too.
 
     Parameters and errors are those of `training_lifts_the_end`.
     """
@@ -76,8 +76,8 @@ def number_is_not_why(table: pd.DataFrame, *, network: str, kind: Kind, level: f
     return judge(
         name="number is not why",
         statement=(
-            f"with {rows['n_selected'].iloc[0]} random features of every layer {network} retains less than {limit:g} % "
-            "before training."
+            f"with {rows['n_selected'].iloc[0]} random dimensions of every layer {network} retains less than "
+            f"{limit:g} % before training."
         ),
         evidence=(
             f"It retains {value:.1f} %, {percent(level)} interval {low:.1f} to {high:.1f} over {OVER}; with all "

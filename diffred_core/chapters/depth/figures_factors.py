@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from diffred_core.chapters.depth import contrasts, names
 from diffred_core.chapters.depth.reading import places
 from diffred_core.drawing import Figure, Look, Table, style
+from diffred_core.drawing.ends import End, name_ends
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name, line, points, row_names
 from diffred_core.results import summarize, where
+from diffred_core.results.readable import readable
 
 STATES = {
     names.TRAINED: Look("trained here", COLOURS[0], "o"),
@@ -32,20 +35,26 @@ def plot_crossed(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the percentage retained against the number of classes, one line a resolution."""
     needed = (names.N_CLASSES, names.PIXELS, "recipe", "mean", "low", "high", "n")
     ax, trained = begin(ax, summary, needed, what="plot_crossed"), where(summary, recipe=names.TRAINED)
+    named = []
     for i, (pixels, rows) in enumerate(trained.groupby(names.PIXELS)):
         look = Look(f"{pixels:.0f} pixels a side", COLOURS[i % len(COLOURS)], MARKERS[i])
         bars = [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
         x = rows[names.N_CLASSES] * (1 + 0.02 * i)  # beside one another, so that bars do not hide bars
         ax.errorbar(x, rows["mean"], bars, color=look.colour, marker=look.marker, label=look.words, capsize=3)
+        named.append(End(look, float(x.max()), float(rows["mean"].iloc[-1])))
         for mean in where(summary, recipe=names.UNTRAINED, **{names.PIXELS: pixels})["mean"]:
-            ax.axhline(mean, color=look.colour, linestyle=":", linewidth=1.4, label=f"{pixels:.0f} pixels, untrained")
+            before = Look(f"{pixels:.0f} pixels, untrained", look.colour, "", ":")
+            ax.axhline(mean, color=look.colour, linestyle=":", linewidth=1.4, label=before.words)
+            named.append(End(before, float(x.max()), float(mean)))
     ax.set_xscale("log")
     ticks = sorted(trained[names.N_CLASSES].unique())
     ax.set_xticks(ticks, [f"{n:.0f}" for n in ticks])
     ax.minorticks_off()
     ax.set_xlim(ticks[0] / 1.4, ticks[-1] * 1.4)
     title = f"bars: {interval_name(trained, over='networks')}"
-    return finish(ax, title=title, x="classes trained on (log scale)", y="retained (%), mean over OOD tasks")
+    finish(ax, title=title, x="classes trained on (log scale)", y="retained (%), mean over OOD tasks", legend=False)
+    name_ends(ax, named)
+    return ax
 
 
 def crossed_words(summary: pd.DataFrame) -> str:
@@ -57,6 +66,20 @@ def crossed_words(summary: pd.DataFrame) -> str:
     before = where(summary, recipe=names.UNTRAINED)
     parts += [f"untrained at {row.pixels:.0f} pixels {row.mean:.1f} %" for row in before.itertuples()]
     return f"Line chart of the OOD performance retained at the last layer, by classes and pixels: {'; '.join(parts)}."
+
+
+def crossed_finding(summary: pd.DataFrame) -> str:
+    """Return by how much more is retained with more pixels and with more classes, mean over the other of the two."""
+    trained = where(summary, recipe=names.TRAINED).astype({"mean": float})
+    gains = []
+    for factor in (names.PIXELS, names.N_CLASSES):
+        means = trained.groupby(factor)["mean"].mean().sort_index()
+        gains.append(float(means.iloc[-1] - means.iloc[0]))
+    return f"With more pixels {_more(gains[0])} points are retained, with more classes {_more(gains[1])}."
+
+
+def _more(points: float) -> str:
+    return f"{abs(points):.1f} {'more' if points >= 0 else 'fewer'}"
 
 
 def plot_changes(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -93,6 +116,17 @@ def changes_words(summary: pd.DataFrame) -> str:
     return f"Dot chart of the change of the percentage retained, in points: {'; '.join(parts)}."
 
 
+def changes_finding(summary: pd.DataFrame) -> str:
+    """Return how many changes are clear in trained networks, and which of these is the greatest."""
+    rows = where(summary, recipe=names.TRAINED)
+    clear = rows[(rows["low"] > 0) | (rows["high"] < 0)]
+    if clear.empty:
+        return f"None of {len(rows)} changes moves what is retained clearly."
+    top = clear.loc[clear["mean"].astype(float).abs().idxmax()]
+    most = f"most of all {top['change']} ({top['mean']:+.1f} points)"
+    return f"{len(clear)} of {len(rows)} changes move what is retained clearly, {most}."
+
+
 def curves(table: pd.DataFrame) -> pd.DataFrame:
     """Return OOD accuracy by layer in percent of the network's best layer, mean over tasks, of every setting."""
     rows = where(table, metric=names.ACCURACY, method=names.TRANSFER)
@@ -109,7 +143,9 @@ def plot_curves(summary: pd.DataFrame) -> Axes:
     """Draw OOD accuracy by layer, one panel a setting; dotted before training."""
     style.require(summary, ("label", "recipe", "place", "mean", "low", "high", "n"), what="plot_curves")
     held = [name for name in names.SETTINGS if name in set(summary["label"])]
-    grid = style.panels(summary, size=(2.9, 2.4), col="label", col_order=held, col_wrap=min(4, len(held)))
+    columns = min(3, len(held))
+    grid = style.panels(summary, size=(5.8 / columns, 2.1), col="label", col_order=held, col_wrap=columns)
+    left = grid.axes.flat[::columns]
     for setting, ax in grid.axes_dict.items():
         for recipe, look in STATES.items():
             rows = where(summary, label=setting, recipe=recipe)
@@ -117,8 +153,10 @@ def plot_curves(summary: pd.DataFrame) -> Axes:
                 line(
                     ax, rows, x="place", look=Look(look.words, look.colour, "", "-" if recipe == names.TRAINED else ":")
                 )
-        finish(ax, title=setting, x="layer", y="% of the best layer", legend=False)
-    return style.name_panels(grid, f"OOD accuracy, mean over tasks; bands: {interval_name(summary, over='networks')}")
+        finish(ax, title=names.SETTING_WORDS[setting], x="layer", y="% of the best" if ax in left else "", legend=False)
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        style.small(ax, letters=20)
+    return style.name_panels(grid, f"accuracy on other data; bands: {interval_name(summary, over='networks')}")
 
 
 def curves_words(summary: pd.DataFrame) -> str:
@@ -126,11 +164,19 @@ def curves_words(summary: pd.DataFrame) -> str:
     parts = []
     for (setting, recipe), rows in summary.groupby(["label", "recipe"]):
         rows = rows.sort_values("place")
-        best = rows.loc[rows["mean"].idxmax()]
-        parts.append(
-            f"{setting} {recipe} is highest in layer {best['place']} and has {rows['mean'].iloc[-1]:.1f} % in the last"
-        )
+        best, words = rows.loc[rows["mean"].idxmax()], f"{names.SETTING_WORDS[str(setting)]} {recipe}"
+        parts.append(f"{words} is highest in layer {best['place']} and has {rows['mean'].iloc[-1]:.1f} % in the last")
     return f"Line charts of OOD accuracy by layer, in percent of the best layer: {'; '.join(parts)}."
+
+
+def curves_finding(summary: pd.DataFrame) -> str:
+    """Return in which layer the base is best, and what is left of that in its last one."""
+    rows = where(summary, label=names.BASE, recipe=names.TRAINED).sort_values("place")
+    best, last = rows.loc[rows["mean"].astype(float).idxmax()], rows.iloc[-1]
+    if best["place"] == last["place"]:
+        return f"On other data the base is best in the last of its {len(rows)} layers."
+    kept = f"the last of {len(rows)} keeps {last['mean']:.1f} % of the best"
+    return f"On other data the base is best in layer {best['place']}; {kept}."
 
 
 def _of_settings(table: pd.DataFrame) -> pd.DataFrame:
@@ -149,7 +195,7 @@ def of_settings(table: pd.DataFrame) -> pd.DataFrame:
             for metric, words in contrasts.MEASURES.items()
             if metric in set(of["metric"])
         }
-        about = {"setting": setting, "network": of["model"].iloc[0]}
+        about: dict[str, object] = {"setting": names.SETTING_WORDS[setting], "network": readable(of["model"].iloc[0])}
         about |= {"classes": int(facts[names.N_CLASSES]), "pixels": int(facts[names.PIXELS])}
         about |= {"images": int(facts[names.N_IMAGES])}
         about |= {"parameters an image": facts[names.PARAMETERS] / facts[names.N_IMAGES]}
@@ -170,9 +216,9 @@ def beside_published(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-crossed = Figure(retained_of_settings, plot_crossed, crossed_words)
-change = Figure(contrasts.changes, plot_changes, changes_words)
-by_layer = Figure(curves, plot_curves, curves_words)
+crossed = Figure(retained_of_settings, plot_crossed, crossed_words, finding=crossed_finding)
+change = Figure(contrasts.changes, plot_changes, changes_words, finding=changes_finding)
+by_layer = Figure(curves, plot_curves, curves_words, finding=curves_finding)
 settings = Table(
     of_settings,
     "What every setting is, and means over its trained networks: accuracy of their own classifier, and over OOD tasks "

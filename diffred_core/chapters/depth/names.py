@@ -39,6 +39,7 @@ CROSSED = (BASE, MORE_PIXELS, FEWER_CLASSES, FEWER_CLASSES_MORE_PIXELS)
 AUGMENTED, MORE_IMAGES, DEEPER, WIDER = "augmented", "more images", "deeper", "wider"
 LATE_POOLING, VIT = "late pooling", "vit"
 SETTINGS = (*CROSSED, AUGMENTED, MORE_IMAGES, DEEPER, WIDER, LATE_POOLING, VIT)
+SETTING_WORDS = {name: name for name in SETTINGS} | {VIT: "a ViT", LATE_POOLING: "no early pooling"}
 OF_SETTING = "setting"  # method: of the rows that say what a setting is
 N_CLASSES, PIXELS, N_IMAGES, PARAMETERS = "classes", "pixels", "training_images", "parameters"  # their metrics
 # two stages of training: extractor and tunnel put together (methods), accuracy of these (metric)

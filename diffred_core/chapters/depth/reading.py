@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -44,3 +44,16 @@ def places(table: pd.DataFrame) -> pd.DataFrame:
     """Return the layers of every model in execution order: model, layer, n_features, and place from 1."""
     layers = table.drop_duplicates(["model", "layer"])[["model", "layer", "n_features"]]
     return layers.assign(place=layers.groupby("model").cumcount() + 1)
+
+
+def percent_range(percents: Iterable[float]) -> str:
+    """Return percents in words, the least and the greatest of several: ``94.8 to 97.6 %``."""
+    values = list(percents)
+    low, high = f"{min(values):.1f}", f"{max(values):.1f}"
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
+def ordinal(number: int) -> str:
+    """Return the place of a layer in words: ``1st``, ``12th``, ``22nd``."""
+    ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

@@ -10,6 +10,7 @@ from diffred_core.chapters.depth.reading import places
 from diffred_core.chapters.random_subsets.tables import recipes as recipes
 from diffred_core.drawing import Table
 from diffred_core.results import summarize, where
+from diffred_core.results.readable import readable
 
 
 def _retained(table: pd.DataFrame) -> pd.DataFrame:
@@ -21,6 +22,7 @@ def _retained(table: pd.DataFrame) -> pd.DataFrame:
     wide = where(rows, metric=metrics).pivot(index=key, columns="metric", values="value")
     limits = where(rows, metric=names.RETAINED_HELD_OUT).set_index(key)[["low", "high"]]
     wide = wide.join(limits).reset_index().rename(columns={"method": "design", names.CORRELATION: "correlation"})
+    wide["task"] = wide["task"].map(readable)
     wide["design"] = wide["design"].replace(names.IN_DISTRIBUTION, "reference")
     wide["strength"] = wide[names.RETAINED].map(tunnel.strength)
     for metric, name in {names.BEST_LAYER: "best layer", **reached}.items():
@@ -59,7 +61,8 @@ def _classifiers(table: pd.DataFrame) -> pd.DataFrame:
 
 def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
     kinds = [names.network_words(row.label, row.recipe) for row in rows.itertuples()]
-    return rows.assign(network=kinds)[["model", "network", *[name for name in rows if name not in names.KIND]]]
+    read = {column: [readable(name) for name in rows[column]] for column in ("model", "task") if column in rows}
+    return rows.assign(network=kinds, **read)[["model", "network", *[name for name in rows if name not in names.KIND]]]
 
 
 retained = Table(

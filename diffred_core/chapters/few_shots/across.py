@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from diffred_core import results
+from diffred_core.chapters.few_shots import findings
 from diffred_core.chapters.few_shots.claims import all_claims
 from diffred_core.chapters.few_shots.claims_estimates import augmentations_differ, n_leads
 from diffred_core.chapters.few_shots.figures_rows import dots_by_shots, gain_in_words
@@ -127,7 +128,7 @@ def _peak_shares(tables: pd.DataFrame) -> pd.DataFrame:
     return shares
 
 
-peaks = Figure(_peaks, _plot_peaks, _peaks_in_words)
+peaks = Figure(_peaks, _plot_peaks, _peaks_in_words, finding=findings.peaks)
 peak_shares = Table(
     _peak_shares,
     lambda rows: (

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 import diffred_core.chapters.few_shots.names as names
 from diffred_core import results
+from diffred_core.chapters.few_shots import findings
 from diffred_core.chapters.few_shots.figures_rows import agreement as agreement
 from diffred_core.chapters.few_shots.figures_rows import gain_in_words
 from diffred_core.chapters.few_shots.figures_rows import masks as masks
@@ -230,10 +231,11 @@ def _percent(row: pd.Series) -> str:
 
 
 def _along(x: str) -> Figure:
-    return Figure(partial(_gains, x=x), partial(_plot_gains, x=x), partial(_gains_in_words, x=x))
+    finding = partial(findings.gains, x=x)
+    return Figure(partial(_gains, x=x), partial(_plot_gains, x=x), partial(_gains_in_words, x=x), finding=finding)
 
 
-accuracy = Figure(_accuracy, _plot_accuracy, _accuracy_in_words)
+accuracy = Figure(_accuracy, _plot_accuracy, _accuracy_in_words, finding=findings.accuracy)
 gains_by_shots, gains_by_ways = _along("n_shot"), _along("n_way")
-bridge = Figure(_bridge, _plot_bridge, _bridge_in_words)
-theory = Figure(theory_errors, _plot_theory, _theory_in_words)
+bridge = Figure(_bridge, _plot_bridge, _bridge_in_words, finding=findings.bridge)
+theory = Figure(theory_errors, _plot_theory, _theory_in_words, finding=findings.theory)

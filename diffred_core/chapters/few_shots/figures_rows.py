@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from diffred_core import results
+from diffred_core.chapters.few_shots import findings
 from diffred_core.chapters.few_shots.names import EUCLIDEAN, IMPORTANCES, MASK_BASES, MASK_METHODS, OF_VIEWS, plural
 from diffred_core.chapters.few_shots.reading import at_first_recipe, headline
 from diffred_core.drawing import Figure, Look
@@ -132,5 +133,12 @@ def _points_axis(ax: Axes) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
 
 
-masks = Figure(_masks, _plot_masks, _masks_in_words)
-agreement = Figure(_agreement, _plot_agreement, _agreement_in_words)
+masks = Figure(
+    _masks, _plot_masks, _masks_in_words, finding=lambda summary: findings.masks(_named(summary, MASK_METHODS))
+)
+agreement = Figure(
+    _agreement,
+    _plot_agreement,
+    _agreement_in_words,
+    finding=lambda summary: findings.agreement(_named(summary, IMPORTANCES)),
+)

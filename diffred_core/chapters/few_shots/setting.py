@@ -77,7 +77,7 @@ class Setting:
         return {"fraction": self.fractions[j], "n_selected": self.sizes[j]}
 
     def size(self, fraction: float) -> int:
-        """Return how many features `fraction` of them is."""
+        """Return how many dimensions `fraction` of them is."""
         return subsets.top_size(self.data.X.shape[1], fraction)
 
     @cached_property
@@ -118,7 +118,7 @@ class Setting:
         return self._importance[basis]
 
     def order(self, name: str) -> Tensor:
-        """Return one order of the features for all episodes, (n_features,), or one for each, (n_episodes, n_features).
+        """Return one order of dimensions for all episodes, (n_features,), or one for each, (n_episodes, n_features).
 
         ``random`` is another permutation in every episode, ``bottom`` the reverse of the published oracle, and
         ``top_variance`` looks at all rows but at no label. Every other name is one of the `bases`.
@@ -171,7 +171,7 @@ def episode_row(point: Row, metric: str, values: Tensor) -> Row:
 def _kept(n_features: int, fractions: Sequence[float]) -> tuple[tuple[float, ...], tuple[int, ...]]:
     """Return fractions and their sizes (`subsets.top_size`), the full layer last, every size once.
 
-    Of fractions that keep equally many features the smallest stays.
+    Of fractions that keep equally many dimensions the smallest stays.
     """
     first: dict[int, float] = {}
     for fraction in sorted({*fractions, 1.0}):

@@ -142,6 +142,7 @@ def _pairs(table: pd.DataFrame) -> pd.DataFrame:
     wide = errors[errors["label"] != ""].pivot(index=["label", "n_shot"], columns="method", values=list(names.ERRORS))
     wide = wide.reindex(columns=[(kind, method) for kind in names.ERRORS for method in ("first", "both")])
     wide.columns = [f"{method}, {names.ERRORS[kind]}" for kind, method in wide.columns]
+    wide *= 100
     wide["second, by (7)"] = helps.map({1.0: "helps", 0.0: "harms"})
     return wide.reset_index().rename(columns={"label": "second dimension", "n_shot": "shots"})
 
@@ -187,5 +188,9 @@ released = Table(
     ),
     digits=1,
 )
-pairs = Table(_pairs, "Error with a good first dimension (distance 2, spread 1) alone, and with a second beside it.")
+pairs = Table(
+    _pairs,
+    "Error in percent with a good first dimension (distance 2, spread 1) alone, and with a second beside it.",
+    digits=2,
+)
 masks_in_theory = Table(_masks_in_theory, "Accuracy in percent, by (5) averaged over prototypes.", digits=1)

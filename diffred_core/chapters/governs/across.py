@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 
-from diffred_core.chapters.governs import claims, claims_paper, names, variance
+from diffred_core.chapters.governs import claims, claims_paper, findings, names, variance
 from diffred_core.chapters.governs.claims_paper import FACTORS, PROBES, Tables
 from diffred_core.drawing import Figure, Look, Table, Verdicts, style
+from diffred_core.drawing.rows import row_panels
 from diffred_core.drawing.style import COLOURS, GREY
 from diffred_core.results import as_table, where
 from diffred_core.results.claims import Claim, claim_rows, percent
+from diffred_core.results.readable import readable
 from diffred_core.results.rows import Row
 
-MEASURES = {names.FIRST: "DR, first", names.NEAREST: "DR, nearest", names.NEEDED: "features needed (log)"}
+MEASURES = {names.FIRST: "DR, first", names.NEAREST: "DR, nearest", names.NEEDED: "needed (log)"}
 NOTHING = "No two models have been run on the same two tasks: nothing is crossed."
 NO_FACTOR = "No table of a factor is there."
 EVIDENCE = (
@@ -58,7 +60,7 @@ def factor_verdicts(tables: Tables, *, level: float = 0.95) -> Verdicts:
     for (factor, task), rows in tables.get(FACTORS, pd.DataFrame(columns=["recipe", "task"])).groupby(
         ["recipe", "task"]
     ):
-        cells[f"{factor} on {task}"] = claims.all_claims(rows, level=level)
+        cells[f"{factor} on {readable(str(task))}"] = claims.all_claims(rows, level=level)
     return Verdicts(cells, "Each verdict unfolds to its sentence.")
 
 
@@ -77,7 +79,7 @@ def variance_table(tables: Tables, *, level: float = 0.95) -> pd.DataFrame:
 def plot_variance(shares: pd.DataFrame) -> Axes:
     """Draw the share of the variance of every source with its interval, one panel a measure."""
     style.require(shares, ("measure", "source", "mean", "low", "high"), what="across.variance")
-    grid = style.panels(shares, size=(4.4, 2.6), col="measure", col_wrap=2)
+    grid = style.panels(shares, size=(2.9, 2.0), col="measure", col_wrap=2)
     sources = list(variance.SOURCES)[::-1]
     style.row_names(grid.axes.flat[0], sources, size=9)
     for number, (measure, ax) in enumerate(grid.axes_dict.items()):
@@ -86,7 +88,8 @@ def plot_variance(shares: pd.DataFrame) -> Axes:
         style.points(ax, rows.set_index(rows["source"].map(sources.index)), look=Look("", COLOURS[0]), size=5)
         ax.set_xlim(-0.03, 1.03)
         style.percent_ticks(ax, "x")
-        style.finish(ax, title=str(measure), x="share of the variance (%)", y="", legend=False)
+        below = number >= shares["measure"].nunique() - 2
+        style.finish(ax, title=str(measure), x="variance (%)" if below else "", y="", legend=False)
     return style.name_panels(grid, f"bars: {percent(shares['level'].iloc[0])} interval over models and tasks")
 
 
@@ -102,7 +105,7 @@ def describe_variance(shares: pd.DataFrame) -> str:
 
 
 def factor_table(tables: Tables) -> pd.DataFrame:
-    """Return the greatest difference that each factor makes in the share of features needed, by task."""
+    """Return the greatest difference that each factor makes in the share of dimensions needed, by task."""
     rows = where(tables.get(FACTORS, pd.DataFrame(columns=["method"])), method=names.SPREAD)
     if rows.empty:
         return pd.DataFrame(columns=["factor", "task", "mean", "low", "high"])
@@ -110,55 +113,64 @@ def factor_table(tables: Tables) -> pd.DataFrame:
     return rows[["factor", "task", "mean", "low", "high"]].sort_values(["task", "factor"], ignore_index=True)
 
 
+def factors_in_points(tables: Tables) -> pd.DataFrame:
+    """Return `factor_table` for readers."""
+    rows = factor_table(tables)
+    return rows[["factor"]].assign(
+        task=rows["task"].map(readable), **(100 * rows[["mean", "low", "high"]].astype(float))
+    )
+
+
 def plot_factors(rows: pd.DataFrame) -> Axes:
     """Draw the greatest difference that each factor makes, one panel a task; the grey line is what counts as alike."""
     style.require(rows, ("factor", "task", "mean", "low", "high"), what="across.factors")
-    factors = sorted(rows["factor"].unique(), reverse=True)
-    grid = style.panels(
-        rows, size=(4.0, 1.3 + 0.35 * len(factors)), col="task", col_wrap=min(2, rows["task"].nunique())
-    )
-    style.row_names(grid.axes.flat[0], factors, size=9)
-    for number, (task, ax) in enumerate(grid.axes_dict.items()):
-        ax.tick_params(axis="y", labelleft=number % 2 == 0, labelsize=9)
-        of_task = where(rows, task=task)
-        style.points(ax, of_task.set_index(of_task["factor"].map(factors.index)), look=Look("", COLOURS[0]), size=5)
+    grid, placed = row_panels(rows, of="factor")
+    for task, ax in grid.axes_dict.items():
+        style.points(ax, where(placed, task=task).set_index("place"), look=Look("", COLOURS[0]), size=5)
         ax.axvline(names.MARGIN, color=GREY, linewidth=1)
         ax.set_xlim(0, max(2 * names.MARGIN, 1.05 * rows["high"].max()))
         style.percent_ticks(ax, "x")
-        style.finish(ax, title=str(task), x="share of the layer (points)", y="", legend=False)
-    return style.name_panels(grid, "greatest difference in the share of features for 90 % of the accuracy")
+        style.finish(ax, title=readable(task), x="points of the layer", y="", legend=False)
+    return style.name_panels(grid, "greatest difference in what keeps 90 % of the accuracy; grey: alike")
 
 
 def describe_factors(rows: pd.DataFrame) -> str:
     """Return `plot_factors` in words."""
     parts = (
-        f"{r.factor} on {r.task} {100 * r.mean:.1f} ({100 * r.low:.1f} to {100 * r.high:.1f})"
+        f"{r.factor} on {readable(r.task)} {100 * r.mean:.1f} ({100 * r.low:.1f} to {100 * r.high:.1f})"
         for r in rows.itertuples()
     )
     return (
-        "Dot chart of the greatest difference between networks in the share of features for 90 % of the accuracy, in "
-        f" points: {'; '.join(parts)}."
+        "Dot chart of the greatest difference between networks in the share of dimensions for 90 % of the accuracy, in "
+        f"points: {'; '.join(parts)}."
     )
 
 
 def variance_figure(level: float = 0.95) -> Figure:
     """Return the figure of the variance shares."""
     summary = lambda tables: variance_table(tables, level=level)  # noqa: E731
-    return Figure(summary, plot_variance, describe_variance, empty=NOTHING)
+    return Figure(summary, plot_variance, describe_variance, empty=NOTHING, finding=findings.variance)
 
 
 def variance_numbers(level: float = 0.95) -> Table:
     """Return the numbers of `variance_figure` as a table."""
-    return Table(
-        lambda tables: variance_table(tables, level=level).drop(columns="level").rename(columns={"mean": "share"}),
-        f"Shares of the variance over n pairs of model and task, {percent(level)} generalised confidence intervals.",
-    )
+
+    def rows(tables: Tables) -> pd.DataFrame:
+        shares = variance_table(tables, level=level)
+        percents = (100 * shares[["mean", "low", "high"]]).rename(columns={"mean": "share"})
+        return shares[["measure", "source"]].join(percents).assign(n=shares["n"])
+
+    words = f"in percent, with {percent(level)} generalised confidence intervals."
+    return Table(rows, f"Shares of the variance over n pairs of model and task, {words}", digits=1)
 
 
 paper = Table(claims_paper.claim_table, EVIDENCE)
-factors = Figure(factor_table, plot_factors, describe_factors, empty=NO_FACTOR)
+factors = Figure(factor_table, plot_factors, describe_factors, empty=NO_FACTOR, finding=findings.factors)
 factor_numbers = Table(
-    factor_table, "The greatest difference between two networks that a factor makes, limits for all pairs at once."
+    factors_in_points,
+    "The greatest difference between two networks that a factor makes, in points of the layer, limits for all pairs at "
+    "once.",
+    digits=1,
 )
 
 

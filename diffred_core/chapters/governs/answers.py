@@ -16,7 +16,7 @@ from diffred_core.results.readable import readable
 
 
 def what_governs(table: pd.DataFrame, *, level: float = 0.95) -> Answer:
-    """Return what a factor does to redundancy, and whether a number or a share of the features is needed.
+    """Return what a factor does to redundancy, and whether a number or a share of the dimensions is needed.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ def what_governs(table: pd.DataFrame, *, level: float = 0.95) -> Answer:
     task, first, last = (readable(name) for name in (table["task"].iloc[0], most["model"], least["model"]))
     sentence = (
         f"Of {len(redundancy)} networks that differ in {factor}, {first} is the most redundant on {task}: it can drop "
-        f"{_percent(most['value'])} of its features and keep {percent(delta)} of its accuracy, {last} "
+        f"{_percent(most['value'])} of its dimensions and keep {percent(delta)} of its accuracy, {last} "
         f"{_percent(least['value'])}. In numbers they need {needs[most['model']]:.0f} and "
-        f"{needs[least['model']]:.0f} features; over all networks {needs.min():.0f} to {needs.max():.0f}."
+        f"{needs[least['model']]:.0f} dimensions; over all networks {needs.min():.0f} to {needs.max():.0f}."
     )
     spread = where(table, method=names.SPREAD, metric=names.SHARE, delta=delta)["value"].item()
     numbers = {"factor": str(factor), "networks": str(len(redundancy)), "greatest difference": _percent(spread)}
@@ -62,7 +62,7 @@ def governs_summary(tables: Tables, judged: Mapping[str, Claim], *, level: float
     of_need = [row for row in shares if row["label"] == names.NEEDED]
     parts = [f"{row['method']} {_percent(row['value'])}" for row in of_need if row["delta"] == claims.DELTA]
     if parts:
-        kept = f"How many features keep {percent(claims.DELTA)} of the accuracy"
+        kept = f"How many dimensions keep {percent(claims.DELTA)} of the accuracy"
         sentence += f" {kept} varies with: {', '.join(parts)} of the variance."
     return Answer(sentence, list(judged.values()))
 

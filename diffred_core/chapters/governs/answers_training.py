@@ -31,11 +31,14 @@ def loss_and_regulariser(table: pd.DataFrame, *, level: float = 0.95) -> Answer:
     least, most = kinds.iloc[0], kinds.iloc[-1]
     sentence = (
         f"Trained on {_own_task(table)} with plain cross-entropy, a network can drop {100 * plain:.0f} % of its "
-        f"features at random and keep {100 * names.DELTA:g} % of its accuracy there. Of {len(kinds)} other objectives "
+        f"dimensions at random and keep {100 * names.DELTA:g} % of its accuracy. Of {len(kinds)} other objectives "
         f"{_change(most)}; {_change(least)}. {_kinds(kinds)}"
     )
     numbers = {"plain cross-entropy drops": f"{100 * plain:.0f} %", "objectives": str(1 + len(kinds))}
-    numbers |= {str(row["objective"]): f"{100 * row[reading.DR_OWN]:+.0f} points" for row in (least, most)}
+    numbers |= {
+        names.objective_words(str(row["objective"])): f"{100 * row[reading.DR_OWN]:+.0f} points"
+        for row in (least, most)
+    }
     return Answer(sentence, claims_training.all_claims(table, level=level), numbers)
 
 
@@ -45,20 +48,21 @@ def _own_task(table: pd.DataFrame) -> str:
 
 def _change(row: pd.Series) -> str:
     other = f"{100 * row[reading.DR_OTHER]:+.0f} on other tasks"
-    return f"{row['objective']} changes that by {100 * row[reading.DR_OWN]:+.0f} points ({other})"
+    own = f"{100 * row[reading.DR_OWN]:+.0f} points"
+    return f"{names.objective_words(str(row['objective']))} changes that by {own} ({other})"
 
 
 def _kinds(kinds: pd.DataFrame) -> str:
     """Return which objectives collapse a layer, and which spread it."""
     named = {
-        reason: ", ".join(kinds.loc[kinds["reason"] == reason, "objective"])
+        reason: ", ".join(map(names.objective_words, kinds.loc[kinds["reason"] == reason, "objective"]))
         for reason in (reading.COLLAPSED, reading.SPREAD, reading.BOTH)
     }
     parts = [
         f"{words} than with cross-entropy: {named[reason]}"
         for reason, words in {
             reading.COLLAPSED: "Classes are more separate",
-            reading.SPREAD: "features spread over more directions",
+            reading.SPREAD: "dimensions spread over more directions",
             reading.BOTH: "both",
         }.items()
         if named[reason]

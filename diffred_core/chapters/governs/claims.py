@@ -39,7 +39,7 @@ def all_claims(table: pd.DataFrame, *, level: float = 0.95) -> list[Claim]:
 def factor_matters(
     table: pd.DataFrame, *, delta: float = DELTA, margin: float = names.MARGIN, level: float = 0.95
 ) -> Claim:
-    """Return the claim that some two networks differ in the share of features that they need by more than `margin`.
+    """Return the claim that some two networks differ in the share of dimensions that they need by more than `margin`.
 
     That share is 1 - DR without the steps of the published fractions.
 
@@ -67,7 +67,7 @@ def factor_matters(
     values = "; ".join(f"{readable(row.model)} {row.value:.2f}" for row in levels.itertuples())
     return judge(
         name=f"{factor} changes redundancy",
-        statement=f"networks that differ in {factor} differ in the share of features that keeps {percent(delta)} of "
+        statement=f"networks that differ in {factor} differ in the share of dimensions that keeps {percent(delta)} of "
         f"the accuracy by more than {margin:g}.",
         evidence=f"It is {values}; the greatest difference {_interval(spread, level)} for all pairs at once ({OVER}).",
         **with_limits(spread),
@@ -83,7 +83,7 @@ def wider_is_more_redundant(table: pd.DataFrame, *, delta: float = DELTA, level:
         raise InputError(f"expected the difference of {wide} and {narrow}, got none; order the levels by their width")
     return judge(
         name="wider is more redundant",
-        statement=f"{wide} needs a smaller share of its features than {narrow} for {percent(delta)} of the accuracy.",
+        statement=f"{wide} needs a smaller share of its dimensions than {narrow} for {percent(delta)} of the accuracy.",
         evidence=f"Its share differs by {_interval(rows.iloc[0], level)} ({OVER}).",
         **with_limits(rows.iloc[0]),
         side="below",
@@ -91,11 +91,11 @@ def wider_is_more_redundant(table: pd.DataFrame, *, delta: float = DELTA, level:
 
 
 def need_grows_slower(table: pd.DataFrame, *, delta: float = DELTA, level: float = 0.95) -> Claim:
-    """Return the claim that the number of needed features grows more slowly than the width; as `factor_matters`."""
+    """Return the claim that the number of needed dimensions grows more slowly than the width; as `factor_matters`."""
     return _growth(
         table,
         name="need grows slower than width",
-        statement=f"the number of features for {percent(delta)} of the accuracy grows more slowly than the width.",
+        statement=f"the number of dimensions for {percent(delta)} of the accuracy grows more slowly than the width.",
         delta=delta,
         level=level,
         limit=1.0,
@@ -105,14 +105,14 @@ def need_grows_slower(table: pd.DataFrame, *, delta: float = DELTA, level: float
 def need_is_a_number(
     table: pd.DataFrame, *, delta: float = DELTA, most: float = names.SAME_NUMBER, level: float = 0.95
 ) -> Claim:
-    """Return the claim that layers of all widths need the same number of features: a critical mass.
+    """Return the claim that layers of all widths need the same number of dimensions: a critical mass.
 
     It grows by at most a factor of ``2 ** most`` for each doubling of the width. Otherwise as `factor_matters`.
     """
     return _growth(
         table,
         name="critical mass is a number",
-        statement=f"layers of all widths need the same number of features for {percent(delta)} of the accuracy: at "
+        statement=f"layers of all widths need the same number of dimensions for {percent(delta)} of the accuracy: at "
         f"most {2**most:.2f} times as many for each doubling of the width.",
         delta=delta,
         level=level,

@@ -138,8 +138,8 @@ def _critical_mass_by_task(tables: Tables, *, level: float) -> Claim | None:
     value, low, high = (float(str(shares[variance.TASK][name])) for name in ("value", "low", "high"))
     return judge(
         name="critical mass depends on the task",
-        statement="the number of needed features varies over tasks, whatever the model.",
-        evidence=f"Variance of the number of features (log2) that keeps {percent(claims.DELTA)}: {words}.",
+        statement="the number of needed dimensions varies over tasks, whatever the model.",
+        evidence=f"Variance of the number of dimensions (log2) that keeps {percent(claims.DELTA)}: {words}.",
         value=value,
         low=low,
         high=high,
@@ -197,7 +197,7 @@ def _last_layer_leads(tables: Tables, *, level: float) -> Claim | None:
     of_cells = {
         f"{row['task']}, {row['model']}": judge(
             name="last layer leads",
-            statement="random features of the last layer are more accurate than as many of all layers together.",
+            statement="random dimensions of the last layer are more accurate than as many of all layers together.",
             evidence="",
             **with_limits(row),
         )

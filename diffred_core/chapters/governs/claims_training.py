@@ -117,10 +117,10 @@ def changes_redundancy(
     pairs = _pairs(table, objective, f"DR, {label}")
     value, low, high = intervals.mean_interval(pairs.to_numpy(), level=level)
     sizes = sorted((abs(low), abs(high))) if low * high > 0 else [0.0, max(abs(low), abs(high))]
-    limits = sizes if low == low else [low, high]
+    limits, words = sizes if low == low else [low, high], names.objective_words(objective)
     return judge(
-        name=f"{objective} changes redundancy",
-        statement=f"{objective} changes DR({names.DELTA:g}) on {label} by more than {margin:g}, up or down.",
+        name=f"{words} changes redundancy",
+        statement=f"{words} changes DR({names.DELTA:g}) on {label} by more than {margin:g}, up or down.",
         evidence=f"It changes by {value:+.3f}, {percent(level)} interval {low:+.3f} to {high:+.3f} over {OVER}.",
         value=abs(value),
         low=limits[0],
@@ -140,7 +140,8 @@ def robust_is_more_redundant(table: pd.DataFrame, objective: str, label: str, *,
     clean, attacked = zip(*accuracy.values(), strict=True)
     return above_zero(
         name="robust is more redundant",
-        statement=f"networks of {objective} have a higher DR({names.DELTA:g}) on {label} than standard ones.",
+        statement=f"networks of {names.objective_words(objective)} have a higher DR({names.DELTA:g}) on {label} than "
+        "standard ones.",
         measured=f"Their accuracy is {100 * clean[0]:.1f} % against {100 * clean[1]:.1f} % clean and "
         f"{100 * attacked[0]:.1f} % against {100 * attacked[1]:.1f} % under attack; DR differs by",
         differences=_pairs(table, objective, f"DR, {label}"),
@@ -159,7 +160,8 @@ def redundancy_stays(
     value, low, high = intervals.mean_interval(_pairs(table, objective, f"DR, {label}").to_numpy(), level=level)
     return judge(
         name="redundancy stays",
-        statement=f"{objective} does not lower DR({names.DELTA:g}) on {label} by {margin:g} or more.",
+        statement=f"{names.objective_words(objective)} does not lower DR({names.DELTA:g}) on {label} by {margin:g} or "
+        "more.",
         evidence=f"It changes by {value:+.3f}, {percent(level)} interval {low:+.3f} to {high:+.3f} over {OVER}.",
         value=value,
         low=low,
@@ -200,7 +202,7 @@ def published_kept() -> pd.DataFrame:
 
 
 def front_is_more_redundant(table: pd.DataFrame, objective: str, *, level: float = 0.95) -> Claim:
-    """Return the claim that the first k features of Matryoshka heads need fewer than random ones of plain networks.
+    """Return the claim that the first k dimensions of Matryoshka heads need fewer than random ones of plain networks.
 
     Parameters and errors are those of `changes_redundancy`.
     """
@@ -208,7 +210,7 @@ def front_is_more_redundant(table: pd.DataFrame, objective: str, *, level: float
     plain = reading.measure_by_seed(table, names.REFERENCE, reading.DR_OWN)
     return above_zero(
         name="Matryoshka: more at the front",
-        statement="the first features of networks with Matryoshka heads are more redundant than random ones without.",
+        statement="the first dimensions of networks with Matryoshka heads are more redundant than random ones without.",
         measured=f"DR({names.DELTA:g}) on their own task is {front.mean():.3f} against {plain.mean():.3f}",
         differences=front - plain,
         level=level,
@@ -217,14 +219,14 @@ def front_is_more_redundant(table: pd.DataFrame, objective: str, *, level: float
 
 
 def random_is_less_redundant(table: pd.DataFrame, objective: str, *, level: float = 0.95) -> Claim:
-    """Return the claim that random features of Matryoshka networks are less redundant than those of plain networks.
+    """Return the claim that random dimensions of Matryoshka networks are less redundant than those of plain networks.
 
     Parameters and errors are those of `changes_redundancy`.
     """
     sides = [reading.measure_by_seed(table, goal, reading.DR_OWN) for goal in (names.REFERENCE, objective)]
     return above_zero(
         name="Matryoshka: less at random",
-        statement="random features of networks with Matryoshka heads are less redundant than of networks without.",
+        statement="random dimensions of networks with Matryoshka heads are less redundant than of networks without.",
         measured=f"DR({names.DELTA:g}) on their own task is {sides[1].mean():.3f} against {sides[0].mean():.3f}; lost",
         differences=sides[0] - sides[1],
         level=level,
@@ -245,7 +247,7 @@ def heads_are_found(table: pd.DataFrame, objective: str, *, alpha: float = ALPHA
 
 
 def heads_are_absent_elsewhere(table: pd.DataFrame, *, alpha: float = ALPHA) -> Claim:
-    """Return the claim that the same test is silent for networks whose features have no order."""
+    """Return the claim that the same test is silent for networks whose dimensions have no order."""
     speaks = _corrected_p(table[~table["recipe"].fillna("").str.startswith(MATRYOSHKA)]) <= alpha
     return judge_exact(
         name="no prefixes elsewhere",

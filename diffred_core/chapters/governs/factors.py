@@ -49,7 +49,7 @@ def what_governs(
     factor : str
         In what they differ, for the table: width, upstream data, architecture, or words of your own.
     n_seeds : int, default=5
-        Random orders of the features, at least 2.
+        Random orders of the dimensions, at least 2.
     seed : int, default=1
         Of the first order, and of the resampling.
     split : str, default="test"
@@ -57,7 +57,7 @@ def what_governs(
     deltas : sequence of float
         Shares of the accuracy to be kept.
     shares, numbers : sequence
-        Shares and numbers of features at which accuracies are compared.
+        Shares and numbers of dimensions at which accuracies are compared.
     fraction : float
         Share of the features at which similarity and inequality over classes are compared.
     n_similarity_rows : int
@@ -127,7 +127,7 @@ def difference_rows(levels: Sequence[Level], bootstrap: Bootstrap) -> Iterator[R
 
 
 def growth_rows(levels: Sequence[Level], bootstrap: Bootstrap) -> Iterator[Row]:
-    """Yield how fast the number of needed features grows with the width: a least-squares slope in logarithms."""
+    """Yield how fast the number of needed dimensions grows with the width: a least-squares slope in logarithms."""
     width = np.log2([one.n_features for one in levels])
     if np.ptp(width) == 0:
         return

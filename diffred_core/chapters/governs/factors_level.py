@@ -33,7 +33,7 @@ class Design:
     split : str
         Rows on which everything is measured.
     deltas, shares, numbers
-        Shares of the accuracy to be kept; shares and numbers of features at which networks are compared.
+        Shares of the accuracy to be kept; shares and numbers of dimensions at which networks are compared.
     fraction : float
         Share of the features for similarity and inequality.
     n_similarity_rows : int

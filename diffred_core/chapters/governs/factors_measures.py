@@ -77,7 +77,7 @@ class AccuracyCurve:
 
 
 def accuracy_measures(curve: AccuracyCurve, *, shares: Sequence[float], numbers: Sequence[int]) -> Measures:
-    """Return accuracy, and what is kept of it, at equal shares and at equal numbers of features, and of the whole."""
+    """Return accuracy, and what is kept of it, at equal shares and at equal numbers of dimensions, and of the whole."""
     d = int(curve.sizes[-1])
     sizes = subsets.subset_sizes(d, shares)
     measures = {Point(names.MEAN_ACCURACY, fraction=1.0): curve.at(d)}
@@ -100,7 +100,7 @@ def redundancy_measures(curve: AccuracyCurve, published: Sizes, *, deltas: Seque
 
 
 def need_measures(curve: AccuracyCurve, *, deltas: Sequence[float]) -> Measures:
-    """Return the number of features that keeps a share of the accuracy: its logarithm, and as a share of the layer."""
+    """Return the number of dimensions that keeps a share of the accuracy: its logarithm, and as share of the layer."""
     measures, width = Measures(), np.log2(curve.sizes[-1])
     for delta in deltas:
         value = float(log2_needed(curve.sizes, curve.value / curve.value[-1], delta))
@@ -140,7 +140,7 @@ def log2_needed(sizes: np.ndarray, kept: np.ndarray, delta: float) -> np.ndarray
 
 
 def similarity_measures(X: Tensor, orders: Sequence[Tensor], fraction: float, bootstrap: Bootstrap) -> Measures:
-    """Return the CKA of random parts with the layer, less that of uncorrelated features.
+    """Return the CKA of random parts with the layer, less that of uncorrelated dimensions.
 
     Of rows the resampling is that of jackknife pseudo-values of blocks (Tukey; Efron and Tibshirani 1993, chapter 11),
     for a resample would need new moments; it is centred on the value of all rows.

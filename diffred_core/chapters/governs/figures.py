@@ -1,21 +1,26 @@
-"""One factor on one task: accuracy against share and number of features, every network, and every pair."""
+"""One factor on one task: accuracy against share and number of dimensions, every network, and every pair."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from diffred_core.chapters.governs import names
-from diffred_core.chapters.governs.tables import compared
-from diffred_core.drawing import Figure, Look, looks, style
+from diffred_core.chapters.governs import findings, names
+from diffred_core.chapters.governs.tables import HEADS, OF_LAYER, compared
+from diffred_core.drawing import Figure, Look, style
+from diffred_core.drawing.models import model_looks
 from diffred_core.drawing.style import COLOURS, GREY
 from diffred_core.results import where
 from diffred_core.results.readable import readable
 
-SHARE, NUMBER = "share of the features (%)", "number of features"
+SHARE, NUMBER = "dimensions kept (%)", "dimensions kept"
 SHOWN = (names.FIRST, names.SHARE, names.EXCESS, names.GINI)  # of the measures, those that are drawn
 DELTA = 0.9
+
 COLUMNS = ("axis", "model", "n_features", "x", "mean", "low", "high")
 
 
@@ -34,24 +39,24 @@ def kept_by_size(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_kept(kept: pd.DataFrame) -> Axes:
-    """Draw what is kept of the accuracy, on the left against the share of features, on the right their number."""
+    """Draw what is kept of the accuracy, on the left against the share of dimensions, on the right their number."""
     style.require(kept, COLUMNS, what="figures.kept")
-    grid = style.panels(kept, col="axis", col_order=[SHARE, NUMBER])
-    drawn = looks({}, kept["model"])
+    grid = style.panels(kept, size=(2.9, 3.3), col="axis", col_order=[SHARE, NUMBER])
+    drawn = model_looks(kept["model"])
     for axis, ax in grid.axes_dict.items():
         for model, rows in where(kept, axis=axis).groupby("model", sort=False):
-            label = f"{readable(str(model))} ({int(rows['n_features'].iloc[0]):,})"
+            label = f"{drawn[str(model)].words} ({int(rows['n_features'].iloc[0]):,})"
             banded = len(drawn) <= style.MOST_BANDS
             style.line(ax, rows.dropna(subset="mean"), x="x", look=drawn[str(model)], label=label, band=banded)
         ax.axhline(DELTA, color=GREY, linewidth=1, zorder=0)
         if axis == SHARE:
             style.percent_axis(ax, where(kept, axis=axis)["x"].tolist(), fewer=True)
         else:
-            style.number_axis(ax, [1, 4, 16, 64, 256, 1024], base=2)
+            style.number_axis(ax, [1, 8, 64, 512], base=2)
         style.percent_ticks(ax)
         first = ax is grid.axes.flat[0]
-        style.finish(ax, title="", x=f"{axis}, log scale", y="accuracy kept (%)" if first else "", legend=False)
-    return style.name_panels(grid, "random features; grey: 90 % of each network's own accuracy")
+        style.finish(ax, title="", x=f"{axis}, log", y="accuracy kept (%)" if first else "", legend=False)
+    return style.name_panels(grid, "random dimensions; grey: 90 % of each network's own accuracy")
 
 
 def describe_kept(kept: pd.DataFrame) -> str:
@@ -61,9 +66,11 @@ def describe_kept(kept: pd.DataFrame) -> str:
         near = rows.loc[(rows["x"] - names.FRACTION).abs().idxmin()]
         size = round(near["x"] * int(near["n_features"]))
         parts.append(
-            f"{readable(str(model))} keeps {100 * near['mean']:.1f} % at {100 * near['x']:.3g} % ({size} features)"
+            f"{readable(str(model))} keeps {100 * near['mean']:.1f} % at {100 * near['x']:.3g} % ({size} dimensions)"
         )
-    return f"Line charts of the accuracy kept against the share and the number of random features: {'; '.join(parts)}."
+    return (
+        f"Line charts of the accuracy kept against the share and the number of random dimensions: {'; '.join(parts)}."
+    )
 
 
 def levels(table: pd.DataFrame) -> pd.DataFrame:
@@ -81,28 +88,42 @@ def plot_rows(summary: pd.DataFrame) -> Axes:
     """Draw one panel a measure, a row a network or pair, with intervals; of pairs zero is marked."""
     style.require(summary, ("measure", "row", "mean", "low", "high"), what="figures.levels")
     rows = list(dict.fromkeys(summary["row"]))[::-1]
-    pairs = bool(summary["label"].notna().all())
-    size = (4.4, max(2.2, 1.1 + 0.3 * len(rows)))
+    pairs, drawn = bool(summary["label"].notna().all()), model_looks(summary["model"])
+    size = (2.9, max(2.2, 1.1 + 0.26 * len(rows)))
     grid = style.panels(summary, size=size, col="measure", col_wrap=2)
-    style.row_names(grid.axes.flat[0], rows, size=9)
+    style.row_names(grid.axes.flat[0], rows, size=8 if pairs else 9)
     for number, (measure, ax) in enumerate(grid.axes_dict.items()):
-        ax.tick_params(axis="y", labelleft=number % 2 == 0, labelsize=9)
-        ax.xaxis.set_major_locator(MaxNLocator(5))
-        placed = where(summary, measure=measure).set_index(where(summary, measure=measure)["row"].map(rows.index))
-        style.points(ax, placed, look=Look("", COLOURS[0]), size=5)
+        ax.tick_params(axis="y", labelleft=number % 2 == 0, labelsize=8 if pairs else 9)
+        ax.xaxis.set_major_locator(MaxNLocator(3 if pairs else 4))
+        of_measure = where(summary, measure=measure)
+        for place, row in zip(of_measure["row"].map(rows.index), range(len(of_measure)), strict=True):
+            point = of_measure.iloc[[row]].set_index(pd.Index([place]))
+            look = Look("", COLOURS[0]) if pairs else drawn[str(point["model"].iloc[0])]
+            style.points(ax, point, look=replace(look, words=""), size=5)
+        of_layer = of_measure["metric"].isin(OF_LAYER).all()
+        if of_layer:
+            style.percent_ticks(ax, "x")
+        unit = ("points" if pairs else "%") if of_layer else ""
         if pairs:
             ax.axvline(0, color=GREY, linewidth=1)
-        style.finish(ax, title=str(measure), x="", y="", legend=False)
-    title = "paired differences" if pairs else "networks"
-    return style.name_panels(grid, f"{title}; bars: interval over draws and test rows")
+        style.finish(ax, title=str(measure), x=unit, y="", legend=False)
+        ax.set_title(str(measure), loc="left", fontsize=9 if pairs else 11)
+        ax.tick_params(axis="x", labelsize=9)
+    title = "first less second; " if pairs else ""
+    return style.name_panels(grid, f"{title}bars: interval over draws and test rows")
 
 
 def describe_rows(summary: pd.DataFrame) -> str:
     """Return `plot_rows` in words."""
     parts = []
     for measure, rows in summary.groupby("measure", sort=False):
-        values = (f"{r.row} {r.mean:.2f} ({r.low:.2f} to {r.high:.2f})" for r in rows.itertuples())
-        parts.append(f"{measure}: {'; '.join(values)}")
+        of_layer = rows["metric"].isin(OF_LAYER).all()
+        times, digits, unit = (100, 1, ", in percent of the layer") if of_layer else (1, 2, "")
+        values = (
+            f"{r.row} {times * r.mean:.{digits}f} ({times * r.low:.{digits}f} to {times * r.high:.{digits}f})"
+            for r in rows.itertuples()
+        )
+        parts.append(f"{measure}{unit}: {'; '.join(values)}")
     return f"Dot charts with intervals. {'. '.join(parts)}."
 
 
@@ -111,6 +132,9 @@ def _drawn(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.rename(columns={"value": "mean"})
 
 
-kept = Figure(kept_by_size, plot_kept, describe_kept)
-networks = Figure(levels, plot_rows, describe_rows)
-pairs = Figure(pair_differences, plot_rows, describe_rows)
+kept = Figure(
+    kept_by_size, plot_kept, describe_kept, finding=partial(findings.kept, axis=SHARE, fraction=names.FRACTION)
+)
+_NEEDED = HEADS[names.SHARE]
+networks = Figure(levels, plot_rows, describe_rows, finding=partial(findings.networks, measure=_NEEDED))
+pairs = Figure(pair_differences, plot_rows, describe_rows, finding=partial(findings.pairs, measure=_NEEDED))

@@ -18,10 +18,10 @@ ALL_LEVELS = "all levels"  # in the column model, of what is said of all network
 
 NEEDED, SHARE = "log2_features_needed", "share_needed"  # for a share delta of the accuracy, between tested sizes
 KEPT = "accuracy_kept"  # accuracy as a share of the whole layer's
-EXCESS = "cka_above_null"  # of a random part with the layer, less that of uncorrelated features
+EXCESS = "cka_above_null"  # of a random part with the layer, less that of uncorrelated dimensions
 
 DELTAS: tuple[float, ...] = (0.9, 0.95)
 SHARES: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)  # at which accuracies are compared at an equal share
-NUMBERS: tuple[int, ...] = (8, 16, 32, 64, 128, 256, 512)  # and at an equal number of features
+NUMBERS: tuple[int, ...] = (8, 16, 32, 64, 128, 256, 512)  # and at an equal number of dimensions
 MARGIN = 0.05  # in diffused redundancy: what two networks may differ by and still be called alike
-SAME_NUMBER = 0.25  # in growth: a layer of twice the width needs at most 2 ** 0.25 = 1.19 times as many features
+SAME_NUMBER = 0.25  # in growth: a layer of twice the width needs at most 2 ** 0.25 = 1.19 times as many dimensions

@@ -25,7 +25,16 @@ CLASSIFIER, ROBUST, LOSS = "classifier_accuracy", "robust_accuracy", "training_l
 DELTAS: tuple[float, ...] = (0.9, 0.95)
 DELTA = DELTAS[0]  # of claims and figures
 MARGIN = 0.05  # in diffused redundancy: what two objectives may differ by and still be called alike
-# steps of 1/32 and less, so that diffused redundancy of a layer of 64 features is known to two of them
+_WORDS = {REFERENCE: "plain cross-entropy", "decov": "DeCov", "koleo": "KoLeo", "matryoshka": "Matryoshka heads"}
+
+
+def objective_words(name: str) -> str:
+    """Return an objective as people read it: ``dropout:0.5`` is ``dropout 0.5``, a sum is named part by part."""
+    parts = (part.partition(":")[::2] for part in name.split("+"))
+    return " + ".join(f"{_WORDS.get(kind, kind.replace('_', ' '))} {value}".rstrip() for kind, value in parts)
+
+
+# steps of 1/32 and less, so that diffused redundancy of a layer of 64 dimensions is known to two of them
 FRACTIONS: tuple[float, ...] = (
     *(1 / 64, 1 / 32, 3 / 64, 1 / 16, 3 / 32, 1 / 8, 5 / 32, 3 / 16, 0.2, 1 / 4),
     *(5 / 16, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8),

@@ -21,6 +21,7 @@ COLUMNS: dict[str, dict[str, object]] = {
     "Gini": {"metric": names.GINI},
     "Gini rise": {"metric": names.GINI_RISE},
 }
+PERCENT = tuple(name for name in COLUMNS if name.startswith(("accuracy", "DR", "kept")))
 SHAPE: dict[str, dict[str, object]] = {
     "R2": {"metric": names.SEPARATION},
     "NC1": {"metric": names.NC1},
@@ -36,7 +37,10 @@ def by_network(table: pd.DataFrame, label: str) -> pd.DataFrame:
     wide = {name: where(rows, **what).groupby(["model", "recipe"])["value"].mean() for name, what in columns.items()}
     order = table[["model", "recipe"]].dropna().drop_duplicates()
     rows_of_kinds = order.merge(pd.DataFrame(wide).reset_index(), on=["model", "recipe"])
-    return rows_of_kinds.rename(columns={"model": "network", "recipe": "objective"})
+    percents = {name: 100 * rows_of_kinds[name] for name in PERCENT}
+    shown = rows_of_kinds.assign(recipe=rows_of_kinds["recipe"].map(names.objective_words), **percents)
+    heads = {name: f"{name} (%)" for name in PERCENT} | {"model": "network", "recipe": "objective"}
+    return shown.rename(columns=heads)
 
 
 def robustness(table: pd.DataFrame) -> pd.DataFrame:
@@ -48,11 +52,12 @@ def robustness(table: pd.DataFrame) -> pd.DataFrame:
             for metric in (names.CLASSIFIER, names.ROBUST)
         }
         sides = [
-            training_reading.measure_by_seed(table, objective, measure).mean()
+            100 * training_reading.measure_by_seed(table, objective, measure).mean()
             for measure in (training_reading.DR_OWN, training_reading.DR_OTHER)
         ]
-        rows.append([objective, *values.values(), *sides])
-    heads = ["objective", "clean (%)", "under attack (%)", training_reading.DR_OWN, training_reading.DR_OTHER]
+        rows.append([names.objective_words(objective), *values.values(), *sides])
+    sides_in_words = [f"{side} (%)" for side in (training_reading.DR_OWN, training_reading.DR_OTHER)]
+    heads = ["objective", "clean (%)", "under attack (%)", *sides_in_words]
     return pd.DataFrame(rows, columns=heads)
 
 
@@ -75,7 +80,7 @@ def regularisers(table: pd.DataFrame) -> pd.DataFrame:
             for label in (names.OWN, names.OTHER)
         ]
         published = numbers[published_names[kind]] if kind in published_names else float("nan")
-        rows.append([objective, published, *kept])
+        rows.append([names.objective_words(objective), published, *kept])
     return pd.DataFrame(rows, columns=["objective", "published (%)", "own task (%)", "other tasks (%)"])
 
 
@@ -94,10 +99,11 @@ robust = Table(
     robustness,
     "Accuracy of the networks' own classifiers, clean and under projected gradient ascent within an l2 ball, beside "
     "diffused redundancy at 90 % of the accuracy; mean over networks.",
+    1,
 )
 published_beside = Table(
     regularisers,
-    "Share of the accuracy that a random fifth of the features keeps. Published: a ResNet50 on ImageNet, mean over "
+    "Share of the accuracy that a random fifth of the dimensions keeps. Published: a ResNet50 on ImageNet, mean over "
     "four tasks, one mask, DeCov with 1e-4; there is no published network of the same recipe without a regulariser.",
     1,
 )

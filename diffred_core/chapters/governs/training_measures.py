@@ -121,7 +121,7 @@ def _inequality_rows(drawn: Sequence[Curve], full: Curve, y: Tensor, sizes: Size
 
 
 def _excess(data: ProbeData, sizes: Sizes, seeds: Sequence[int]) -> list[float]:
-    """Return the debiased CKA of random parts with the layer less that of uncorrelated features, mean over draws.
+    """Return the debiased CKA of random parts with the layer less that of uncorrelated dimensions, mean over draws.
 
     A part without a feature that varies enough to be like anything is left out; where no part has one, nothing is
     returned.
@@ -155,7 +155,7 @@ def _separation(X: Tensor, y: Tensor) -> float:
 
 
 def prefix_rows(features: TaskFeatures, of: Measured) -> Iterator[Row]:
-    """Yield the p-value of the first k features among random k, and what they gain over them, at every size."""
+    """Yield the p-value of the first k dimensions among random k, and what they gain over them, at every size."""
     table = where(prefix_test(features, n_draws=of.n_prefix_draws, seed=of.seed), method=names.FIRST_K)
     kept = ["method", "fraction", "n_selected", "metric", "value"]
     yield from where(table, metric=(names.PREFIX_P, names.GAIN))[kept].to_dict("records")

@@ -85,8 +85,8 @@ def trained(
         objective, ``seed`` the network, ``label``
         whether the task is the ``own task`` or one of the ``other tasks``. Of every task: accuracy by size (methods
         ``random``, mean over draws, ``first`` and ``full``), accuracy_kept, diffused_redundancy_first and _nearest,
-        gini, gini_rise and cka_above_null at a fifth of the features, class_separation, nc1, numerical_rank and rankme
-        of the training rows; of the own task also prefix_p_value and gain_over_random of the first k, and of the
+        gini, gini_rise and cka_above_null at a fifth of the dimensions, class_separation, nc1, numerical_rank and
+        rankme of the training rows; of the own task also prefix_p_value and gain_over_random of the first k, and of the
         network classifier_accuracy, robust_accuracy and training_loss. And the claims of the paper as
         `results.claims.claim_rows`, for the chapter's summary, where the first objective is plain cross-entropy.
 

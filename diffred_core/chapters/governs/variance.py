@@ -108,7 +108,7 @@ def crossed(probes: pd.DataFrame, *, metric: str, delta: float, probe: str = HEA
         Tables of subset_probes.
     metric : str
         ``diffused_redundancy_first``, ``diffused_redundancy_nearest``, or ``log2_features_needed``: the logarithm of
-        the number of features that the first of these leaves.
+        the number of dimensions that the first of these leaves.
     delta : float
         Share of the accuracy to be kept.
     probe : str

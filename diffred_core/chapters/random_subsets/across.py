@@ -10,14 +10,15 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 
-from diffred_core.chapters.random_subsets import claims, frontier, names
+from diffred_core.chapters.random_subsets import claims, findings, frontier, names
 from diffred_core.chapters.random_subsets.reading import at_shares, shares_in_words
 from diffred_core.chapters.random_subsets.tables import shares
 from diffred_core.drawing import Figure, Look, Table, looks, style
+from diffred_core.drawing.rows import row_panels
 from diffred_core.drawing.style import COLOURS, finish, interval_name, one_value, percent_ticks
 from diffred_core.intervals import Interval, interquartile_mean
 from diffred_core.results import as_table, published, summarize, where
-from diffred_core.results.claims import Claim, claim_rows
+from diffred_core.results.claims import Claim, claim_rows, percent
 from diffred_core.results.readable import cell_name, readable
 from diffred_core.results.rows import KEYS, Row
 
@@ -94,7 +95,7 @@ def needed_fractions(
     probe: str = names.HEADLINE,
     method: str = names.RANDOM,
 ) -> pd.DataFrame:
-    """Return the smallest tested share of the features that keeps a share `delta` of the accuracy: 1 - DR.
+    """Return the smallest tested share of the dimensions that keeps a share `delta` of the accuracy: 1 - DR.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def needed_fractions(
 def similarity_at(
     similarity: pd.DataFrame, *, fractions: Sequence[float] = names.SIMILARITY_FRACTIONS, level: float = 0.95
 ) -> pd.DataFrame:
-    """Return debiased CKA of random subsets with the layer, and that of uncorrelated features, at some shares.
+    """Return debiased CKA of random subsets with the layer, and that of uncorrelated dimensions, at some shares.
 
     Parameters
     ----------
@@ -206,15 +207,15 @@ def plot_kept(pairs: pd.DataFrame) -> Axes:
     """Draw the accuracy of random subsets and of the full layer (`kept_accuracy`), a panel a task, a row a model."""
     style.require(pairs, (*KEYS, "probe", "fraction", "mean", "low", "high", "n", "full"), what="plot_kept")
     probe = one_value(pairs, "probe", what="plot_kept")
-    grid, placed = style.model_panels(pairs)
-    share = Look(f"{shares_in_words(pairs['fraction'])} of the features", COLOURS[0])
+    grid, placed = row_panels(pairs, height=0.24)
+    share = Look(f"{shares_in_words(pairs['fraction'])} of the dimensions", COLOURS[0])
     for task, ax in grid.axes_dict.items():
         rows = where(placed, task=task).set_index("place")
         ax.hlines(rows.index, rows["mean"], rows["full"], color="#BFBFBF", linewidth=2, zorder=1)
         style.points(ax, rows, look=share)
         ax.plot(rows["full"], rows.index, "D", color=COLOURS[1], markersize=6, label="full layer")
         percent_ticks(ax, "x")
-        finish(ax, title=readable(task), x="test accuracy (%)", y="", legend=False)
+        finish(ax, title=readable(task), x="accuracy (%)", y="", legend=False)
     return style.name_panels(grid, f"{probe} probe; bars: {interval_name(pairs)}")
 
 
@@ -224,23 +225,29 @@ def describe_kept(pairs: pd.DataFrame) -> str:
     cells = [f"{cell_name(r.model, r.task)} {100 * r.mean:.1f} of {100 * r.full:.1f} %" for r in rows]
     share, probe = shares_in_words(pairs["fraction"]), pairs["probe"].iloc[0]
     return (
-        f"Dot chart of accuracy with a random {share} of the features, of that of the full layer, {probe} probe: "
+        f"Dot chart of accuracy with a random {share} of the dimensions, of that of the full layer, {probe} probe: "
         f"{'; '.join(cells)}."
     )
 
 
 def plot_needed(needed: pd.DataFrame) -> Axes:
-    """Draw the share of the features that keeps a share delta of the accuracy (`needed_fractions`), a panel a task."""
+    """Draw the share of dimensions that keeps a share delta of the accuracy (`needed_fractions`), a panel a task."""
     style.require(needed, (*KEYS, "delta", "fraction"), what="plot_needed")
-    grid, placed = style.model_panels(needed)
-    deltas = {f"keeps {100 * delta:g} % of the accuracy": rows for delta, rows in placed.groupby("delta")}
+    grid, placed = row_panels(needed, height=0.27)
+    by_delta = {float(delta): f"keeps {percent(delta)} of the accuracy" for delta in sorted(needed["delta"].unique())}
+    drawn = looks({}, by_delta.values())
     for task, ax in grid.axes_dict.items():
-        for label, look in looks({}, deltas).items():
-            rows = where(deltas[label], task=task)
-            ax.plot(rows["fraction"], rows["place"], look.marker, color=look.colour, markersize=6, label=label)
-        style.percent_axis(ax, [min(0.01, *needed["fraction"])], fewer=True)
-        finish(ax, title=readable(task), x="features (%, log)", y="", legend=False)
-    return style.name_panels(grid, "share of the features needed, mean over draws")
+        reach = where(placed, task=task).groupby("place")["fraction"].agg(["min", "max"])
+        ax.hlines(reach.index, reach["min"], reach["max"], color="#D9D9D9", linewidth=2, zorder=1)
+        for turn, (delta, label) in enumerate(by_delta.items()):
+            rows, look = where(placed, task=task, delta=delta), drawn[label]
+            at = rows["place"] + 0.14 * ((len(by_delta) - 1) / 2 - turn)  # equal shares would lie on each other
+            ax.plot(rows["fraction"], at, look.marker, color=look.colour, markersize=5, label=label)
+        ax.set_xlim(-0.04, 1.06)
+        ax.set_xticks([0, 0.5, 1])
+        percent_ticks(ax, "x")
+        finish(ax, title=readable(task), x="dimensions (%)", y="", legend=False)
+    return style.name_panels(grid, "share of the dimensions needed; mean over draws")
 
 
 def describe_needed(needed: pd.DataFrame) -> str:
@@ -248,13 +255,14 @@ def describe_needed(needed: pd.DataFrame) -> str:
     parts = []
     for delta, rows in needed.groupby("delta"):
         low, high = 100 * rows["fraction"].min(), 100 * rows["fraction"].max()
-        parts.append(f"{100 * delta:g} % of the accuracy needs {low:g} to {high:g} % of the features")
+        parts.append(f"{100 * delta:g} % of the accuracy needs {low:g} to {high:g} % of the dimensions")
     return f"Dot chart, one row a model and task: {'; '.join(parts)}."
 
 
 def kept(fraction: float = names.FRACTION, level: float = 0.95) -> Figure:
-    """Return the figure of the accuracy that a share of the features keeps, from tables of subset_probes."""
-    return Figure(lambda probes: kept_accuracy(probes, fraction=fraction, level=level), plot_kept, describe_kept)
+    """Return the figure of the accuracy that a share of the dimensions keeps, from tables of subset_probes."""
+    summary = lambda probes: kept_accuracy(probes, fraction=fraction, level=level)  # noqa: E731
+    return Figure(summary, plot_kept, describe_kept, finding=findings.kept)
 
 
 def kept_table(fraction: float = names.FRACTION, level: float = 0.95) -> Table:
@@ -262,13 +270,18 @@ def kept_table(fraction: float = names.FRACTION, level: float = 0.95) -> Table:
 
     def rows(probes: pd.DataFrame) -> pd.DataFrame:
         pairs = kept_accuracy(probes, fraction=fraction, level=level)
-        percent = 100 * pairs[["mean", "low", "high", "full", "gap", "gap_low", "gap_high"]]
-        named = percent.rename(columns=lambda name: name.replace("_", " "))
+        percents = 100 * pairs[["mean", "low", "high", "full", "gap", "gap_low", "gap_high"]]
+        named = percents.rename(columns=lambda name: name.replace("_", " "))
         errors = {"errors, times": (1 - pairs["mean"]) / (1 - pairs["full"]).where(pairs["full"] < 1)}
-        return pairs[[*KEYS, "probe"]].assign(features=shares(pairs["fraction"])).join(named.assign(**errors))
+        return (
+            pairs[KEYS]
+            .map(readable)
+            .assign(probe=pairs["probe"], dimensions=shares(pairs["fraction"]))
+            .join(named.assign(**errors))
+        )
 
     caption = (
-        f"Test accuracy in percent with a random part of the features and with all; gap in points; errors as a "
+        f"Test accuracy in percent with a random part of the dimensions and with all; gap in points; errors as a "
         f"multiple of those with all. Intervals at {100 * level:g} %: over draws, of the gap over draws and test rows."
     )
     return Table(rows, caption, digits=1)
@@ -276,8 +289,9 @@ def kept_table(fraction: float = names.FRACTION, level: float = 0.95) -> Table:
 
 def redundancy_by_cell(probes: pd.DataFrame) -> pd.DataFrame:
     """Return diffused redundancy of every model and task: a column for each estimator and share of the accuracy."""
-    wide = needed_fractions(probes).pivot(index=KEYS, columns="delta", values=["first", "nearest"])
-    return wide.set_axis([f"{estimator} {100 * delta:g} %" for estimator, delta in wide], axis=1).reset_index()
+    wide = 100 * needed_fractions(probes).pivot(index=KEYS, columns="delta", values=["first", "nearest"])
+    wide = wide.set_axis([f"{estimator} {100 * delta:g} %" for estimator, delta in wide], axis=1).reset_index()
+    return wide.assign(**{name: wide[name].map(readable) for name in KEYS})
 
 
 def alike(level: float = 0.95) -> Table:
@@ -285,33 +299,40 @@ def alike(level: float = 0.95) -> Table:
 
     def rows(similarity: pd.DataFrame) -> pd.DataFrame:
         at = similarity_at(similarity, level=level)
-        return at.assign(fraction=shares(at["fraction"])).drop(columns=["n", "level"])
+        named = at[KEYS].map(readable).assign(dimensions=shares(at["fraction"]))
+        return named.join(at[["mean", "low", "high", "null"]].rename(columns={"mean": "CKA"}))
 
     caption = (
         f"Debiased CKA of a random subset with its layer, {100 * level:g} % interval over draws; null: uncorrelated "
-        "features."
+        "dimensions."
     )
     return Table(rows, caption)
 
 
-def published_and_reproduced(probes: pd.DataFrame, *, delta: float = 0.9) -> pd.DataFrame:
+def published_and_measured(probes: pd.DataFrame, *, delta: float = 0.9) -> pd.DataFrame:
     """Return diffused redundancy at `delta`: what was published, then what these tables hold."""
     printed = published.diffused_redundancy_at(delta).assign(origin="published")
     printed = printed.assign(model=printed["model"] + ", " + printed["weights"])
-    reproduced = needed_fractions(probes, deltas=[delta]).assign(origin="reproduced")
-    return pd.concat([printed, reproduced])[["origin", "model", "task", "first", "nearest"]]
+    measured = needed_fractions(probes, deltas=[delta]).assign(origin="measured here")
+    both = pd.concat([printed, measured])[["origin", "model", "task", "first", "nearest"]]
+    percents = {name: 100 * both[name] for name in ("first", "nearest")}
+    return both.assign(**percents, **{name: both[name].map(readable) for name in KEYS})
 
 
-needed = Figure(lambda probes: needed_fractions(probes, deltas=NEEDED_DELTAS), plot_needed, describe_needed)
+needed = Figure(
+    lambda probes: needed_fractions(probes, deltas=NEEDED_DELTAS), plot_needed, describe_needed, finding=findings.needed
+)
 redundancy = Table(
     redundancy_by_cell,
-    "Diffused redundancy by the share of accuracy to be kept: first share that reaches it, and nearest share.",
-    digits=2,
+    "Diffused redundancy, the percent of the dimensions that can go, by the share of accuracy to be kept: first share "
+    "that reaches it, and nearest share.",
+    digits=1,
 )
 beside_published = Table(
-    published_and_reproduced,
-    f"Diffused redundancy at 90 % of the accuracy. Published: {published.PAPER}.",
-    digits=2,
+    published_and_measured,
+    f"Diffused redundancy at 90 % of the accuracy, percent of the dimensions. Published: derived from the "
+    f"accuracies of {published.PAPER}.",
+    digits=1,
 )
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from diffred_core.chapters.random_subsets import across, claims, names
+from diffred_core.chapters.random_subsets import across, claims, findings, names
 from diffred_core.chapters.random_subsets.figures import PROBES
 from diffred_core.drawing import Figure, Table, looks, style
+from diffred_core.drawing.rows import row_panels
 from diffred_core.drawing.style import GREY, finish
 from diffred_core.results import where
 from diffred_core.results.claims import VERDICTS
@@ -22,22 +23,22 @@ COLUMNS = (*KEYS, "probe", "mean", "full", "gap", "low", "high", "verdict", "dec
 
 
 def verdicts_by_probe(probes: pd.DataFrame, *, fraction: float = names.FRACTION) -> pd.DataFrame:
-    """Return what every probe says of every model and task with a random `fraction` of the features.
+    """Return what every probe says of every model and task with a random `fraction` of the dimensions.
 
     Parameters
     ----------
     probes : DataFrame
         Tables of subset_probes, one below the other.
     fraction : float
-        Share of the features at which the claim is judged: the nearest one that was measured. A probe that was measured
-        at another share than the headline probe is left out.
+        Share of the dimensions at which the claim is judged: the nearest one that was measured. A probe that was
+        measured at another share than the headline probe is left out.
 
     Returns
     -------
     DataFrame
         One row a task, model and probe, the headline probe first. Columns task, model, probe, mean (accuracy of the
         subsets), full, gap (the loss), low, high, verdict (of `claims.accuracy_is_kept`), needed 90 % and needed 95 %
-        (share of the features that keeps that much of the accuracy, which is 1 - DR; missing where the probe was
+        (share of the dimensions that keeps that much of the accuracy, which is 1 - DR; missing where the probe was
         measured at other shares than the headline probe) and decides: whether the verdicts of the probes of this pair
         differ.
     """
@@ -62,16 +63,16 @@ def plot_by_probe(verdicts: pd.DataFrame) -> Axes:
     """Draw the loss of random subsets by probe beside the published margin, a panel a task, a row a model."""
     style.require(verdicts, COLUMNS, what="plot_by_probe")
     by_probe = looks(PROBES, verdicts["probe"])
-    grid, placed = style.model_panels(verdicts, height=0.45)
+    grid, placed = row_panels(verdicts, height=0.36)
     for task, ax in grid.axes_dict.items():
         for turn, (probe, look) in enumerate(by_probe.items()):
             rows = where(placed, task=task, probe=probe)
-            y = rows["place"] + 0.2 * ((len(by_probe) - 1) / 2 - turn)
+            y = rows["place"] + 0.24 * ((len(by_probe) - 1) / 2 - turn)
             ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=look.colour, linewidth=2)
             ax.plot(100 * rows["gap"], y, look.marker, color=look.colour, markersize=6, label=look.words)
         ax.axvline(100 * names.MARGIN, color=GREY, linestyle="--", linewidth=1.4, label="published margin")
         finish(ax, title=readable(task), x="points lost", y="", legend=False)
-    return style.name_panels(grid, "lost to the full layer; 95 % paired bootstrap over draws and rows")
+    return style.name_panels(grid, "lost to the full layer; bars: 95 %, over draws and test rows")
 
 
 def describe_by_probe(verdicts: pd.DataFrame) -> str:
@@ -88,7 +89,8 @@ def describe_by_probe(verdicts: pd.DataFrame) -> str:
 
 def figure(fraction: float = names.FRACTION) -> Figure:
     """Return the figure of the loss by probe, from tables of subset_probes."""
-    return Figure(lambda probes: verdicts_by_probe(probes, fraction=fraction), plot_by_probe, describe_by_probe)
+    summary = lambda probes: verdicts_by_probe(probes, fraction=fraction)  # noqa: E731
+    return Figure(summary, plot_by_probe, describe_by_probe, finding=findings.by_probe)
 
 
 def table(fraction: float = names.FRACTION) -> Table:
@@ -98,12 +100,13 @@ def table(fraction: float = names.FRACTION) -> Table:
         verdicts = verdicts_by_probe(probes, fraction=fraction)
         numbers = verdicts.select_dtypes("float").columns
         shown = verdicts.assign(**{name: 100 * verdicts[name] for name in numbers})
+        shown[KEYS] = shown[KEYS].map(readable)
         shown["decides"] = shown["decides"].map({True: "yes", False: "no"})
         shown.attrs["finding"] = finding(verdicts)
         return shown
 
     share = f"{100 * fraction:g} %"
-    units = f"In percent and points, with a random {share} of the features; decides: whether verdicts of probes differ."
+    units = f"Percent and points, with a random {share} of the dimensions; decides: whether verdicts of probes differ."
     return Table(rows, lambda verdicts: f"{verdicts.attrs['finding']} {units}", digits=1)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from diffred_core import intervals
-from diffred_core.chapters.random_subsets import names
-from diffred_core.drawing import Figure, Look, Table, looks, style
+from diffred_core.chapters.random_subsets import findings, names
+from diffred_core.drawing import Figure, Look, Table, style
+from diffred_core.drawing.models import model_looks
 from diffred_core.results import published, summarize, where
 from diffred_core.results.readable import readable
 from diffred_core.results.rows import KEYS
 
-PUBLISHED, MEASURED = "published", "measured here"
 OTHER_NAMES = {"oxfordiiitpet": "pets", "imagenet": "imagenet1k"}  # of torchvision's sets in the paper
 LEVEL = 0.95
 COLUMNS = ["origin", "task", "network", "n_features", "fraction", "full", "mean", "low", "high", "n", "level"]
@@ -49,7 +48,9 @@ def retained(probes: pd.DataFrame) -> pd.DataFrame:
 def _printed() -> pd.DataFrame:
     numbers = where(published.diffused_redundancy_numbers(), quantity="accuracy")
     rows = numbers.assign(
-        origin=PUBLISHED, network=numbers["model"] + ", " + numbers["weights"], task=numbers["task"].map(published_name)
+        origin=names.PUBLISHED,
+        network=numbers["model"] + ", " + numbers["weights"],
+        task=numbers["task"].map(published_name),
     )
     full = rows[rows["fraction"] == 1.0].set_index(["network", "task"])["value"]
     rows = rows[rows["fraction"] < 1.0].join(full.rename("full"), on=["network", "task"])
@@ -59,10 +60,8 @@ def _printed() -> pd.DataFrame:
 def _with_interval(row: dict[str, float]) -> dict[str, float]:
     """Return a published point as a share of the whole layer; its sd is of the population, over few masks."""
     n = 1 if pd.isna(row["n_masks"]) else int(row["n_masks"])
-    limits = {"low": float("nan"), "high": float("nan")}
-    if n > 1 and pd.notna(row["sd"]):
-        _, *ends = intervals.t_interval(row["value"], row["sd"] / (n - 1) ** 0.5, degrees=n - 1, level=LEVEL)
-        limits = dict(zip(limits, (float(end) / row["full"] for end in ends), strict=True))
+    low, high = published.mean_limits(row["value"], row["sd"], n, level=LEVEL)
+    limits = {"low": low / row["full"], "high": high / row["full"]}
     return row | limits | {"mean": row["value"] / row["full"], "n": n, "level": LEVEL}
 
 
@@ -74,29 +73,31 @@ def _measured(probes: pd.DataFrame) -> pd.DataFrame:
     if shares.empty:
         return pd.DataFrame(columns=COLUMNS)
     summary = summarize(shares, [*KEYS, "n_features", "fraction", "full"], level=LEVEL)
-    return summary.assign(origin=MEASURED, network=summary["model"], task=summary["task"].map(published_name))
+    return summary.assign(origin=names.MEASURED, network=summary["model"], task=summary["task"].map(published_name))
 
 
 def plot_retained(shares: pd.DataFrame) -> Axes:
-    """Draw the share of the accuracy that is kept against that of the features, one panel a task, published dashed."""
+    """Draw the share of the accuracy that is kept against that of the dimensions, a panel a task, published dashed."""
     style.require(shares, COLUMNS, what="plot_retained")
     n_tasks = shares["task"].nunique()
-    size = (7.6, 4.4) if n_tasks == 1 else (4.3, 3.6)  # one task fills the page
+    size = (5.8, 4.2) if n_tasks == 1 else (2.9, 2.7)  # one task fills the page
     grid = style.panels(shares, size=size, col="task", col_wrap=min(2, n_tasks))
-    drawn = looks({}, where(shares, origin=MEASURED)["network"])
-    printed = dict(zip(sorted(set(where(shares, origin=PUBLISHED)["network"])), style.MARKERS, strict=False))
+    drawn = model_looks(where(shares, origin=names.MEASURED)["network"])
+    printed = dict(zip(sorted(set(where(shares, origin=names.PUBLISHED)["network"])), style.MARKERS, strict=False))
     for task, ax in grid.axes_dict.items():
         for (origin, network, width), rows in where(shares, task=task).groupby(["origin", "network", "n_features"]):
             grey = Look(network, style.GREY, printed.get(network, "o"), "--")
-            label = f"{readable(network)} ({width:,}){', published' if origin == PUBLISHED else ''}"
-            look = grey if origin == PUBLISHED else drawn[network]
+            label = f"{readable(network)} ({width:,})"
+            look = grey if origin == names.PUBLISHED else drawn[network]
             style.line(ax, rows, x="fraction", look=look, label=label, band=len(drawn) <= style.MOST_BANDS)
         ax.axhline(0.9, color="#BFBFBF", linewidth=1, zorder=0)
-        style.percent_axis(ax, where(shares, task=task)["fraction"].tolist())
+        style.percent_axis(ax, where(shares, task=task)["fraction"].tolist(), fewer=n_tasks > 1)
         style.percent_ticks(ax)
-        style.finish(ax, title=readable(task), x="features kept (%, log scale)", y="accuracy kept (%)", legend=False)
+        y, left = "accuracy kept (%)", ax.get_subplotspec().is_first_col()
+        style.finish(ax, title=readable(task), x="dimensions kept (%, log)", y=y if left else "", legend=False)
     bands = f"bands: {100 * LEVEL:g} % t interval over draws" if len(drawn) <= style.MOST_BANDS else "means over draws"
-    return style.name_panels(grid, f"random subsets; {bands}")
+    dashed = "; dashed: published" if printed else ""
+    return style.name_panels(grid, f"random subsets; {bands}{dashed}")
 
 
 def describe_retained(shares: pd.DataFrame) -> str:
@@ -109,10 +110,10 @@ def describe_retained(shares: pd.DataFrame) -> str:
             for at in [style.nearest(rows, names.FRACTION)]
         ]
         sentences.append(f"{readable(task)}: {'; '.join(parts)}")
-    origins = "published and measured" if PUBLISHED in set(shares["origin"]) else "a panel a task"
+    origins = "published and measured" if names.PUBLISHED in set(shares["origin"]) else "a panel a task"
     return (
         "Line chart of the share of the whole layer's accuracy that random subsets keep against the share of the "
-        f"features, {origins}. {'. '.join(sentences)}."
+        f"dimensions, {origins}. {'. '.join(sentences)}."
     )
 
 
@@ -121,10 +122,10 @@ def rows_beside(probes: pd.DataFrame, *, fractions: tuple[float, ...] = (0.1, 0.
     shares, rows = retained(probes), []
     for (origin, task, network, width), curve in shares.groupby(["origin", "task", "network", "n_features"]):
         row = {
-            "task": task,
-            "network": network,
+            "task": readable(task),
+            "network": readable(network),
             "origin": origin,
-            "features": width,
+            "dimensions": width,
             "all": 100 * curve["full"].iloc[0],
         }
         points = {fraction: style.nearest(curve, fraction) for fraction in fractions}
@@ -133,11 +134,11 @@ def rows_beside(probes: pd.DataFrame, *, fractions: tuple[float, ...] = (0.1, 0.
     return pd.DataFrame(rows)
 
 
-by_task = Figure(lambda probes: _measured(probes)[COLUMNS], plot_retained, describe_retained)
-relative = Figure(retained, plot_retained, describe_retained, empty=NOTHING)
+by_task = Figure(lambda probes: _measured(probes)[COLUMNS], plot_retained, describe_retained, finding=findings.retained)
+relative = Figure(retained, plot_retained, describe_retained, empty=NOTHING, finding=findings.retained)
 numbers = Table(
     rows_beside,
-    "Accuracy of the whole layer, and what random shares of the features keep of it, in percent. Published: "
+    "Accuracy of the whole layer, and what random shares of the dimensions keep of it, in percent. Published: "
     f"{published.PAPER}, the probes as they were trained there; measured: converged probes, other networks.",
     digits=1,
 )

@@ -1,4 +1,4 @@
-"""What the page of two cells found: which needs fewer features, by how much, and whether that is decided."""
+"""What the page of two cells found: which needs fewer dimensions, by how much, and whether that is decided."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from diffred_core.results import where
 from diffred_core.results.claims import Claim, judge, percent, with_limits
 from diffred_core.results.readable import cell_name
 
-UNITS = {compared.NEEDED: ("features", 1, "features"), compared.NEEDED_SHARE: ("share of the layer", 100, "points")}
+UNITS = {compared.NEEDED: ("dimensions", 1, "dimensions"), compared.NEEDED_SHARE: ("share of the layer", 100, "points")}
 
 
 def compare(table: pd.DataFrame, *, level: float = 0.95) -> Answer:
-    """Return which of two cells needs fewer features, and the verdicts.
+    """Return which of two cells needs fewer dimensions, and the verdicts.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def compare(table: pd.DataFrame, *, level: float = 0.95) -> Answer:
     needs = where(table, metric=compared.NEEDED)
     whole = needs[needs["repeat"].isna()]
     sides = [
-        f"{int(row.value):,} of {int(row.n_features):,}{'' if i else ' features'} ({percent(_share(table, i))}) in "
+        f"{int(row.value):,} of {int(row.n_features):,}{'' if i else ' dimensions'} ({percent(_share(table, i))}) in "
         f"{cell_name(row.model, row.task)}"
         for i, row in enumerate(whole.itertuples())
     ]
@@ -91,7 +91,7 @@ def _higher(table: pd.DataFrame, *, level: float) -> Claim:
     times, unit = (1, "") if _is_similarity(table) else (100, " points")
     return judge(
         name=f"higher at {percent(row['fraction'])}",
-        statement=f"with a random {percent(row['fraction'])} of its features {above} lies above {below}.",
+        statement=f"with a random {percent(row['fraction'])} of its dimensions {above} lies above {below}.",
         evidence=f"By {times * sign * row['value']:.3g}{unit}, {percent(level)} interval {times * low:.3g} to "
         f"{times * high:.3g} ({row['recipe']}).",
         value=sign * row["value"],

@@ -13,6 +13,7 @@ from diffred_core.errors import InputError
 from diffred_core.results import where
 from diffred_core.results.claims import Claim, above_zero, judge, judge_exact, percent, with_limits
 
+KEPT = "accuracy kept"  # the name of the claim that `accuracy_is_kept` judges, less its share
 OVER = "paired bootstrap over draws and test rows"
 
 
@@ -77,8 +78,8 @@ def accuracy_is_kept(
     loss, share, points = with_limits(gap), percent(gap["fraction"]), f"{100 * margin:g} points"
     difference = {"value": -loss["value"], "low": -loss["high"], "high": -loss["low"]}
     return judge(
-        name=f"accuracy kept at {share}",
-        statement=f"a random {share} of the features is not inferior to the full layer by a margin of {points}.",
+        name=f"{KEPT} at {share}",
+        statement=f"a random {share} of the dimensions is not inferior to the full layer by a margin of {points}.",
         evidence=f"Its accuracy differs by {_in_points(difference, level=level)} ({gap['probe']} probe; {OVER}).",
         **difference,
         limit=-margin,
@@ -98,8 +99,8 @@ def similarity_exceeds_inclusion(
     whole, null = (rows.set_index("repeat")["value"].sort_index() for rows in (whole, null))
     return above_zero(
         name=f"similar beyond inclusion at {share}",
-        statement=f"a random {share} of the features is more like the layer than mere inclusion explains.",
-        measured=f"CKA is {whole.mean():.3f} against {null.mean():.3f} for uncorrelated features",
+        statement=f"a random {share} of the dimensions is more like the layer than mere inclusion explains.",
+        measured=f"CKA is {whole.mean():.3f} against {null.mean():.3f} for uncorrelated dimensions",
         differences=whole - null,
         level=level,
     )
@@ -108,7 +109,7 @@ def similarity_exceeds_inclusion(
 def pca_beats_random(
     table: pd.DataFrame, *, fraction: float = names.PCA_FRACTION, probe: str = names.HEADLINE, level: float = 0.95
 ) -> Claim:
-    """Return the claim that principal directions are more accurate than as many random features.
+    """Return the claim that principal directions are more accurate than as many random dimensions.
 
     Parameters and errors are those of `accuracy_is_kept`.
     """
@@ -116,7 +117,7 @@ def pca_beats_random(
     gain, share = with_limits(row), percent(row["fraction"])
     return judge(
         name=f"PCA beats random at {share}",
-        statement=f"as many principal directions are more accurate than a random {share} of the features.",
+        statement=f"as many principal directions are more accurate than a random {share} of the dimensions.",
         evidence=f"They gain {_in_points(gain, level=level)} ({row['probe']} probe; {OVER}).",
         **gain,
     )
@@ -141,7 +142,8 @@ def classes_pay_unequally(
         sides.append(f"{gini:.4f} ({null:.4f} by chance)")
     return judge(
         name=f"classes pay unequally at {share}",
-        statement=f"with a random {share} of the features accuracy is more unequal over classes than chance explains.",
+        statement=f"with a random {share} of the dimensions accuracy is more unequal over classes than chance "
+        "explains.",
         evidence=f"The Gini coefficient is {sides[0]} against {sides[1]} of the full layer: beyond chance it rises by "
         f"{rise['value']:+.4f}, {percent(level)} interval {rise['low']:+.4f} to {rise['high']:+.4f} ({row['probe']} "
         f"probe; {OVER}).",

@@ -30,7 +30,7 @@ def all_claims(table: pd.DataFrame, *, margin: float = 0.01, level: float = 0.95
 
 def _of_precision(table: pd.DataFrame, name: str, *, margin: float, level: float) -> Iterator[Claim]:
     changes = where(table, label=name, metric=names.CHANGE)
-    for method, words in ((names.FULL, "all features"), (names.RANDOM, f"a random {percent(_share(table))}")):
+    for method, words in ((names.FULL, "all dimensions"), (names.RANDOM, f"a random {percent(_share(table))}")):
         change = with_limits(where(changes, method=method).iloc[0])
         value, low, high = (f"{100 * change[key]:+.2f}" for key in ("value", "low", "high"))
         yield judge(
@@ -63,5 +63,5 @@ def _similarity(table: pd.DataFrame, name: str, *, margin: float, level: float) 
 
 
 def _share(table: pd.DataFrame) -> float:
-    """Return the share of the features in the random subsets."""
+    """Return the share of the dimensions in the random subsets."""
     return float(where(table, metric=names.CKA)["fraction"].iloc[0])

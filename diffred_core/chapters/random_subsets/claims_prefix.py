@@ -13,7 +13,7 @@ ALPHA = 0.05
 
 
 def first_features_carry_more(table: pd.DataFrame, *, alpha: float = ALPHA) -> Claim:
-    """Return the claim that the first k features are more accurate than chance makes as many random ones.
+    """Return the claim that the first k dimensions are more accurate than chance makes as many random ones.
 
     It holds where the least p-value, times the number of sizes (Bonferroni), is at most `alpha`; it fails where no size
     shows it, which is what a layer in arbitrary order gives in all but `alpha` of the cases.
@@ -36,8 +36,8 @@ def first_features_carry_more(table: pd.DataFrame, *, alpha: float = ALPHA) -> C
     at = "; ".join(f"{100 * gain[k]:+.1f} points at {k} (p = {p[k]:.3f})" for k in p.index)
     least = min(1.0, float(p.min()) * len(p))
     return judge_exact(
-        name="first features carry more",
-        statement="the first features are more accurate than as many random ones: the order means something.",
+        name="first dimensions carry more",
+        statement="the first dimensions are more accurate than as many random ones: the order means something.",
         evidence=f"They gain {at}; least p over {len(p)} sizes, corrected, {least:.3f} against {alpha:g}.",
         value=least,
         limit=alpha,

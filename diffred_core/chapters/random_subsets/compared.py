@@ -95,7 +95,7 @@ def _measured(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _whole(table: pd.DataFrame) -> float:
-    """Return the value of all features."""
+    """Return the value of all dimensions."""
     rows = where(table, method=names.FULL, metric=names.ACCURACY, probe=names.HEADLINE)
     return float(rows["value"].mean()) if len(rows) else WHOLE_SIMILARITY
 

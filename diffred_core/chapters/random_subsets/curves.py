@@ -142,7 +142,7 @@ def ridge(data: ProbeData, draw: ComparatorDraw, sizes: Sizes, *, l2: Sequence[f
 
 
 def logistic(data: ProbeData, draws: Sequence[ComparatorDraw], sizes: Sizes, *, l2: Sequence[float]) -> list[Curve]:
-    """Return the logistic probe of every draw at every size, as one batch for draws of features.
+    """Return the logistic probe of every draw at every size, as one batch for draws of dimensions.
 
     Draws of directions share no rows to read and are fitted one after the other.
     """

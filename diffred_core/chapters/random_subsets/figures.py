@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from diffred_core.chapters.random_subsets import names
+from diffred_core.chapters.random_subsets import findings, names
 from diffred_core.chapters.random_subsets.comparators import COMPARATORS
 from diffred_core.drawing import Figure, Look, looks, style
 from diffred_core.drawing.style import GREY, begin, finish, interval_name, line, one_value, percent_axis, percent_ticks
@@ -35,7 +35,9 @@ SIMILARITIES = {  # by method and metric
     (names.PAIR_NULL, names.NULL): Look("two subsets, uncorrelated", "#D55E00", "", ":"),
     (names.PERMUTED, names.CKA): Look("unrelated rows", GREY, "", "-."),
 }
-KEPT = "features kept (%, log scale)"
+KEPT = "dimensions kept (%, log scale)"
+LOSSES = (0.2, 0.1, 0.05, 0.02, 0.01, 0.005)  # shares of the accuracy that are named on the axis of what is needed
+MOST_LOST, LEAST_LOST = LOSSES[0], LOSSES[-1]
 
 
 def probe_words(probe: str | None) -> str:
@@ -44,7 +46,7 @@ def probe_words(probe: str | None) -> str:
 
 
 def accuracy_by_method(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the accuracy of the headline probe by method and share of the features, and of the commonest class."""
+    """Return the accuracy of the headline probe by method and share of the dimensions, and of the commonest class."""
     by = ["method", "probe", "fraction"]
     measured = summarize(where(table, probe=names.HEADLINE), by, metric=names.ACCURACY)
     constant = where(table, metric=names.BASELINE, method=names.MAJORITY).rename(columns={"value": "mean"})
@@ -52,11 +54,14 @@ def accuracy_by_method(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_accuracy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw accuracy against the share of features kept, one line a method; random subsets have a band."""
+    """Draw accuracy against the share of dimensions kept, one line a method; random subsets have a band.
+
+    Projections are nearly equal: they are hollow, and drawn side by side.
+    """
     ax = begin(ax, summary, ("method", "fraction", "mean", "low", "high", "n"), what="plot_accuracy")
     probe = one_value(summary, "probe", what="plot_accuracy")
     # one band only: six of them hide each other
-    _method_lines(ax, summary, banded=(names.RANDOM,))
+    _method_lines(ax, summary, banded=(names.RANDOM,), apart=True)
     percent_ticks(ax)
     title = f"{probe_words(probe)}band: {interval_name(where(summary, method=names.RANDOM))}"
     return finish(ax, title=title, x=KEPT, y="test accuracy (%)")
@@ -67,8 +72,8 @@ def describe_accuracy(summary: pd.DataFrame) -> str:
     parts = _nearest(_of_subsets(summary))
     reached = "; ".join(f"{look.words} {style.mean_in_words(parts[m])}" for m, look in looks(METHODS, parts).items())
     return (
-        f"Line chart of test accuracy against the share of features kept. The full layer reaches "
-        f"{_whole(summary)}{_commonest(summary)}. At {_share(parts)} of the features: {reached}."
+        f"Line chart of test accuracy against the share of dimensions kept. The full layer reaches "
+        f"{_whole(summary)}{_commonest(summary)}. At {_share(parts)} of the dimensions: {reached}."
     )
 
 
@@ -78,21 +83,25 @@ def _commonest(summary: pd.DataFrame) -> str:
 
 
 def probe_accuracy(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the accuracy of random subsets and of the full layer by probe and share of the features."""
+    """Return the accuracy of random subsets and of the full layer by probe and share of the dimensions."""
     rows = where(table, method=(names.RANDOM, names.FULL))
     return summarize(rows, ["method", "probe", "fraction"], metric=names.ACCURACY)
 
 
 def plot_probes(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the accuracy of random subsets against their share, one line a probe, its full layer dashed."""
+    """Draw the accuracy of random subsets against their share, up to the full layer, one line a probe."""
     ax = begin(ax, summary, ("method", "probe", "fraction", "mean", "low", "high", "n"), what="plot_probes")
     random = where(summary, method=names.RANDOM)
     for probe, look in looks(PROBES, random["probe"]).items():
-        line(ax, where(random, probe=probe), x="fraction", look=look)
-        _full_line(ax, where(summary, probe=probe), colour=look.colour, label=f"full layer, {probe}")
+        rows = where(summary, probe=probe)
+        if rows["fraction"].nunique() > 2:
+            line(ax, rows, x="fraction", look=look)
+        else:  # a line through one share and all would claim what lies between
+            style.bars(ax, rows, x="fraction", look=look)
     percent_axis(ax, random["fraction"])
     percent_ticks(ax)
-    return finish(ax, title=f"random subsets; bands: {interval_name(random)}", x=KEPT, y="test accuracy (%)")
+    title = f"random subsets; bands: {interval_name(random)}"
+    return finish(ax, title=title, x=KEPT, y="test accuracy (%)")
 
 
 def describe_probes(summary: pd.DataFrame) -> str:
@@ -107,7 +116,7 @@ def describe_probes(summary: pd.DataFrame) -> str:
 
 
 def chosen_regulariser(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean decimal logarithm of the chosen l2 of the headline probe by method and share of the features.
+    """Return the mean decimal logarithm of the chosen l2 of the headline probe by method and share of the dimensions.
 
     The column `at_edge` is the share, of all its fits in the table, that chose an end of the l2 values.
     """
@@ -118,12 +127,12 @@ def chosen_regulariser(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_regulariser(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the chosen regulariser against the share of features kept, one line a method."""
+    """Draw the chosen regulariser against the share of dimensions kept, one line a method."""
     ax = begin(ax, summary, ("method", "probe", "fraction", "mean", "at_edge"), what="plot_regulariser")
     probe = one_value(summary, "probe", what="plot_regulariser")
-    _method_lines(ax, summary)
+    _method_lines(ax, summary, banded=(names.RANDOM,))
     title = f"{probe} probe; {100 * summary['at_edge'].iloc[0]:.0f} % of the fits at an end of the l2 values"
-    return finish(ax, title=title, x=KEPT, y="log10 of l2, mean over draws")
+    return finish(ax, title=title, x=KEPT, y="log10 of l2, mean and interval over draws")
 
 
 def describe_regulariser(summary: pd.DataFrame) -> str:
@@ -134,55 +143,61 @@ def describe_regulariser(summary: pd.DataFrame) -> str:
         means = where(parts, method=method)["mean"]
         ends.append(f"{look.words} from {means.iloc[0]:.1f} to {means.iloc[-1]:.1f}")
     return (
-        "Line chart of the decimal logarithm of the chosen regulariser against the share of features kept, from the "
+        "Line chart of the decimal logarithm of the chosen regulariser against the share of dimensions kept, from the "
         f"smallest share to the largest: {'; '.join(ends)}. {100 * summary['at_edge'].iloc[0]:.0f} % of the "
         f"{summary['probe'].iloc[0]} fits chose an end of the l2 values."
     )
 
 
-def diffused_redundancy(table: pd.DataFrame) -> pd.DataFrame:
-    """Return diffused redundancy of random subsets by estimator and delta.
+def needed_by_loss(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of dimensions that random subsets need, which is 1 - DR, by estimator and accuracy lost.
 
     The mean is of the accuracy averaged over draws (the published order); low, high and n are of the values of single
-    draws.
+    draws. Column lost is 1 - delta: the share of the full accuracy that may be lost, at most `MOST_LOST`.
     """
     rows = where(table, probe=names.HEADLINE, method=names.RANDOM, metric=tuple(ESTIMATORS))
-    by = ["probe", "metric", "delta"]
+    rows = rows.assign(value=1 - rows["value"], lost=(1 - rows["delta"].astype(float)).round(6))
+    rows, by = rows[rows["lost"].between(LEAST_LOST, MOST_LOST)], ["probe", "metric", "lost"]
     pooled = summarize(rows[rows["repeat"].isna()], by)
     of_draws = summarize(rows[rows["repeat"].notna()], by).set_index(by)[["low", "high", "n"]]
     return pooled.drop(columns=of_draws.columns).join(of_draws, on=by)
 
 
 def plot_redundancy(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the share of features that can be dropped against the share of accuracy to be kept, by both estimators."""
-    ax = begin(ax, summary, ("metric", "delta", "mean", "low", "high", "n"), what="plot_redundancy")
+    """Draw the share of dimensions needed against the share of accuracy that may be lost, by both estimators."""
+    ax = begin(ax, summary, ("metric", "lost", "mean", "low", "high", "n"), what="plot_redundancy")
     probe = one_value(summary, "probe", what="plot_redundancy")
     one_value(summary, "method", what="plot_redundancy")
-    style.lines(ax, summary, ESTIMATORS, by="metric", x="delta")
-    percent_ticks(ax, "xy")
+    for metric, look in looks(ESTIMATORS, summary["metric"]).items():
+        line(ax, where(summary, metric=metric), x="lost", look=look)
+        if look.dash != "-":  # where both agree the other shows through
+            ax.lines[-1].set_markerfacecolor("white")
+    percent_ticks(ax, "y")
+    percent_axis(ax, summary["lost"])
+    style.percent_places(ax, LOSSES)
+    ax.set_xlim(MOST_LOST * 1.1, min(LOSSES) * 0.9)  # what is stricter stands further right
     ax.set_ylim(-0.03, 1.03)
-    x = "accuracy to be kept (% of the full layer's)"
     title = f"{probe_words(probe)}bands: {interval_name(summary)}"
-    return finish(ax, title=title, x=x, y="features that can go (%)", columns=1)
+    x = "accuracy that may be lost (% of the full layer's, log scale)"
+    return finish(ax, title=title, x=x, y="dimensions needed (%)", columns=1)
 
 
 def describe_redundancy(summary: pd.DataFrame) -> str:
     """Return `plot_redundancy` in words."""
-    values = summary.set_index(["metric", "delta"])["mean"]
+    first, nearest = (where(summary, metric=m).set_index("lost")["mean"] for m in (names.FIRST, names.NEAREST))
     parts = [
-        f"{100 * delta:g} % kept, {100 * values[names.FIRST, delta]:.4g} % can go "
-        f"({100 * values[names.NEAREST, delta]:.4g} % by the nearest fraction)"
-        for delta in names.REPORTED_DELTAS
-        if (names.FIRST, delta) in values
+        f"{percent(lost)} lost, {percent(first[lost])} needed ({percent(nearest[lost])} by the nearest fraction)"
+        for lost in LOSSES
+        if lost in first
     ]
     return (
-        "Line chart of the share of features that can go against the share of the full accuracy that must be kept, "
-        f"falling: {'; '.join(parts)}."
+        "Line chart of the share of dimensions needed against the share of the full accuracy that may be lost: "
+        f"{'; '.join(parts)}."
     )
 
 
 def similarities(table: pd.DataFrame) -> pd.DataFrame:
-    """Return every debiased CKA and reference by share of the features; intervals are over draws, not over rows."""
+    """Return every debiased CKA and reference by share of the dimensions; intervals are over draws, not over rows."""
     rows = table[table["metric"] != names.BIASED]
     return summarize(rows.assign(low=np.nan, high=np.nan), ["method", "metric", "fraction"])
 
@@ -205,19 +220,30 @@ def describe_similarity(summary: pd.DataFrame) -> str:
     for key, look in looks(SIMILARITIES, rows).items():
         parts.append(f"{look.words} {rows[key]['mean']:.3f}")
     share = _share(rows)
-    return f"Line chart of linear CKA against the share of features kept, rising to 1. At {share}: {'; '.join(parts)}."
+    return (
+        f"Line chart of linear CKA against the share of dimensions kept, rising to 1. At {share}: {'; '.join(parts)}."
+    )
 
 
-accuracy = Figure(accuracy_by_method, plot_accuracy, describe_accuracy)
-probes = Figure(probe_accuracy, plot_probes, describe_probes)
-regulariser = Figure(chosen_regulariser, plot_regulariser, describe_regulariser)
-redundancy = Figure(diffused_redundancy, plot_redundancy, describe_redundancy)
-similarity = Figure(similarities, plot_similarity, describe_similarity)
+accuracy = Figure(accuracy_by_method, plot_accuracy, describe_accuracy, finding=findings.accuracy)
+probes = Figure(probe_accuracy, plot_probes, describe_probes, finding=findings.probes)
+regulariser = Figure(chosen_regulariser, plot_regulariser, describe_regulariser, finding=findings.regulariser)
+redundancy = Figure(needed_by_loss, plot_redundancy, describe_redundancy, finding=findings.redundancy)
+similarity = Figure(similarities, plot_similarity, describe_similarity, finding=findings.similarity)
 
 
-def _method_lines(ax: Axes, summary: pd.DataFrame, *, banded: tuple[str, ...] = ()) -> None:
+def _method_lines(ax: Axes, summary: pd.DataFrame, *, banded: tuple[str, ...] = (), apart: bool = False) -> None:
+    """Draw a line a method, in the legend the most accurate first; `apart` moves projections off one another."""
     parts = _of_subsets(summary)
-    style.lines(ax, parts, METHODS, by="method", x="fraction", banded=banded)
+    projections = [name for name in COMPARATORS if apart and COMPARATORS[name].draws == "n_projections"]
+    order = sorted(_nearest(parts).items(), key=lambda item: -item[1]["mean"])
+    known = looks(METHODS, parts["method"])
+    for method, _ in order:
+        rows, look = where(parts, method=method), known[method]
+        turn = projections.index(method) - 1 if method in projections else 0
+        line(ax, rows.assign(fraction=rows["fraction"] * 1.13**turn), x="fraction", look=look, band=method in banded)
+        if method in projections:
+            ax.lines[-1].set(markerfacecolor="white", markersize=6, linewidth=0.8, zorder=3)
     _full_line(ax, summary)
     for constant in where(summary, method=names.MAJORITY)["mean"]:
         ax.axhline(float(constant), color=GREY, linestyle=":", linewidth=1.4, label="commonest class")

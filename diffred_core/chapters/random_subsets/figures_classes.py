@@ -11,7 +11,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from diffred_core.chapters.random_subsets import names
+from diffred_core.chapters.random_subsets import findings, names
 from diffred_core.chapters.random_subsets.figures import METHODS, probe_words
 from diffred_core.drawing import Figure, Table, looks, style
 from diffred_core.drawing.style import GREY, begin, finish, one_value, percent_ticks
@@ -26,7 +26,7 @@ COLUMNS = ("probe", "label", "fraction", "mean", "loss", "place", "n_classes")
 
 
 def accuracy_and_inequality(table: pd.DataFrame) -> pd.DataFrame:
-    """Return accuracy, both measures of inequality and the null of the first, by method and share of features.
+    """Return accuracy, both measures of inequality and the null of the first, by method and share of dimensions.
 
     Classes are averaged over draws, as published; the null is of single draws, and its mean over them.
     """
@@ -44,9 +44,8 @@ def plot_inequality(points: pd.DataFrame, *, measure: str = names.GINI, ax: Axes
     probe = one_value(points, "probe", what=f"plot_{measure}")
     full, parts = where(points, method=names.FULL), points[points["method"] != names.FULL]
     for method, look in looks(METHODS, parts["method"]).items():
-        rows = where(parts, method=method).sort_values(names.ACCURACY)
-        options = {"color": look.colour, "marker": look.marker, "label": look.words}
-        ax.plot(rows[names.ACCURACY], rows[measure], markersize=5, lw=1, **options)
+        rows = where(parts, method=method)
+        ax.plot(rows[names.ACCURACY], rows[measure], look.marker, color=look.colour, label=look.words, markersize=5)
     if len(full):
         ax.plot(full[names.ACCURACY], full[measure], "*", color=GREY, markersize=13, label="full layer")
     if measure == names.GINI and names.GINI_NULL in points:
@@ -67,7 +66,7 @@ def describe_inequality(points: pd.DataFrame, *, measure: str = names.GINI) -> s
     if measure == names.GINI and names.GINI_NULL in points:
         chance = f" Equally accurate classes would show {low[names.GINI_NULL]:.3f} and {high[names.GINI_NULL]:.3f}."
     return (
-        f"Line chart of the {MEASURES[measure]} of class accuracies against accuracy. Random subsets go from "
+        f"Dot chart of the {MEASURES[measure]} of class accuracies against accuracy. Random subsets go from "
         f"{low[measure]:.3f} at accuracy {100 * low[names.ACCURACY]:.1f} % to {high[measure]:.3f} at "
         f"{100 * high[names.ACCURACY]:.1f} %.{chance}"
     )
@@ -79,8 +78,8 @@ def inequality_by_size(table: pd.DataFrame) -> pd.DataFrame:
     rows = where(points, method=(names.RANDOM, names.FULL), fraction=TABLE_FRACTIONS).sort_values("fraction")
     named = {names.ACCURACY: "accuracy", names.GINI: "Gini", names.GINI_NULL: "by chance", names.VARIATION: "CV"}
     shares = rows["fraction"].map(percent)
-    wide = rows.assign(features=shares, **{names.ACCURACY: 100 * rows[names.ACCURACY]})
-    return wide[["method", "probe", "features", *named]].rename(columns=named)
+    wide = rows.assign(dimensions=shares, **{names.ACCURACY: 100 * rows[names.ACCURACY]})
+    return wide[["method", "probe", "dimensions", *named]].rename(columns=named)
 
 
 def class_accuracy(table: pd.DataFrame) -> pd.DataFrame:
@@ -118,8 +117,8 @@ def plot_classes(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_yticks([i + 0.5 for i in range(len(labels))], labels, rotation=0, fontsize=9, parse_math=False)
     if len(cells) < _n_classes(summary):
         ax.axhline(SHOWN_CLASSES // 2, color="white", linewidth=4)
-    title = f"{probe_words(probe)}greatest loss above{_left_out(summary)}"
-    finish(ax, title=title, x="features kept (%), 100 is the full layer", y="", legend=False)
+    title = f"{probe_words(probe)}greatest loss at the top{_left_out(summary)}"
+    finish(ax, title=title, x="dimensions kept (%), 100 is the full layer", y="class", legend=False)
     ax.grid(visible=False)
     return ax
 
@@ -133,8 +132,8 @@ def describe_classes(summary: pd.DataFrame) -> str:
     )
     at = style.nearest(summary[summary["fraction"] < 1], names.FRACTION)["fraction"]
     return (
-        f"Heat map of the accuracy of {_n_classes(summary)} classes by the share of features kept, mean over random "
-        f"subsets, by falling loss{_left_out(summary)}. With {percent(at)} of the features {lost} with all features."
+        f"Heat map of the accuracy of {_n_classes(summary)} classes by the share of dimensions kept, mean over random "
+        f"subsets, by falling loss{_left_out(summary)}. With {percent(at)} of the dimensions {lost} with all of them."
     )
 
 
@@ -158,13 +157,14 @@ def _of(measure: str) -> Figure:
         accuracy_and_inequality,
         partial(plot_inequality, measure=measure),
         partial(describe_inequality, measure=measure),
+        finding=partial(findings.inequality, measure=measure),
     )
 
 
 inequality, variation = _of(names.GINI), _of(names.VARIATION)
-classes = Figure(class_accuracy, plot_classes, describe_classes)
+classes = Figure(class_accuracy, plot_classes, describe_classes, finding=findings.classes)
 inequality_table = Table(
     inequality_by_size,
     "Inequality over classes, averaged over draws as published: Gini coefficient, with what equally accurate classes "
-    "would show in a single draw, and coefficient of variation (CV). Accuracy in percent. Features: share kept.",
+    "would show in a single draw, and coefficient of variation (CV). Accuracy in percent. Dimensions: share kept.",
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from diffred_core.chapters.random_subsets import compared, names
+from diffred_core.chapters.random_subsets import compared, findings, names
 from diffred_core.chapters.random_subsets.figures import KEPT
+from diffred_core.chapters.random_subsets.tables import shares
 from diffred_core.drawing import Figure, Look, Table
 from diffred_core.drawing.style import COLOURS, GREY, begin, finish, line, nearest, percent_axis, percent_ticks
 from diffred_core.results import where
@@ -44,8 +45,9 @@ def describe_curves(summary: pd.DataFrame) -> str:
     parts = []
     for name in summary["cell"].unique():
         row = nearest(where(summary, cell=name), names.FRACTION)
-        parts.append(f"{name} {row['mean']:.3f} at {percent(row['fraction'])}")
-    return f"Line chart of two curves against the share of features kept: {'; '.join(parts)}."
+        value = f"{row['mean']:.3f}" if row["metric"] == names.CKA else f"{100 * row['mean']:.1f} %"
+        parts.append(f"{name} {value} at {percent(row['fraction'])}")
+    return f"Line chart of two curves against the share of dimensions kept: {'; '.join(parts)}."
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
@@ -59,7 +61,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_differences(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the difference with its interval against the share of features kept."""
+    """Draw the difference with its interval against the share of dimensions kept."""
     ax = begin(ax, summary, APART, what="plot_differences")
     line(ax, summary, x="fraction", look=Look("first less second", COLOURS[0]))
     ax.axhline(0, color=GREY, linewidth=1.2, linestyle="--", label="no difference")
@@ -75,15 +77,29 @@ def describe_differences(summary: pd.DataFrame) -> str:
     """Return `plot_differences` in words."""
     apart = summary[(summary["low"] > 0) | (summary["high"] < 0)]
     row = nearest(summary, names.FRACTION)
+    similarity = row["measure"] == names.CKA
+    value = f"{row['mean']:+.3f} of CKA" if similarity else f"{100 * row['mean']:+.1f} points"
     return (
-        f"Line chart of {summary['cells'].iloc[0]}: {row['mean']:+.3f} at {percent(row['fraction'])}; the interval "
+        f"Line chart of {summary['cells'].iloc[0]}: {value} at {percent(row['fraction'])}; the interval "
         f"leaves out 0 at {len(apart)} of {len(summary)} shares."
     )
 
 
-both = Figure(curves, plot_curves, describe_curves)
-apart = Figure(differences, plot_differences, describe_differences)
+both = Figure(curves, plot_curves, describe_curves, finding=findings.both)
+apart = Figure(differences, plot_differences, describe_differences, finding=findings.apart)
+
+
+def differences_in_points(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `differences` for readers: shares in percent, accuracies in points."""
+    rows = differences(table)
+    times = 1 if (rows["measure"] == names.CKA).all() else 100
+    shown = pd.DataFrame({"dimensions": shares(rows["fraction"]), "difference": times * rows["mean"]})
+    return shown.assign(low=times * rows["low"], high=times * rows["high"], interval=rows["recipe"])
+
+
 numbers = Table(
-    lambda table: differences(table).drop(columns=["cells", "measure"]),
-    "The first less the second by share of the features, with its interval and how that is made.",
+    differences_in_points,
+    "The first less the second by share of the dimensions, accuracies in points, with its interval and how that is "
+    "made.",
+    digits=2,
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
+from diffred_core.chapters.random_subsets import findings
 from diffred_core.chapters.random_subsets.frontier import POINT, accuracy_frontier
-from diffred_core.drawing import Figure, Table, looks, style
+from diffred_core.drawing import Figure, Table, style
+from diffred_core.drawing.models import model_looks
 from diffred_core.drawing.style import GREY
 from diffred_core.results import where
 from diffred_core.results.readable import readable
@@ -16,24 +18,24 @@ TICKS = (1, 3, 10, 30, 100, 300, 1000, 3000)
 
 
 def plot_frontier(points: pd.DataFrame) -> Axes:
-    """Draw accuracy against the number of features, one panel a task, one line a model; return the first panel."""
+    """Draw accuracy against the number of dimensions, one panel a task, one line a model; return the first panel."""
     style.require(points, (*POINT, "frontier", "verdict"), what="plot_frontier")
     probe = style.one_value(points, "probe", what="plot_frontier")
-    grid = style.panels(points, col="task", col_wrap=min(2, points["task"].nunique()), sharey=False)
-    lines = looks({}, points["model"])
+    grid = style.panels(points, col="task", col_wrap=min(2, points["task"].nunique()), sharey=False, size=(2.9, 2.7))
+    lines = model_looks(points["model"])
     banded = len(lines) <= style.MOST_BANDS
     for task, ax in grid.axes_dict.items():
         of_task = where(points, task=task)
         best = of_task[of_task["frontier"]].sort_values("n_selected")
         ax.step(best["n_selected"], best["mean"], where="post", color=GREY, linewidth=6, alpha=0.25, label="frontier")
-        for model, rows in of_task.groupby("model"):
-            style.line(ax, rows, x="n_selected", look=lines[str(model)], label=readable(str(model)), band=banded)
+        for model in [name for name in lines if name in set(of_task["model"])]:
+            style.line(ax, where(of_task, model=model), x="n_selected", look=lines[model], band=banded)
         sure = where(of_task, verdict="holds")
         ax.plot(sure["n_selected"], sure["mean"], "o", color="#000000", fillstyle="none", markersize=10, label=SURE)
         style.number_axis(ax, [k for k in TICKS if k <= of_task["n_selected"].max()])
         style.percent_ticks(ax)
-        first = ax is grid.axes.flat[0]
-        style.finish(ax, title=readable(task), x="features kept (log scale)", y=Y if first else "", legend=False)
+        left = ax.get_subplotspec().is_first_col()
+        style.finish(ax, title=readable(task), x="dimensions kept (log)", y=Y if left else "", legend=False)
     return style.name_panels(grid, f"{probe} probe; {'bands: over' if banded else 'means over'} draws and test rows")
 
 
@@ -44,12 +46,12 @@ def describe_frontier(points: pd.DataFrame) -> str:
         best = of_task[of_task["frontier"]].sort_values("n_selected")
         few = best.iloc[[0, len(best) // 2, -1]].drop_duplicates("n_selected")
         steps = [
-            f"{row.n_selected} features {100 * row.mean:.1f} % ({readable(row.model)}; {row.verdict})"
+            f"{row.n_selected} dimensions {100 * row.mean:.1f} % ({readable(row.model)}; {row.verdict})"
             for row in few.itertuples(index=False)
         ]
         sentences.append(f"{readable(task)}: {'; '.join(steps)}")
     return (
-        "Line charts of accuracy against the number of features kept, one a task, with the frontier, and whether the "
+        "Line charts of accuracy against the number of dimensions kept, one a task, with the frontier, and whether the "
         f"intervals put a point on it. {'. '.join(sentences)}."
     )
 
@@ -57,15 +59,16 @@ def describe_frontier(points: pd.DataFrame) -> str:
 def frontier_points(probes: pd.DataFrame) -> pd.DataFrame:
     """Return the points on the frontier of every task, with interval and verdict."""
     points = accuracy_frontier(probes)
-    best = points[points["frontier"]].rename(columns={"n_selected": "features", "mean": "accuracy"})
+    best = points[points["frontier"]].rename(columns={"n_selected": "dimensions", "mean": "accuracy"})
     percents = 100 * best[["accuracy", "low", "high"]]
-    return best[["task", "features", "model", "probe"]].join(percents).assign(surely=best["verdict"])
+    best = best.assign(**{name: best[name].map(readable) for name in ("task", "model")})
+    return best[["task", "dimensions", "model", "probe"]].join(percents).assign(surely=best["verdict"])
 
 
-accuracy = Figure(accuracy_frontier, plot_frontier, describe_frontier)
+accuracy = Figure(accuracy_frontier, plot_frontier, describe_frontier, finding=findings.frontier)
 on_frontier = Table(
     frontier_points,
-    "Random features on the frontier of size and accuracy, accuracy in percent, low and high over draws and test rows, "
-    "at the level of the sweeps. Surely: whether the intervals put the point above every other of at most its size.",
+    "Random dimensions on the frontier of size and accuracy, accuracy in percent, low and high over draws and test "
+    "rows, at the level of the sweeps. Surely: whether they put the point above every other of at most its size.",
     digits=1,
 )

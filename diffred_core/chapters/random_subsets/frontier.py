@@ -1,6 +1,6 @@
-"""The frontier of size and accuracy of every task: how many random features, of which model, are worth most.
+"""The frontier of size and accuracy of every task: how many random dimensions, of which model, are worth most.
 
-A point is a model and a number of its features. Its accuracy has an interval over draws and test rows; two points are
+A point is a model and a number of its dimensions. Its accuracy has an interval over draws and test rows; two points are
 compared by `intervals.difference_interval`, which takes them for independent: of models read on the same test rows that
 is too careful, never too bold.
 """
@@ -36,7 +36,7 @@ def accuracy_frontier(probes: pd.DataFrame, *, probe: str = names.HEADLINE) -> p
     -------
     DataFrame
         Columns task, model, probe, fraction, n_selected, mean, low, high; frontier: whether no point of the task is at
-        least as accurate with fewer features, or more accurate with as many; and verdict: whether the intervals say
+        least as accurate with fewer dimensions, or more accurate with as many; and verdict: whether the intervals say
         so. It holds where the point is surely more accurate than every other of at most its size, fails where one of
         these is surely more accurate than the point, and is undecided between.
 
@@ -70,9 +70,9 @@ def models_share_frontier(
     """Return the claim that the frontier is the task's own: no model falls more than `margin` below it.
 
     Every model is taken at its share nearest to `fraction`, and held against the most accurate point of another model
-    with at most as many features. Judged is the model that falls furthest: the claim holds where the whole interval of
-    every model is within the margin, and fails where that of one is beyond. With one model there is nothing to hold it
-    against, and no interval.
+    with at most as many dimensions. Judged is the model that falls furthest: the claim holds where the whole interval
+    of every model is within the margin, and fails where that of one is beyond. With one model there is nothing to hold
+    it against, and no interval.
 
     Parameters
     ----------
@@ -93,12 +93,12 @@ def models_share_frontier(
     share = " or ".join(percent(value) for value in sorted(at["fraction"].unique()))
     about = {
         "name": f"one frontier at {share}",
-        "statement": f"with {share} of its features no model is inferior to another one's as many features or fewer by "
+        "statement": f"with {share} of its dimensions no model is inferior to another one's as many or fewer by "
         f"a margin of {100 * margin:g} points.",
     }
     if not shortfalls:
         alone = {"value": 0.0, "low": float("nan"), "high": float("nan")}
-        evidence = "There is no other model to hold one against, with as many features or fewer."
+        evidence = "There is no other model to hold one against, with as many dimensions or fewer."
         return judge(**about, evidence=evidence, **alone, limit=margin, side="below")
     worst = max(shortfalls, key=lambda model: shortfalls[model].estimate)
     low, high = (max(getattr(one, end) for one in shortfalls.values()) for end in ("low", "high"))

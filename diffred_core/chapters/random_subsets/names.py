@@ -23,12 +23,13 @@ MEAN_ACCURACY, GAP, GAIN = "mean_accuracy", "accuracy_gap", "gain_over_random"
 GINI, VARIATION, GINI_NULL, GINI_RISE = "gini", "coefficient_of_variation", "gini_null", "gini_rise"
 # without features: always the commonest class, or a guess; and how many measured rows a class has
 BASELINE, MAJORITY, CHANCE, CLASS_ROWS = "accuracy_without_features", "majority", "chance", "class_rows"
-PREFIX_P = "prefix_p_value"  # of the first k features among random k, if the order of the layer means nothing
+PREFIX_P = "prefix_p_value"  # of the first k dimensions among random k, if the order of the layer means nothing
 STEPS = "steps"  # of a probe whose training has a length of its own
 FEATURE_ERROR, LARGEST_ERROR, CHANGE = "feature_error", "feature_error_max", "accuracy_change"  # of the precision
 FIRST, NEAREST = "diffused_redundancy_first", "diffused_redundancy_nearest"
 ESTIMATORS = {FIRST: "first", NEAREST: "nearest"}  # of `redundancy.diffused_redundancy`, by metric
 
+PUBLISHED, MEASURED = "published", "measured here"  # where a curve comes from
 FRACTION = 0.2  # at which the paper states its finding
 PCA_FRACTION = 0.1  # at which principal directions are held against random subsets, which they lead below one half
 MARGIN = 0.05  # in accuracy: "20 % of the neurons within 5 % of the full layer" (Nanda et al. 2023, abstract)

@@ -1,4 +1,4 @@
-"""Rows of a table of the chapter at the share of the features that is nearest to a wanted one, and its words.
+"""Rows of a table of the chapter at the share of the dimensions that is nearest to a wanted one, and its words.
 
 A narrow layer has few shares: of 8 features, 0.15 and 0.2 both keep one, and the sweep names the size by the smaller.
 So what is stated of "20 %" is read at the nearest share that was measured, and says which one that is.
@@ -26,7 +26,7 @@ def at_shares(table: pd.DataFrame, fractions: Sequence[float]) -> pd.DataFrame:
     """
     measured = table.loc[table["fraction"].notna(), [*KEYS, "fraction"]].drop_duplicates()
     if measured.empty:
-        raise InputError(f"expected rows at a share of the features near {fractions[0]:g}, got none; run the sweep")
+        raise InputError(f"expected rows at a share of the dimensions near {fractions[0]:g}, got none; run the sweep")
     by_cell = [shares for _, shares in measured.groupby(KEYS)["fraction"]]
     nearest = {(shares - fraction).abs().idxmin() for shares in by_cell for fraction in fractions}
     return table.merge(measured.loc[sorted(nearest)], on=[*KEYS, "fraction"])

@@ -16,15 +16,15 @@ PUBLISHED_FRACTIONS: tuple[float, ...] = (
     *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075),
     *(0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.8, 0.9, 1.0),
 )
-# 20 points up to 0.8 and 10 from there to 1 (the authors' notebooks), with the reported ones among them
+# 20 points up to 0.8 and 10 from there to 1 (the authors' notebooks), with the reported ones and those of the figure
 DELTAS: tuple[float, ...] = tuple(
-    np.unique(np.round([*np.linspace(0, 0.8, 20), *np.linspace(0.8, 1, 10), *REPORTED_DELTAS], 6)).tolist()
+    np.unique(np.round([*np.linspace(0, 0.8, 20), *np.linspace(0.8, 1, 10), *REPORTED_DELTAS, 0.98, 0.995], 6)).tolist()
 )
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Fractions of a layer, each with the number of features that it keeps; the full layer is not among them.
+    """Fractions of a layer, each with the number of dimensions that it keeps; the full layer is not among them.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Sizes:
                 first.setdefault(size, fraction)
         if not first:
             raise InputError(
-                f"fractions must keep 1 to {n_features - 1} of {n_features} features, got {shares}; pass one that does"
+                f"fractions must keep 1 to {n_features - 1} of {n_features} dimensions, got {shares}; pass others"
             )
         return cls(tuple(first.values()), tuple(first))
 

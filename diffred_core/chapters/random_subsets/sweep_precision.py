@@ -42,7 +42,7 @@ def precision_errors(
     by_precision : mapping of str to TaskFeatures
         Of one model and task, by the name of the precision; the first is the reference.
     fraction : float
-        Share of the features in the random subsets.
+        Share of the dimensions in the random subsets.
     n_seeds, seed : int
         Random subsets, and the seed of the first.
     split : str
@@ -111,7 +111,7 @@ class _Measured:
 
     @cached_property
     def whole(self) -> Curve:
-        """The probe on all features."""
+        """The probe on all dimensions."""
         return curves.ridge(self.data, *curves.whole_layer(self.data), l2=self.l2)
 
     @cached_property

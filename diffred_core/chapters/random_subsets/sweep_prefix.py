@@ -1,4 +1,4 @@
-"""Was a layer trained for its prefixes? Its first k features against the distribution of random k."""
+"""Was a layer trained for its prefixes? Its first k dimensions against the distribution of random k."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def prefix_test(
     ridge_l2: Sequence[float] = curves.RIDGE_L2,
     layer: str = "penultimate",
 ) -> pd.DataFrame:
-    """Test whether the first k features of a layer are more accurate than random k, as training for prefixes does.
+    """Test whether the first k dimensions of a layer are more accurate than random k, as training for prefixes does.
 
-    Matryoshka training (Kusupati et al. 2022) puts what matters first. If the order of the features is arbitrary, the
+    Matryoshka training (Kusupati et al. 2022) puts what matters first. If the order of the dimensions is arbitrary, the
     first k are one more random subset, so the share of random subsets that are at least as accurate is an exact p-value
     ``(1 + #{random >= first}) / (1 + n_draws)``. Ridge probes, their regulariser chosen on validation rows.
 

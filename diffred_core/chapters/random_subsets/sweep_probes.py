@@ -45,7 +45,7 @@ def probes(
     layer: str = "penultimate",
     recipe: str | None = None,
 ) -> pd.DataFrame:
-    """Return accuracy against the number of kept features, for random subsets and what they are compared with.
+    """Return accuracy against the number of kept dimensions, for random subsets and what they are compared with.
 
     The headline probe is logistic, as the published one is, but run to convergence; ridge probes stand beside it. Both
     run on every method at every size, for a comparison needs one probe on both sides. The published SGD recipe of the

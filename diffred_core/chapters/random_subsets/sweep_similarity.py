@@ -57,8 +57,8 @@ def similarity(
     DataFrame
         A results table. Methods ``subset_whole`` and ``subset_subset`` (one row a draw, or a pair of draws), with
         metrics cka_debiased and cka_biased, the first at some sizes with low and high. Methods ``diagonal_null``
-        and ``diagonal_null_pairs``, metric cka: the value that uncorrelated features of the same variances would
-        give, since the two share features. Method ``permutation_null``: the mean of subset against layer over
+        and ``diagonal_null_pairs``, metric cka: the value that uncorrelated dimensions of the same variances would
+        give, since the two share dimensions. Method ``permutation_null``: the mean of subset against layer over
         permutations of rows (0 if debiased).
 
     Raises
@@ -96,7 +96,7 @@ class _Draw:
 
     @classmethod
     def of(cls, repeat: int, seed: int, has_similarity: Tensor, sizes: Sizes) -> _Draw:
-        """Draw an order of features; `has_similarity (n_features,)` says which of them have a similarity."""
+        """Draw an order of dimensions; `has_similarity (n_features,)` says which of them have a similarity."""
         order = subsets.random_order(len(has_similarity), seed=seed)
         sizes = sizes.from_size(int(has_similarity[order].int().argmax()) + 1)
         return cls(repeat, seed, sizes, subsets.prefix_masks(order, sizes.n_selected))

@@ -54,7 +54,7 @@ def gains_over_random(table: pd.DataFrame) -> pd.DataFrame:
     words = {name: comparator.words for name, comparator in COMPARATORS.items()}
     points = 100 * rows[["value", "low", "high"]].rename(columns={"value": "gain"})
     kept = rows["method"].map(lambda method: words.get(method, method.replace("_", " ")))
-    return pd.DataFrame({"kept": kept, "probe": rows["probe"], "features": shares(rows["fraction"])}).join(points)
+    return pd.DataFrame({"kept": kept, "probe": rows["probe"], "dimensions": shares(rows["fraction"])}).join(points)
 
 
 def accuracy_by_probe(table: pd.DataFrame) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def recipes_in_words(traces: pd.DataFrame) -> pd.DataFrame:
 
 
 def similarity_by_size(table: pd.DataFrame) -> pd.DataFrame:
-    """Return every estimator of similarity and its references, mean over draws, by share of the features."""
+    """Return every estimator of similarity and its references, mean over draws, by share of the dimensions."""
     means = table.groupby(["fraction", "method", "metric"])["value"].mean().unstack(["method", "metric"])
     means = means[list(SIMILARITIES)].set_axis(list(SIMILARITIES.values()), axis=1).reset_index()
     return means.assign(fraction=shares(means["fraction"]))
@@ -103,13 +103,13 @@ def errors_by_precision(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracy_by_precision(table: pd.DataFrame) -> pd.DataFrame:
-    """Return accuracy and its change in percent, of all features and of random subsets, one row a precision."""
+    """Return accuracy and its change in percent, of all dimensions and of random subsets, one row a precision."""
     keys = ["fraction", "label"]
     accuracy = where(table, metric=names.ACCURACY).groupby(keys, sort=False)["value"].mean().rename("accuracy")
     change = where(table, metric=names.CHANGE).set_index(keys)[["value", "low", "high"]]
     rows = 100 * pd.concat([accuracy, change.rename(columns={"value": "change"})], axis=1)
     rows = rows.reset_index().rename(columns={"label": "precision"})
-    return rows.assign(fraction=shares(rows["fraction"])).rename(columns={"fraction": "features"})
+    return rows.assign(fraction=shares(rows["fraction"])).rename(columns={"fraction": "dimensions"})
 
 
 def shares(fractions: pd.Series) -> pd.Series:
@@ -119,7 +119,7 @@ def shares(fractions: pd.Series) -> pd.Series:
 
 def _in_percent(summary: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """Return the `columns`, the number of draws, and the rest in percent."""
-    percent = 100 * summary[["fraction", "mean", "low", "high", "level"]].rename(columns={"fraction": "features"})
+    percent = 100 * summary[["fraction", "mean", "low", "high", "level"]].rename(columns={"fraction": "dimensions"})
     return summary[[*columns, "n"]].join(percent)
 
 
@@ -138,7 +138,7 @@ def _rates_in_words(rates: Mapping[str, float]) -> str:
 accuracy = Table(
     accuracy_by_size,
     lambda rows: (
-        f"Test accuracy in percent, {' and '.join(rows['probe'].dropna().unique())} probe. Features: percent kept. "
+        f"Test accuracy in percent, {' and '.join(rows['probe'].dropna().unique())} probe. Dimensions: percent kept. "
         f"Low, high: {_levels(rows)} t interval over n draws; level in percent. Balanced: mean over classes. Kept: "
         "share of the full layer's accuracy, and of what it has above always giving the commonest training class."
     ),
@@ -147,15 +147,15 @@ accuracy = Table(
 probes = Table(
     accuracy_by_probe,
     lambda rows: (
-        "Test accuracy in percent: logistic and ridge converged, SGD as published. Features: percent kept. Low, high: "
-        f"{_levels(rows)} t interval over n draws; level in percent."
+        "Test accuracy in percent: logistic and ridge converged, SGD as published. Dimensions: percent kept. Low, "
+        f"high: {_levels(rows)} t interval over n draws; level in percent."
     ),
     digits=1,
 )
 gains = Table(
     gains_over_random,
     lambda rows: (
-        "Points of test accuracy gained over as many random features"
+        "Points of test accuracy gained over as many random dimensions"
         + (f", {' and '.join(rows['probe'].unique())} probe" if len(rows) else "")
         + ". Low, high: paired bootstrap over draws and test rows, at the level of the sweep; a method with few draws "
         "has none."

@@ -131,7 +131,7 @@ def adaptation(table: pd.DataFrame) -> Answer:
         for _ in shifts[-1:]
     ]
     sentence = (
-        f"On {readable(target)}, a least-squares probe of the task on a random {share} of the features is right for "
+        f"On {readable(target)}, a least-squares probe of the task on a random {share} of the dimensions is right for "
         f"{_percent(plain)}. Label alignment with the images there, stopped early, makes that {_percent(aligned)}; "
         f"least squares stopped early alone, {_percent(stopped)}; the labels there, {_percent(own)}. A head trained "
         f"against a domain classifier (DANN) reaches {_percent(dann)}, the same head without it {_percent(head)}."

@@ -28,7 +28,7 @@ def all_claims(table: pd.DataFrame, *, fraction: float = names.FRACTION, level: 
     table : DataFrame
         Of one model and task.
     fraction : float
-        Share of the features; judged is the nearest one that was measured, which names and statements say.
+        Share of the dimensions; judged is the nearest one that was measured, which names and statements say.
     level : float
         Coverage of the intervals over draws.
 
@@ -97,20 +97,20 @@ def classes_stay_tight(table: pd.DataFrame, *, fraction: float = names.FRACTION,
 
 
 def axes_do_not_matter(table: pd.DataFrame, *, fraction: float = names.FRACTION, level: float = 0.95) -> Claim:
-    """Return the claim that neurons are no better axes than a random rotation (Elhage et al. 2022); as `labels_lead`.
+    """Return the claim that dimensions are no special axes (Elhage et al. 2022); as `labels_lead`.
 
-    A probe on random neurons is as accurate, within a point, as one on as many dimensions of the rotated layer.
+    A probe on random dimensions is as accurate, within a point, as one on as many dimensions of the rotated layer.
     """
     share = _share(table, names.ACCURACY, fraction)
-    neurons, turned = (
+    plain, turned = (
         draws_at(table, names.ACCURACY, method=m, fraction=fraction) for m in (names.RANDOM, names.ROTATED)
     )
     return _judged(
-        neurons - turned,
+        plain - turned,
         name=f"axes do not matter at {share}",
-        statement=f"a random {share} of the neurons is as accurate as as many dimensions of the rotated layer, within "
+        statement=f"a random {share} of the dimensions is as accurate as as many of the rotated layer, within "
         f"{100 * AS_ACCURATE:g} point.",
-        measured=f"Accuracy is {100 * neurons.mean():.1f} % against {100 * turned.mean():.1f} %; the difference",
+        measured=f"Accuracy is {100 * plain.mean():.1f} % against {100 * turned.mean():.1f} %; the difference",
         limit=AS_ACCURATE,
         side="within",
         level=level,
@@ -153,7 +153,7 @@ def tail_noise_turns_little(table: pd.DataFrame, *, fraction: float = names.FRAC
 
 
 def parts_are_rougher(table: pd.DataFrame, *, fraction: float = names.FRACTION, level: float = 0.95) -> Claim:
-    """Return the claim that network and probe are a rougher function of the image on fewer neurons.
+    """Return the claim that network and probe are a rougher function of the image on fewer dimensions.
 
     Geometric complexity (Dherin et al. 2022), relative to the whole layer's; as `labels_lead`.
     """

@@ -47,7 +47,7 @@ PAGE_CLAIMS = {  # by the names of `claims.all_claims`, without the share of the
     ),
     "training aligns": PageClaim("they hold more of it than those of the network before training."),
     "few directions hold the labels": PageClaim(
-        "at most half as many directions as the layer has features hold 0.9 of the labels, in norm and in the span.",
+        "at most half as many directions as the layer has dimensions hold 0.9 of the labels, in norm and in the span.",
         "below",
         FEW,
     ),
@@ -57,7 +57,7 @@ PAGE_CLAIMS = {  # by the names of `claims.all_claims`, without the share of the
         claims.TIGHT,
     ),
     "axes do not matter": PageClaim(
-        f"random neurons are as accurate as as many random dimensions, within {100 * claims.AS_ACCURATE:g} point.",
+        f"random dimensions are as accurate as as many of a rotated layer, within {100 * claims.AS_ACCURATE:g} point.",
         "within",
         claims.AS_ACCURATE,
     ),

@@ -1,4 +1,4 @@
-"""Figures of the chapter: measures against the share of the features, a panel a measure, and the alignment curve."""
+"""Figures of the chapter: measures against the share of the dimensions, a panel a measure, and the alignment curve."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from diffred_core.chapters.spectra import names
-from diffred_core.chapters.spectra.reading import METHOD_WORDS, WORDS
+from diffred_core.chapters.spectra.reading import METHOD_WORDS, SHARES, WORDS, shown_as
 from diffred_core.drawing import Figure, Look, looks, style
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name
 from diffred_core.results import summarize, where
 from diffred_core.results.claims import percent
+from diffred_core.results.readable import readable
 
 METHODS = {
     names.RANDOM: Look(METHOD_WORDS[names.RANDOM], COLOURS[0], MARKERS[0]),
@@ -28,8 +29,9 @@ METHODS = {
 OF_LABELS = METHODS | {names.RANDOM: replace(METHODS[names.RANDOM], words="true labels")}
 LOGARITHMIC = {
     *(names.CDNV, names.NC1, names.GRADIENT_LEFT, names.PROBE_COMPLEXITY, names.COMPLEXITY),
-    *(names.RANK_OF_SPAN, names.NUMERICAL_RANK, names.STABLE_RANK, names.RANKME),
+    *(names.RANK_OF_SPAN, names.NUMERICAL_RANK, names.STABLE_RANK, names.RANKME, names.WARM_START),
 }
+RANGED = LOGARITHMIC | {names.TRANSVERSE, names.FLIPS}  # shares near 0: a t interval would reach below it
 COLUMNS = ("method", "metric", "fraction", "mean", "low", "high", "n")
 NO_DOMAIN = "No second domain was named; `shifted_tasks` names some."
 
@@ -39,22 +41,48 @@ def _by_share(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     rows = where(table, metric=tuple(metrics))
     if rows.empty:
         return pd.DataFrame(columns=[*COLUMNS, "label", "level"])
-    return summarize(rows, ["metric", "method", "label", "fraction"])
+    summary = summarize(rows, ["metric", "method", "label", "fraction"])
+    return _with_ranges(summary, rows)
+
+
+def _with_ranges(summary: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return means of measures in `RANGED` with the range of their draws, without a level.
+
+    A t interval around a mean of few draws that differ by orders of magnitude reaches below 0, where no such number is.
+    """
+    keys = ["metric", "method", "label", "fraction"]
+    ends = rows.groupby(keys, dropna=False)["value"].agg(least="min", most="max").reset_index()
+    both, ranged = summary.merge(ends, on=keys, how="left"), summary["metric"].isin(RANGED) & (summary["n"] > 1)
+    both["low"], both["high"] = both["low"].mask(ranged, both["least"]), both["high"].mask(ranged, both["most"])
+    both["level"] = both["level"].mask(ranged)
+    return both.drop(columns=["least", "most"])
 
 
 def _plot_panels(summary: pd.DataFrame, metrics: Sequence[str], *, ax: Axes | None = None) -> Axes:
-    """Draw a panel a metric against the share of the features kept, one line a method."""
+    """Draw a panel a metric against the share of the dimensions kept, one line a method."""
     style.require(summary, COLUMNS, what="figures of spectra")
     shown = [metric for metric in metrics if metric in set(summary["metric"])]
-    grid = style.panels(summary, col="metric", col_order=shown, col_wrap=2, sharey=False)
+    grid = style.panels(summary, size=(2.9, 2.7), col="metric", col_order=shown, col_wrap=2, sharey=False)
     for panel, metric in zip(grid.axes.flat, shown, strict=True):
         rows = where(summary, metric=metric)
         _lines(panel, rows)
         if metric in LOGARITHMIC and (rows["mean"] > 0).all():
             logarithmic_axis(panel, "y")
+        if metric in SHARES:
+            style.percent_ticks(panel)
         style.percent_axis(panel, rows["fraction"], fewer=True)
-        finish(panel, title=WORDS[metric], x="features kept (%)", y="", legend=False)
-    return style.name_panels(grid, f"bands: {interval_name(where(summary, method=names.RANDOM))}")
+        finish(panel, title=shown_as(metric), x="dimensions kept (%)", y="", legend=False)
+        style.small(panel)
+    return style.name_panels(grid, _bands(where(summary, method=names.RANDOM)))
+
+
+def _bands(rows: pd.DataFrame) -> str:
+    """Return what the bands of the random part are."""
+    straight, ranged = (rows[rows["metric"].isin(RANGED) == of] for of in (False, True))
+    ranges = "range of draws" if ranged["low"].notna().any() else ""
+    if straight.empty:
+        return f"bands: {ranges}" if ranges else "one draw"
+    return f"bands: {interval_name(straight)}{f', log scale: {ranges}' if ranges else ''}"
 
 
 def logarithmic_axis(ax: Axes, which: str) -> None:
@@ -77,7 +105,8 @@ def _lines(panel: Axes, rows: pd.DataFrame) -> None:
 
 
 def _of_domain(method: str, other: str) -> str:
-    return f"{other} at random" if method == names.SHUFFLED else other
+    """Return what a line of another domain is of: that domain, or a control in which domains mean nothing."""
+    return f"{readable(other)}, domains mixed" if method == names.SHUFFLED else readable(other)
 
 
 def _panel_words(summary: pd.DataFrame, metrics: Sequence[str]) -> str:
@@ -88,7 +117,7 @@ def _panel_words(summary: pd.DataFrame, metrics: Sequence[str]) -> str:
         if len(rows):
             parts.append(f"{WORDS[metric]}: {', '.join(_values(rows))}")
     share = style.nearest(summary, names.FRACTION)["fraction"]
-    return f"Panels of measures against the share of the features kept, at {percent(share)}. {'; '.join(parts)}."
+    return f"Panels of measures against the share of the dimensions kept, at {percent(share)}. {'; '.join(parts)}."
 
 
 def _values(rows: pd.DataFrame) -> list[str]:
@@ -128,20 +157,74 @@ def _curve_words(summary: pd.DataFrame) -> str:
     return f"Line chart of the label energy in the leading directions, rising: {'; '.join(parts)}."
 
 
-def _panels(*metrics: str, empty: str = "") -> Figure:
+def _curve_finding(summary: pd.DataFrame) -> str:
+    """Return in how many directions half of the label energy lies, and of shuffled labels."""
+    half = {}
+    for method, rows in summary.groupby("method"):
+        rows = rows.sort_values("n_selected")
+        half[method] = int(rows.loc[rows["mean"] >= 0.5 * rows["mean"].max(), "n_selected"].iloc[0])
+    floor = f", of shuffled labels in {half[names.SHUFFLED]:,}" if names.SHUFFLED in half else ""
+    of = f"the first {half[names.RANDOM]:,} of {summary['n_selected'].max():,} directions"
+    return f"Half of the label energy lies in {of}{floor}."
+
+
+def _panels_finding(summary: pd.DataFrame, metric: str, template: str) -> str:
+    """Return what one measure is in a random part and in the whole layer, in the words of a template."""
+    rows = where(summary, metric=metric, method=names.RANDOM)
+    if rows.empty:
+        return "Not measured here."
+    rows = rows[rows["label"].isna() | (rows["label"] == rows["label"].iloc[0])]
+    part, whole = style.nearest(rows, names.FRACTION), rows.loc[rows["fraction"].idxmax()]
+    factor, unit = (100, " %") if metric in SHARES else (1, "")
+    values = {f"of_{at}": f"{factor * row['mean']:.3g}{unit}" for at, row in (("part", part), ("whole", whole))}
+    ratio = part["mean"] / whole["mean"] if whole["mean"] else float("nan")
+    return template.format(share=percent(part["fraction"]), ratio=f"{ratio:.2f}", **values)
+
+
+def _panels(*metrics: str, of: str, says: str, empty: str = "") -> Figure:
     return Figure(
         partial(_by_share, metrics=metrics),
         partial(_plot_panels, metrics=metrics),
         partial(_panel_words, metrics=metrics),
         empty,
+        partial(_panels_finding, metric=of, template=says),
     )
 
 
-alignment = Figure(_curve, _plot_curve, _curve_words)
-labels = _panels(names.TOP_ENERGY, names.ENERGY, names.LABEL_CKA, names.TARGET_ALIGNMENT)
-directions = _panels(names.RANK_OF_SPAN, names.NUMERICAL_RANK, names.RANKME, names.ENTROPY)
-classes = _panels(names.SEPARATION, names.CDNV, names.NC1, names.DIMENSIONS)
-collapse = _panels(names.NC2, names.NC3, names.NC4, names.DIVERSITY)
-probe = _panels(names.ACCURACY, names.GRADIENT_LEFT, names.PROBE_COMPLEXITY, names.COMPLEXITY)
-tail = _panels(names.TRANSVERSE, names.FLIPS)
-domains = _panels(names.DISTANCE, names.WARM_START, empty=NO_DOMAIN)
+alignment = Figure(_curve, _plot_curve, _curve_words, finding=_curve_finding)
+labels = _panels(
+    *(names.TOP_ENERGY, names.ENERGY, names.LABEL_CKA, names.TARGET_ALIGNMENT),
+    of=names.TOP_ENERGY,
+    says="Of the label energy the first directions of a random {share} hold {of_part}, of the layer {of_whole}.",
+)
+directions = _panels(
+    *(names.RANK_OF_SPAN, names.NUMERICAL_RANK, names.RANKME, names.ENTROPY),
+    of=names.NUMERICAL_RANK,
+    says="The numerical rank of a random {share} is {of_part}, that of the layer {of_whole}.",
+)
+classes = _panels(
+    *(names.SEPARATION, names.CDNV, names.NC1, names.DIMENSIONS),
+    of=names.CDNV,
+    says="Classes are {ratio} times as loose in a random {share} as in the layer (CDNV {of_part}, {of_whole}).",
+)
+collapse = _panels(
+    *(names.NC2, names.NC3, names.NC4, names.DIVERSITY),
+    of=names.NC4,
+    says="Probe and nearest mean disagree on {of_part} of the images in a random {share}, {of_whole} in the layer.",
+)
+probe = _panels(
+    *(names.ACCURACY, names.GRADIENT_LEFT, names.PROBE_COMPLEXITY, names.COMPLEXITY),
+    of=names.ACCURACY,
+    says="A ridge probe reaches {of_part} on a random {share} of the dimensions, {of_whole} on all.",
+)
+tail = _panels(
+    *(names.TRANSVERSE, names.FLIPS),
+    of=names.FLIPS,
+    says="Noise in the tail turns {of_part} of the predictions on a random {share}, {of_whole} on the layer.",
+)
+domains = _panels(
+    *(names.DISTANCE, names.WARM_START),
+    of=names.DISTANCE,
+    says="The domains lie {of_part} apart in a random {share}, {of_whole} in the layer (A-distance, 2 at most).",
+    empty=NO_DOMAIN,
+)

@@ -55,7 +55,7 @@ def _plot_correlations(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw a row a measure and a panel a target: rank correlations of every kind with their intervals."""
     style.require(rows, ("target", "label", "method", "mean", "low", "high"), what="across.correlations")
     measures = list(rows["label"].unique())[::-1]
-    size = (4.4, 1.4 + 0.36 * len(measures))
+    size = (3.2, 1.4 + 0.36 * len(measures))
     grid = style.panels(rows, size=size, col="target", col_order=[t for t in PREDICTED if t in set(rows["target"])])
     style.row_names(grid.axes.flat[0], [MEASURES.get(measure, measure) for measure in measures], size=9)
     for number, (target, panel) in enumerate(grid.axes_dict.items()):
@@ -67,6 +67,7 @@ def _plot_correlations(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         panel.tick_params(axis="y", labelleft=number == 0, labelsize=9)
         panel.set_xlim(-1.05, 1.05)
         style.finish(panel, title=f"with {TARGET_WORDS[target]}", x="rank correlation", y="", legend=False)
+        style.small(panel)
     scope = Scope(rows["layer"].iloc[0], float(rows["fraction"].iloc[0]), names.FRACTION)
     return style.name_panels(
         grid, f"{int(rows['n'].max())} cells, {scope_name(scope)}; bars: networks and tasks resampled"
@@ -84,6 +85,17 @@ def _correlations_in_words(rows: pd.DataFrame) -> str:
 def _kinds_in_words(rows: pd.DataFrame) -> str:
     by_kind = rows.set_index("method")["mean"]
     return " and ".join(f"{by_kind[kind]:+.2f} {look.words}" for kind, look in KINDS.items() if kind in by_kind)
+
+
+def _correlations_finding(rows: pd.DataFrame) -> str:
+    """Return what goes best with redundancy within tasks, and how many measures do so clearly."""
+    within = where(rows, target=names.REDUNDANCY, method=relations.WITHIN)
+    if within.empty:
+        return f"Within tasks nothing can be related over {int(rows['n'].max())} cells."
+    best = within.loc[within["mean"].abs().idxmax()]
+    clear = int(((within["low"] > 0) | (within["high"] < 0)).sum())
+    first = f"Within tasks redundancy goes best with {MEASURES[best['label']]} ({best['mean']:+.2f})"
+    return f"{first}, clearly with {clear} of {len(within)} measures."
 
 
 def _correlation_numbers(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
@@ -122,7 +134,7 @@ def _plot_errors(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the mean absolute error on a held-out task, a row a fit; the grey line is the mean of the other tasks."""
     style.require(rows, ("target", "label", "mean", "low", "high"), what="across.errors")
     fitted = list(rows["label"].unique())[::-1]
-    grid = style.panels(rows, size=(4.4, 1.2 + 0.24 * len(fitted)), col="target", col_order=list(PREDICTED))
+    grid = style.panels(rows, size=(3.2, 1.2 + 0.24 * len(fitted)), col="target", col_order=list(PREDICTED))
     style.row_names(grid.axes.flat[0], [(FITTED | MEASURES).get(name, name) for name in fitted], size=9)
     for number, (target, panel) in enumerate(grid.axes_dict.items()):
         of = where(rows, target=target)
@@ -134,6 +146,7 @@ def _plot_errors(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         panel.set_xlim(left=0)
         style.percent_ticks(panel, "x")
         style.finish(panel, title=TARGET_WORDS[str(target)], x="mean absolute error (points)", y="", legend=False)
+        style.small(panel)
     of = "the whole last layer" if rows["fraction"].iloc[0] == 1 else "a random part"
     return style.name_panels(grid, f"predicted for a task that was held out, from {of}")
 
@@ -168,7 +181,7 @@ def _plot_one_measure(cells: pd.DataFrame, *, ax: Axes | None = None, measure: s
     """Draw a point a network and task: the measure of the layer against both targets, a colour a task."""
     style.require(cells, ("task", "measure", *PREDICTED), what="across.one_measure")
     rows = cells.melt(["task", "model", "measure"], list(PREDICTED), var_name="target")
-    grid = style.panels(rows, size=(4.3, 3.8), col="target", col_order=list(PREDICTED), sharey=False)
+    grid = style.panels(rows, size=(2.9, 3.0), col="target", col_order=list(PREDICTED), sharey=False)
     tasks = dict(zip(sorted(cells["task"].unique()), zip(COLOURS, MARKERS, strict=True), strict=False))
     for target, panel in grid.axes_dict.items():
         for task, (colour, marker) in tasks.items():
@@ -178,8 +191,16 @@ def _plot_one_measure(cells: pd.DataFrame, *, ax: Axes | None = None, measure: s
         if measure in LOGARITHMIC:
             logarithmic_axis(panel, "x")
         style.percent_ticks(panel)
-        style.finish(panel, title="", x=MEASURES[measure], y=f"{TARGET_WORDS[str(target)]} (%)", legend=False)
+        style.finish(panel, title=f"{TARGET_WORDS[str(target)]} (%)", x=MEASURES[measure], y="", legend=False)
+        style.small(panel)
     return style.name_panels(grid, "a point a network; the whole last layer, training images")
+
+
+def _one_measure_finding(cells: pd.DataFrame, measure: str) -> str:
+    """Return the rank correlation of the measure with redundancy over all networks and tasks."""
+    related = cells["measure"].corr(cells[names.REDUNDANCY], method="spearman")
+    words = MEASURES[measure][:1].upper() + MEASURES[measure][1:]
+    return f"{words}: rank correlation {related:+.2f} with redundancy over {len(cells)} networks and tasks."
 
 
 def _one_measure_in_words(cells: pd.DataFrame, measure: str) -> str:
@@ -190,6 +211,16 @@ def _one_measure_in_words(cells: pd.DataFrame, measure: str) -> str:
     return f"Scatter plots of {MEASURES[measure]} against accuracy at 20 % and redundancy; ranges: {'; '.join(parts)}."
 
 
+def _errors_finding(rows: pd.DataFrame) -> str:
+    """Return by how much the best measure elsewhere is off on redundancy, beside the trivial predictor."""
+    off = 100 * where(rows, target=names.REDUNDANCY).set_index("label")["mean"]
+    best, trivial = off[names.BEST], off[names.MEAN]
+    than = "less" if best < trivial else "more"
+    return (
+        f"The best measure elsewhere is off by {best:.1f} points of redundancy, {than} than the mean ({trivial:.1f})."
+    )
+
+
 def one_measure(measure: str) -> Figure:
     """Return the figure of one measure against accuracy at 20 % and redundancy, cell by cell; it is made of tables."""
     return Figure(
@@ -197,17 +228,20 @@ def one_measure(measure: str) -> Figure:
         partial(_plot_one_measure, measure=measure),
         partial(_one_measure_in_words, measure=measure),
         NOTHING,
+        partial(_one_measure_finding, measure=measure),
     )
 
 
 def correlations(scope: Scope = SCOPES[0]) -> Figure:
     """Return the figure of the rank correlations of what a scope measures."""
-    return Figure(partial(_correlations, scope=scope), _plot_correlations, _correlations_in_words, NOTHING)
+    return Figure(
+        partial(_correlations, scope=scope), _plot_correlations, _correlations_in_words, NOTHING, _correlations_finding
+    )
 
 
 def errors(scope: Scope = SCOPES[0]) -> Figure:
     """Return the figure of what the measures of a scope predict on a task that was held out."""
-    return Figure(partial(_errors, scope=scope), _plot_errors, _errors_in_words, FEW_TASKS)
+    return Figure(partial(_errors, scope=scope), _plot_errors, _errors_in_words, FEW_TASKS, _errors_finding)
 
 
 def correlation_numbers(scope: Scope = SCOPES[0]) -> Table:

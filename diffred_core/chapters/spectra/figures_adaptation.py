@@ -37,24 +37,19 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["recipe"] == rows["probe"].map(names.CHOSEN)]
 
 
-def _clear(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return means without intervals of so few draws that their ends say nothing."""
-    return summary.assign(**{end: summary[end].where(summary["n"] >= style.FEWEST) for end in ("low", "high")})
-
-
 def by_probe(table: pd.DataFrame) -> pd.DataFrame:
     """Return the accuracy of every probe on every target without a label shift, on a part and on the whole layer."""
     rows = where(_shown(table), delta=0.0)
     sizes = {PART: at_shares(rows, [names.FRACTION]), WHOLE: where(rows, fraction=1.0)}
     keys = ["label", "probe"]
-    parts = [_clear(summarize(of, keys)).assign(size=size) for size, of in sizes.items() if len(of)]
+    parts = [style.clear_intervals(summarize(of, keys)).assign(size=size) for size, of in sizes.items() if len(of)]
     return pd.concat(parts, ignore_index=True).assign(place=lambda of: of["label"].map(targets_of(table).index))
 
 
 def plot_by_probe(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw a panel a target with a row a probe, the part and the whole layer with their intervals."""
     targets = _in_order(summary)
-    grid = style.panels(summary, size=(4.0, 4.4), col="label", col_order=targets, sharey=True)
+    grid = style.panels(summary, size=(6.4 / min(len(targets), 3), 4.2), col="label", col_order=targets, sharey=True)
     probes = [probe for probe in PROBE_WORDS if probe in set(summary["probe"])][::-1]
     for target, panel in grid.axes_dict.items():
         for size, look in SIZES.items():
@@ -63,7 +58,8 @@ def plot_by_probe(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             style.points(panel, rows.set_index(heights), look=look)
         style.percent_ticks(panel, "x")
         style.finish(panel, title=readable(target), x="accuracy there (%)", y="", legend=False)
-    style.row_names(grid.axes.flat[0], [PROBE_WORDS[probe] for probe in probes])
+        style.small(panel, letters=18)
+    style.row_names(grid.axes.flat[0], [PROBE_WORDS[probe] for probe in probes], size=9)
     return style.name_panels(grid, f"bars: {interval_name(where(summary, size=PART))}")
 
 
@@ -86,22 +82,24 @@ def _of_sizes(rows: pd.DataFrame) -> str:
 
 
 def by_size(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the accuracy of some probes against the share of the features, without a label shift."""
+    """Return the accuracy of some probes against the share of the dimensions, without a label shift."""
     rows = where(_shown(table), delta=0.0, probe=tuple(BY_SIZE))
-    summary = _clear(summarize(rows, ["label", "probe", "fraction"]))
+    summary = style.clear_intervals(summarize(rows, ["label", "probe", "fraction"]))
     return summary.assign(place=summary["label"].map(targets_of(table).index))
 
 
 def plot_by_size(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the accuracy on every target against the share of the features kept."""
-    grid = style.panels(summary, col="label", col_order=_in_order(summary), sharey=True)
+    """Draw the accuracy on every target against the share of the dimensions kept."""
+    targets = _in_order(summary)
+    grid = style.panels(summary, size=(6.4 / min(len(targets), 3), 3.0), col="label", col_order=targets, sharey=True)
     for target, panel in grid.axes_dict.items():
         rows = where(summary, label=target)
         style.lines(panel, rows, BY_SIZE, by="probe", x="fraction", banded=(names.ALIGNED_STOPPED, names.DANN))
         style.percent_axis(panel, rows["fraction"], fewer=True)
         style.percent_ticks(panel)
         first = "accuracy there (%)" if panel is grid.axes.flat[0] else ""
-        style.finish(panel, title=readable(target), x="features kept (%)", y=first, legend=False)
+        style.finish(panel, title=readable(target), x="dimensions kept (%)", y=first, legend=False)
+        style.small(panel, letters=18)
     return style.name_panels(grid, f"bands: {interval_name(summary[summary['fraction'] < 1])}")
 
 
@@ -115,7 +113,7 @@ def words_by_size(summary: pd.DataFrame) -> str:
             points = [f"{100 * row['mean']:.1f} % at {percent(row['fraction'])}" for _, row in ends.iterrows()]
             lines.append(f"{BY_SIZE[str(probe)].words} {', '.join(points)}")
         parts.append(f"{readable(target)}: {'; '.join(lines)}")
-    return f"Line charts of the accuracy on every target against the share of the features kept. {'. '.join(parts)}."
+    return f"Line charts of the accuracy on every target against the share of the dimensions kept. {'. '.join(parts)}."
 
 
 def gains(table: pd.DataFrame) -> pd.DataFrame:
@@ -132,7 +130,8 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
 
 def plot_gains(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw what adaptation gains on every target against how many rows the rare classes lack."""
-    grid = style.panels(summary, col="label", col_order=_in_order(summary), sharey=True)
+    targets = _in_order(summary)
+    grid = style.panels(summary, size=(6.4 / min(len(targets), 3), 3.0), col="label", col_order=targets, sharey=True)
     for target, panel in grid.axes_dict.items():
         rows = where(summary, label=target)
         style.lines(panel, rows, GAINS, by=["adapted", "plain"], x="delta")
@@ -140,8 +139,9 @@ def plot_gains(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         panel.set_xticks(sorted(rows["delta"].unique()))
         style.percent_ticks(panel, "xy")
         first = "gain in accuracy (points)" if panel is grid.axes.flat[0] else ""
-        style.finish(panel, title=readable(target), x="rows that rare classes lack (%)", y=first, legend=False)
-    return style.name_panels(grid, f"random 20 %; bands: {interval_name(summary)}")
+        style.finish(panel, title=readable(target), x="rows lacking (%)", y=first, legend=False)
+        style.small(panel, letters=18)
+    return style.name_panels(grid, f"rare classes lack rows; random 20 %; bands: {interval_name(summary)}")
 
 
 def words_gains(summary: pd.DataFrame) -> str:
@@ -164,19 +164,19 @@ def _points(rows: pd.DataFrame) -> list[str]:
 
 
 def distances(table: pd.DataFrame) -> pd.DataFrame:
-    """Return how far every target is from the source, by share of the features, without a label shift."""
+    """Return how far every target is from the source, by share of the dimensions, without a label shift."""
     summary = summarize(where(table, metric=names.DISTANCE, delta=0.0), ["label", "fraction"])
     return summary.assign(place=summary["label"].map(targets_of(table).index))
 
 
 def plot_distances(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the proxy A-distance of every target against the share of the features kept."""
+    """Draw the proxy A-distance of every target against the share of the dimensions kept."""
     ax = style.begin(ax, summary, ("label", "fraction", "mean", "low", "high"), what="figures.distances")
     none = {names.NO_SHIFT: Look("no shift: two halves of the task", GREY, "", ":")}
     style.lines(ax, summary, none, by="label", x="fraction")
     style.percent_axis(ax, summary["fraction"])
     bands = interval_name(summary[summary["fraction"] < 1])
-    return style.finish(ax, title=f"bands: {bands}", x="features kept (%), log scale", y="proxy A-distance")
+    return style.finish(ax, title=f"bands: {bands}", x="dimensions kept (%), log scale", y="proxy A-distance")
 
 
 def words_distances(summary: pd.DataFrame) -> str:
@@ -186,7 +186,48 @@ def words_distances(summary: pd.DataFrame) -> str:
         rows = where(summary, label=target).sort_values("fraction")
         points = [f"{row['mean']:.2f} at {percent(row['fraction'])}" for _, row in rows.iterrows()]
         parts.append(f"{readable(target)} {', '.join(points)}")
-    return f"Line chart of the proxy A-distance against the share of the features kept: {'; '.join(parts)}."
+    return f"Line chart of the proxy A-distance against the share of the dimensions kept: {'; '.join(parts)}."
+
+
+def by_probe_finding(summary: pd.DataFrame) -> str:
+    """Return what adaptation reaches on the first target, beside the source alone."""
+    target = _in_order(summary)[0]
+    means = where(summary, label=target, size=PART).set_index("probe")["mean"]
+    aligned, plain, dann, head = (
+        100 * means[probe] for probe in (names.ALIGNED_STOPPED, names.LEAST_SQUARES, names.DANN, names.HEAD)
+    )
+    gains = f"label alignment {aligned - plain:+.1f} points, DANN {dann - head:+.1f}"
+    return f"On {readable(target)} adaptation brings {gains}."
+
+
+def by_size_finding(summary: pd.DataFrame) -> str:
+    """Return what label alignment reaches on the first target, on the smallest part and on the whole layer."""
+    target = _in_order(summary)[0]
+    rows = where(summary, label=target, probe=names.ALIGNED_STOPPED).sort_values("fraction")
+    first, last = rows.iloc[0], rows.iloc[-1]
+    goes = "rises" if last["mean"] > first["mean"] else "falls"
+    ends = (
+        f"{100 * first['mean']:.1f} % on {percent(first['fraction'])} to {100 * last['mean']:.1f} % on all dimensions"
+    )
+    return f"On {readable(target)} label alignment {goes} from {ends}."
+
+
+def gains_finding(summary: pd.DataFrame) -> str:
+    """Return what DANN gains on the first target without and with the largest label shift."""
+    target = _in_order(summary)[0]
+    rows = where(summary, label=target, adapted=names.DANN).sort_values("delta")
+    first, last = 100 * rows["mean"].iloc[0], 100 * rows["mean"].iloc[-1]
+    there = f"{last:+.1f} where half the classes lack {percent(rows['delta'].iloc[-1])} of their rows"
+    return f"On {readable(target)} DANN brings {first:+.1f} points, {there}."
+
+
+def distances_finding(summary: pd.DataFrame) -> str:
+    """Return how far the first target is from the source, in the smallest part and in the whole layer."""
+    target = _in_order(summary)[0]
+    rows = where(summary, label=target).sort_values("fraction")
+    part, whole = rows.iloc[0], rows.iloc[-1]
+    ends = f"{part['mean']:.2f} in {percent(part['fraction'])} of the dimensions, {whole['mean']:.2f} in all"
+    return f"A-distance of {readable(target)} from the source, at most 2: {ends}."
 
 
 def _in_order(summary: pd.DataFrame) -> list[str]:
@@ -194,7 +235,7 @@ def _in_order(summary: pd.DataFrame) -> list[str]:
     return targets
 
 
-accuracy = Figure(by_probe, plot_by_probe, words_by_probe)
-sizes = Figure(by_size, plot_by_size, words_by_size)
-label_shift = Figure(gains, plot_gains, words_gains)
-distance = Figure(distances, plot_distances, words_distances)
+accuracy = Figure(by_probe, plot_by_probe, words_by_probe, finding=by_probe_finding)
+sizes = Figure(by_size, plot_by_size, words_by_size, finding=by_size_finding)
+label_shift = Figure(gains, plot_gains, words_gains, finding=gains_finding)
+distance = Figure(distances, plot_distances, words_distances, finding=distances_finding)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from diffred_core.chapters.spectra import names
+from diffred_core.chapters.spectra import claims_similarity, names
 from diffred_core.chapters.spectra.matching import INDEX_WORDS, as_map, components, matched_layers
 from diffred_core.drawing import Figure, Look, style
 from diffred_core.drawing.style import COLOURS, MARKERS
@@ -36,22 +37,23 @@ def plot_maps(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw a heat map an index: layers of one network from left to right, of the other from the bottom up."""
     style.require(summary, ("metric", "layer", "label", "value"), what="figures of maps")
     shown = [index for index in INDEX_WORDS if index in set(summary["metric"])]
-    grid = style.panels(summary, size=(3.1, 3.1), col="metric", col_order=shown, col_wrap=4, sharey=False)
+    grid = style.panels(summary, size=(2.15, 2.1), col="metric", col_order=shown, col_wrap=3, sharey=False)
     grid.figure.set_layout_engine("constrained")
     for panel, index in zip(grid.axes.flat, shown, strict=True):
         values = as_map(where(summary, metric=index)).T.iloc[::-1]
         numbers = {"xticklabels": _numbers(values.columns), "yticklabels": _numbers(values.index[::-1])[::-1]}
         sns.heatmap(values.astype(float), ax=panel, square=True, cmap="viridis", cbar_kws={"shrink": 0.7}, **numbers)
-        panel.set_title(INDEX_WORDS[index], loc="left", fontsize=12)
+        panel.set_title(INDEX_WORDS[index], loc="left")
         panel.set(xlabel="layer", ylabel="layer of the other")
-        panel.tick_params(labelsize=8, rotation=0)
+        style.small(panel, letters=20)
+        panel.tick_params(labelsize=7, rotation=0)
     first: Axes = grid.axes.flat[0]
     return first
 
 
 def _numbers(layers: pd.Index) -> list[str]:
-    """Return numbers of layers, every other one where they are many."""
-    step = 1 if len(layers) <= 10 else 3
+    """Return numbers of layers, every third one."""
+    step = 3
     return [str(i) if (i - 1) % step == 0 else "" for i in range(1, len(layers) + 1)]
 
 
@@ -127,11 +129,43 @@ def words_found(shares: pd.DataFrame) -> str:
     return f"Dot chart of the layers that are found again in another seed, the mean over pairs: {'; '.join(parts)}."
 
 
+def maps_finding(summary: pd.DataFrame) -> str:
+    """Return how alike CKA finds the same layers of two seeds, or which layers of two networks it finds most alike."""
+    index = names.CKA if names.CKA in set(summary["metric"]) else str(summary["metric"].iloc[0])
+    values = as_map(where(summary, metric=index)).astype(float)
+    if list(values.index) == list(values.columns):
+        same = np.diag(values)
+        others = (values.to_numpy().sum() - same.sum()) / (values.size - len(same))
+        return (
+            f"By {INDEX_WORDS[index]} the same layers of two networks are {same.mean():.2f} alike, others {others:.2f}."
+        )
+    row, column = divmod(int(values.to_numpy().argmax()), values.shape[1])
+    most = f"layer {row + 1} of {len(values)} and {column + 1} of {values.shape[1]}"
+    return f"By {INDEX_WORDS[index]} {most} are most alike: {values.iloc[row, column]:.2f}."
+
+
+def components_finding(summary: pd.DataFrame) -> str:
+    """Return how many components are nearly the layer by CKA, and what they hold of its label energy."""
+    wide = summary.pivot(index="n_selected", columns="metric", values="mean").sort_index()
+    k = int((wide[names.CKA] >= claims_similarity.ALIKE).idxmax())
+    held = f"{100 * wide.loc[k, names.ENERGY]:.0f} % of its label energy"
+    return f"With {k} principal components CKA with the layer is {wide.loc[k, names.CKA]:.2f}; they have {held}."
+
+
+def found_finding(shares: pd.DataFrame) -> str:
+    """Return which index finds most layers again in trained networks, and how many it finds in untrained ones."""
+    means = 100 * shares.groupby(["recipe", "metric"])["value"].mean()
+    trained = means[names.TRAINED]
+    best = str(trained.idxmax())
+    before = f", untrained {means[names.UNTRAINED, best]:.0f} %" if (names.UNTRAINED, best) in means.index else ""
+    return f"The best index finds {trained[best]:.0f} % of the layers in another seed: {INDEX_WORDS[best]}{before}."
+
+
 def _of(method: str, empty: str) -> Figure:
-    return Figure(partial(_maps, method=method), plot_maps, words_maps, empty)
+    return Figure(partial(_maps, method=method), plot_maps, words_maps, empty, maps_finding)
 
 
 networks = _of(names.BETWEEN_NETWORKS, "No second network was named.")
 seeds = _of(names.BETWEEN_SEEDS, "No seeds were compared.")
-matched = Figure(matched_layers, plot_found, words_found)
-principal = Figure(of_components, plot_components, words_components)
+matched = Figure(matched_layers, plot_found, words_found, finding=found_finding)
+principal = Figure(of_components, plot_components, words_components, finding=components_finding)

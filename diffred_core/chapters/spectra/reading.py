@@ -37,6 +37,9 @@ WORDS = {  # of metrics, in the order in which they are shown
     names.DISTANCE: "proxy A-distance",
     names.WARM_START: "warm-start risk over that from 0",
 }
+SHARES = {  # metrics that are shares, and shown in percent
+    *(names.TOP_ENERGY, names.ENERGY, names.ACCURACY, names.GRADIENT_LEFT, names.TRANSVERSE, names.FLIPS, names.NC4),
+}
 MEASURES = WORDS | {names.SIMILARITY: "CKA with the layer (test images)", names.WIDTH: "width of the layer"}
 PROBE_WORDS = {
     names.COMMONEST: "commonest class",
@@ -62,6 +65,11 @@ METHOD_WORDS = {
     names.ROTATED: "rotated layer",
     names.UNTRAINED: "untrained network",
 }
+
+
+def shown_as(metric: str) -> str:
+    """Return the words of a metric with its unit where it has one."""
+    return f"{WORDS[metric]} (%)" if metric in SHARES else WORDS[metric]
 
 
 def at_share(table: pd.DataFrame, metric: str, *, method: str = names.RANDOM, fraction: float) -> pd.DataFrame:

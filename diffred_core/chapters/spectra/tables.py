@@ -8,7 +8,15 @@ from diffred_core.chapters.random_subsets.reading import at_shares
 from diffred_core.chapters.random_subsets.tables import shares
 from diffred_core.chapters.spectra import names
 from diffred_core.chapters.spectra.matching import INDEX_WORDS, PUBLISHED, matched_layers
-from diffred_core.chapters.spectra.reading import METHOD_WORDS, PROBE_WORDS, RULE_WORDS, WORDS, targets_of
+from diffred_core.chapters.spectra.reading import (
+    METHOD_WORDS,
+    PROBE_WORDS,
+    RULE_WORDS,
+    SHARES,
+    WORDS,
+    shown_as,
+    targets_of,
+)
 from diffred_core.drawing import Table
 from diffred_core.results import summarize, where
 from diffred_core.results.claims import percent
@@ -20,7 +28,9 @@ WHOLE = "whole layer"
 def measures_at_share(table: pd.DataFrame) -> pd.DataFrame:
     """Return every measure near the share of the claims, with its interval over draws, and of the whole layer."""
     rows = table[table["metric"].isin(list(WORDS))]
-    rows = rows.assign(measure=[_named(row.metric, row.label) for row in rows.itertuples()])
+    factor = rows["metric"].isin(SHARES).map({True: 100.0, False: 1.0})
+    named = [_named(row.metric, row.label) for row in rows.itertuples()]
+    rows = rows.assign(measure=named, value=rows["value"] * factor)
     means = summarize(at_shares(rows, [names.FRACTION]), ["metric", "measure", "method"])
     by_method = means.pivot(index="measure", columns="method", values="mean")
     by_method = by_method[[m for m in METHOD_WORDS if m in by_method]].rename(columns=METHOD_WORDS)
@@ -36,12 +46,16 @@ def accuracy_on_targets(table: pd.DataFrame) -> pd.DataFrame:
     """Return the accuracy in every other domain by probe, of a random part and of the whole layer, in percent."""
     rows = where(table, metric=names.TARGET_ACCURACY)
     if rows.empty:
-        return pd.DataFrame(columns=["domain", "probe", "features", "accuracy", "low", "high"])
+        return pd.DataFrame(columns=["domain", "probe", "dimensions", "accuracy", "low", "high"])
     means = summarize(rows, ["label", "fraction", "probe"])
     means = means.sort_values("probe", key=lambda probes: probes.map(list(PROBE_WORDS).index), kind="stable")
     means = means.sort_values(["label", "fraction"], kind="stable")
     percents = 100 * means[["mean", "low", "high"]].rename(columns={"mean": "accuracy"})
-    shown = {"domain": means["label"], "probe": means["probe"].map(PROBE_WORDS), "features": shares(means["fraction"])}
+    shown = {
+        "domain": means["label"].map(readable),
+        "probe": means["probe"].map(PROBE_WORDS),
+        "dimensions": shares(means["fraction"]),
+    }
     return pd.DataFrame(shown).join(percents).reset_index(drop=True)
 
 
@@ -74,13 +88,13 @@ def found_again(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _named(metric: str, other: str | None) -> str:
-    return WORDS[metric] if pd.isna(other) else f"{WORDS[metric]}, {other}"
+    return shown_as(metric) if pd.isna(other) else f"{shown_as(metric)}, {readable(other)}"
 
 
 measures = Table(
     measures_at_share,
-    "Every measure of a random 20 % of the features (or the nearest share that was measured), its 95 % t interval over "
-    "draws, of the whole layer, and of the floors. C is the number of classes; NC1 to NC4 as by Papyan et al.",
+    "Every measure of a random 20 % of the dimensions (or the nearest share that was measured), its 95 % t interval "
+    "over draws, of the whole layer, and of the floors. C is the number of classes; NC1 to NC4 as by Papyan et al.",
 )
 targets = Table(
     accuracy_on_targets,
@@ -95,9 +109,9 @@ targets = Table(
 )
 adapted = Table(
     every_probe,
-    "Accuracy on the target in percent, of a random 20 % of the features (or the nearest share that was measured) with "
-    "its 95 % t interval over draws, and of the whole layer. Of half of the target's classes that share of the rows is "
-    "lacking. Options that the target's labels choose are an oracle's.",
+    "Accuracy on the target in percent, of a random 20 % of the dimensions (or the nearest share that was measured) "
+    "with its 95 % t interval over draws, and of the whole layer. Of half of the target's classes that share of the rows "
+    "is lacking. Options that the target's labels choose are an oracle's.",
     digits=1,
 )
 matched = Table(

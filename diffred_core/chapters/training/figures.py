@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
-from diffred_core.chapters.training import names
+from diffred_core.chapters.training import figures_scales, names
+from diffred_core.chapters.training.compared import Compared, Line, Pair, measured, value_words
 from diffred_core.drawing import Figure, Look, style
+from diffred_core.drawing.ends import End, name_ends
 from diffred_core.drawing.style import COLOURS, MARKERS
 from diffred_core.results import summarize, where
 
-DASHES = ("-", "--", ":")
-SIZES = {1: (6.4, 4.2), 2: (4.4, 3.6)}  # inches of a panel, by the number side by side
-LETTERS = {1: 66, 2: 100}  # of a line of the title, likewise
-FEW_DECADES = 50  # the greatest over the least value of an axis below which 2 and 5 are marked too
-MOST_PLACES = 9  # that are marked each
+SIZES = {1: (5.8, 3.8), 2: (2.9, 3.2), 4: (2.9, 2.6)}  # inches of a panel, by the number of panels up to that
+LETTERS, PANEL_LETTERS = 62, 27  # of a line of the title, and of that of a panel
 
 
 @dataclass(frozen=True)
@@ -36,137 +36,172 @@ class Curves:
         Words of the axes, with units.
     title : str
         What the intervals are of is put behind it.
+    finding : Compared
+        What its heading compares.
     series, panel : str
         Columns that tell curves, and panels, apart.
     along : str
         Column of the x axis.
     log : str
-        Axes that are logarithmic: ``x``, ``y`` or ``xy``.
+        Axes that are logarithmic: ``x``, ``y`` or ``xy``. On such a y axis means are geometric.
     shares : str
         Axes whose values are shares, shown in percent.
-    words : mapping
-        Of panels, where the table's own names are not for readers.
+    x_of : mapping
+        Words of the x axis by panel, where panels differ in it.
+    ordered : bool
+        The curves are of a rising quantity: so are their colours, from dark to light.
     """
 
     of: Mapping[str, object]
     x: str
     y: str
     title: str
+    finding: Compared
     series: str = "label"
     panel: str = "recipe"
     along: str = "at"
     log: str = ""
     shares: str = ""
-    words: Mapping[str, str] = field(default_factory=dict)
+    x_of: Mapping[str, str] = field(default_factory=dict)
+    ordered: bool = False
 
     def figure(self) -> Figure:
         """Return the figure that a notebook shows."""
-        return Figure(partial(summary_of, self), partial(plot_curves, self), partial(describe_curves, self))
+        summary, plot, words = partial(summary_of, self), partial(plot_curves, self), partial(describe_curves, self)
+        return Figure(summary, plot, words, finding=partial(head_of, self))
 
 
 def summary_of(curves: Curves, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean of every point over seeds with its interval, in columns panel, series, formula and x."""
+    """Return the mean of every point over seeds with its interval, in columns panel, series, formula and x.
+
+    Of a logarithmic y axis it is the geometric mean, and its interval that of the mean logarithm: it does not reach 0.
+    """
     rows = where(table[table[curves.along].notna()], **curves.of)
     keys = {name: rows[column].fillna("") for name, column in (("panel", curves.panel), ("series", curves.series))}
+    if curves.series == "method":
+        keys["series"] = keys["series"].map(names.in_words)
     rows = rows.assign(**keys, formula=rows["method"] == names.THEORY, x=rows[curves.along].astype(float))
+    if "y" in curves.log:
+        rows = rows[rows["value"] > 0]
+        rows = rows.assign(value=np.log(rows["value"].astype(float)))
     means = summarize(rows, ["panel", "series", "formula", "x"])
     means = means[means["n"] == means["n"].max()]  # what some seeds do not reach would be a mean over the fast ones
+    if "y" in curves.log:
+        means[["mean", "low", "high"]] = np.exp(means[["mean", "low", "high"]].astype(float))
     orders = {name: list(dict.fromkeys(rows[name])) for name in keys}
     places = {f"{name}_place": means[name].map(order.index) for name, order in orders.items()}
     return means.assign(**places).sort_values([*places, "x"], kind="stable").drop(columns=list(places))
 
 
 def plot_curves(curves: Curves, summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw a panel a setting, a colour and marker a series; a closed form is a line without marks over its points."""
+    """Draw a panel a setting, a colour and marker a series; a closed form is a line under its points.
+
+    In one panel lines are named at their ends, else in a legend.
+    """
     style.require(summary, ("panel", "series", "formula", "x", "mean", "low", "high"), what="figures.curves")
     panels = list(dict.fromkeys(summary["panel"]))
     columns = min(2, len(panels))
-    grid = style.panels(summary, size=SIZES[columns], col="panel", col_wrap=columns, col_order=panels)
-    looks = _looks(list(dict.fromkeys(summary["series"])))
-    for panel, axes in grid.axes_dict.items():
-        for series, rows in where(summary, panel=panel).groupby("series", sort=False):
-            _draw(axes, rows, looks[str(series)], banded=len(looks) <= style.MOST_BANDS)
-        _scale(axes, curves, summary)
-        words = "" if len(panels) == 1 else curves.words.get(str(panel), str(panel))
-        style.finish(axes, title=words, x=curves.x, y=curves.y, legend=False)
-    return style.name_panels(grid, textwrap.fill(_title(curves, summary), LETTERS[columns]))
+    size = SIZES[min((most for most in SIZES if most >= len(panels)), default=max(SIZES))]
+    grid = style.panels(summary, size=size, col="panel", col_wrap=columns, col_order=panels)
+    looks = _looks(list(dict.fromkeys(summary["series"])), ordered=curves.ordered)
+    for (panel, series), rows in summary.groupby(["panel", "series"], sort=False):
+        _draw(grid.axes_dict[panel], rows, looks[str(series)], banded=len(looks) <= style.MOST_BANDS)
+    for place, (panel, axes) in enumerate(grid.axes_dict.items()):  # which share their y axis
+        x = where(summary, panel=panel)["x"] if curves.x_of else summary["x"]
+        figures_scales.scale(axes, x, summary, log=curves.log, shares=curves.shares)
+        title = "" if len(panels) == 1 or curves.x_of else textwrap.fill(str(panel), PANEL_LETTERS)
+        below = place >= len(panels) - columns
+        style.finish(axes, title=title, x=curves.x_of.get(str(panel), curves.x * below), y="", legend=False)
+    grid.figure.supylabel(curves.y, fontsize=style.TEXT["axes.labelsize"])
+    _name(grid, summary, looks)
+    return style.name_panels(grid, textwrap.fill(_title(curves, summary), LETTERS))
 
 
 def describe_curves(curves: Curves, summary: pd.DataFrame) -> str:
     """Return `plot_curves` in words: where every curve begins and ends."""
     parts = []
     for (panel, series), rows in summary.groupby(["panel", "series"], sort=False):
-        measured = rows[~rows["formula"]]
-        ends = measured if len(measured) else rows
-        first, last = ends.iloc[0], ends.iloc[-1]
-        name = ", ".join(text for text in (curves.words.get(str(panel), str(panel)), str(series)) if text)
-        parts.append(f"{name}: {first['mean']:.3g} at {first['x']:.4g}, {last['mean']:.3g} at {last['x']:.4g}")
-    return f"{_title(curves, summary)}. {curves.y} against {curves.x}. {'; '.join(parts)}."
+        ends = rows if rows["formula"].all() else measured(rows)
+        x, y = ([value_words(end[name], share=axis in curves.shares) for end in (ends.iloc[0], ends.iloc[-1])]
+                for name, axis in (("x", "x"), ("mean", "y")))  # fmt: skip
+        name = ", ".join(text for text in (str(panel) * (summary["panel"].nunique() > 1), str(series)) if text)
+        parts.append(f"{name}: {y[0]} at {x[0]}, {y[1]} at {x[1]}")
+    x_words = " or ".join(curves.x_of.values()) or curves.x
+    return f"{_title(curves, summary)}. {curves.y} against {x_words}. {'; '.join(parts)}."
 
 
-def bridge(title: str) -> Figure:
-    """Return the figure of the bridge: accuracy of probes on what every rule keeps, against how many dimensions."""
+def head_of(curves: Curves, summary: pd.DataFrame) -> str:
+    """Return the heading of a figure."""
+    return curves.finding.sentence(summary, curves.shares)
+
+
+def bridge(
+    title: str,
+    rule: str,
+    words: str,
+    *,
+    than: tuple[Line, str] = (names.RANDOM, "random ones"),
+    at: int = names.CLAIM_SIZE,
+) -> Figure:
+    """Return the figure of the bridge: accuracy of probes on what every rule keeps, against how many dimensions.
+
+    Its heading compares a rule with another, each beside its words, at the number where claims are judged.
+    """
+    second, of_second = than
+    heading = f"With {{x}} dimensions {words} reach {{value}}, {{than}} {of_second}"
     return Curves(
         of={"metric": names.ACCURACY},
-        x="dimensions kept, log scale",
+        x="dimensions kept (log scale)",
         y="test accuracy (%)",
         title=title,
+        finding=Pair(rule, second, at=at, words=heading),
         series="method",
         panel="layer",
         along="n_selected",
         log="x",
         shares="y",
-        words={names.LAYER: ""},
     ).figure()
 
 
 def _draw(ax: Axes, rows: pd.DataFrame, look: Look, *, banded: bool) -> None:
-    measured, formula = rows[~rows["formula"]], rows[rows["formula"]]
+    points, formula = measured(rows), rows[rows["formula"]]
     if formula.empty:
-        style.line(ax, measured, x="x", look=look, band=banded)
+        style.line(ax, points, x="x", look=look, band=banded, label="_")
         return
-    ax.plot(formula["x"], formula["mean"], color=look.colour, linestyle=look.dash, linewidth=1.6, zorder=1)
-    reach = [measured["mean"] - measured["low"], measured["high"] - measured["mean"]]
-    marks: dict[str, Any] = {"fmt": look.marker, "color": look.colour, "markersize": 4.5, "capsize": 2, "elinewidth": 1}
-    ax.errorbar(measured["x"], measured["mean"], yerr=reach, label=look.words, **marks)
+    ax.plot(formula["x"], formula["mean"], color=look.colour, linewidth=1.6, zorder=1)
+    reach = [points["mean"] - points["low"], points["high"] - points["mean"]]
+    # open, so that one on another leaves both to be seen
+    marks: dict[str, Any] = {"fmt": look.marker, "color": look.colour, "markerfacecolor": "none", "markersize": 5}
+    ax.errorbar(points["x"], points["mean"], yerr=reach, capsize=2, elinewidth=1, **marks)
 
 
-def _scale(ax: Axes, curves: Curves, summary: pd.DataFrame) -> None:
-    """Make the chosen axes logarithmic, with plain numbers; one that begins at 0 is linear up to its next place."""
-    if "x" in curves.log:
-        positive = summary["x"][summary["x"] > 0]
-        if len(positive) < len(summary):
-            ax.set_xscale("symlog", linthresh=positive.min())
-            ax.set_xlim(left=0)
-        else:
-            ax.set_xscale("log")
-    if "y" in curves.log:
-        ax.set_yscale("log")
-    for axis, values in ((getattr(ax, f"{n}axis"), summary[{"x": "x", "y": "mean"}[n]]) for n in curves.log):
-        axis.set_major_formatter("{x:g}")
-        few = values.min() > 0 and values.max() < FEW_DECADES * values.min()  # else the powers of ten are enough
-        axis.set_minor_locator(LogLocator(subs=(2, 5) if few else (1.0,)))
-        axis.set_minor_formatter("{x:g}" if few else NullFormatter())
-    places = sorted(summary["x"].unique())
-    if len(places) <= MOST_PLACES and all(place == int(place) for place in places):
-        ax.set_xticks(places, [f"{place:g}" for place in places])
-        ax.xaxis.set_minor_locator(NullLocator())
-    style.percent_ticks(ax, curves.shares)
+def _name(grid: sns.FacetGrid, summary: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+    """Name the lines of one panel at their ends; give those of several what the legend shows, in their order."""
+    if len(looks) == 1:
+        return
+    if len(grid.axes_dict) == 1:
+        last = summary.groupby("series", sort=False).tail(1).set_index("series")
+        ends = [End(look, last.loc[name, "x"], last.loc[name, "mean"]) for name, look in looks.items()]
+        name_ends(grid.axes.flat[0], ends)
+        return
+    for look in looks.values():
+        grid.axes.flat[0].plot([], [], color=look.colour, marker=look.marker, markersize=5, label=look.words)
 
 
 def _title(curves: Curves, summary: pd.DataFrame) -> str:
-    measured = summary[~summary["formula"]]
-    lines = "; lines through points with bars: closed form" if len(measured) < len(summary) else ""
-    many = summary["series"].nunique() > style.MOST_BANDS and len(measured["panel"].unique()) > len(
-        summary[summary["formula"]]["panel"].unique()
-    )
+    points = measured(summary)
+    lines = "; lines of open marks: closed form" if len(points) < len(summary) else ""
+    mean = "geometric means, " if "y" in curves.log else ""
+    with_bars = set(summary["panel"][summary["formula"]])
+    many = summary["series"].nunique() > style.MOST_BANDS and set(points["panel"]) > with_bars
     bands = "; of more than 4 lines no bands" if many else ""
-    return f"{curves.title}{lines} ({style.interval_name(measured, over='seeds')}{bands})"
+    interval = style.interval_name(points, over="seeds").replace(" % t ", "\u00a0%\u00a0t\u00a0")
+    return f"{curves.title}{lines} ({mean}{interval}{bands})"
 
 
-def _looks(names_of_series: list[str]) -> dict[str, Look]:
-    n = len(COLOURS)
+def _looks(series: list[str], *, ordered: bool) -> dict[str, Look]:
+    # the lightest of the map is too light on white
+    colours = sns.color_palette("viridis", len(series) + 1).as_hex()[:-1] if ordered else COLOURS
     return {
-        name: Look(name, COLOURS[i % n], MARKERS[i % n], DASHES[i // n % len(DASHES)])
-        for i, name in enumerate(names_of_series)
+        name: Look(name, colours[i % len(colours)], MARKERS[i % len(MARKERS)], "-") for i, name in enumerate(series)
     }

@@ -10,3 +10,8 @@ GAIN = "gain_over_random"  # the same less that of as many random features, seed
 LAYER = "penultimate"  # of the network
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 CLAIM_SIZE = 16  # dimensions at which the claims of the bridge are judged
+
+
+def in_words(rule: str) -> str:
+    """Return what people read for a rule of the bridge: tables say feature where the glossary says dimension."""
+    return rule.replace("features", "dimensions")

@@ -27,6 +27,7 @@ EFFECT_COLUMNS = (
     *("delta", "p_value", "published_delta", "published_p"),
 )
 _TITLE_WIDTH = 30  # characters
+_NEAR = 0.01  # slopes: a difference of one unit of the last printed digit
 _LEAST = 1e-5  # smaller residuals are drawn here
 
 
@@ -59,6 +60,18 @@ def _effects_in_words(effects: pd.DataFrame) -> str:
     measure = MEASURE_LOOKS[effects["measure"].iloc[0]].words
     level = percent(LEVEL)
     return f"Dot chart of the change of {measure} by factor, with {level} intervals over networks: {'; '.join(parts)}."
+
+
+def _effects_finding(effects: pd.DataFrame) -> str:
+    """Return how many changes are clear over networks, and the greatest of these."""
+    known = effects.dropna(subset=["low"])
+    clear = known[(known["low"] > 0) | (known["high"] < 0)]
+    if clear.empty:
+        return f"None of {len(known)} changes is clear over networks."
+    most = clear.loc[clear["gain"].abs().idxmax()]
+    factor = str(most["title"]).split(" (")[0]
+    first = f"{len(clear)} of {len(known)} changes are clear over networks"
+    return f"{first}, most of all {factor}: {most['gain']:+.0f} points."
 
 
 def _slopes(table: pd.DataFrame) -> pd.DataFrame:
@@ -96,6 +109,13 @@ def _slopes_in_words(slopes: pd.DataFrame) -> str:
     return f"Dot chart of normalised SHAP slopes by predictor. {'; '.join(sentences)}."
 
 
+def _slopes_finding(slopes: pd.DataFrame) -> str:
+    """Return how far recomputed slopes are from the published ones at most."""
+    apart = (slopes["share"] - slopes["published"]).abs()
+    near = int((apart < _NEAR).sum())
+    return f"{near} of {len(slopes)} slopes are within {_NEAR} of the published, the others within {apart.max():.3f}."
+
+
 def _resolutions(table: pd.DataFrame) -> pd.DataFrame:
     """Return the % retained of the networks that were trained at every resolution."""
     means = table.loc[(table["metric"] == "mean") & (table["label"] == "retained"), ["method", "value"]]
@@ -129,6 +149,15 @@ def _resolutions_in_words(summary: pd.DataFrame) -> str:
     return f"Line chart of OOD performance retained against training resolution: {'; '.join(parts)}."
 
 
+def _resolutions_finding(summary: pd.DataFrame) -> str:
+    """Return how many networks retain more at the largest resolution than at the smallest."""
+    wide = summary.pivot(index=["network", "augmentation"], columns="resolution", values="mean").sort_index(axis=1)
+    gains = wide.iloc[:, -1] - wide.iloc[:, 0]
+    ends = f"at {wide.columns[-1]} pixels than at {wide.columns[0]}"
+    more = f"{int((gains > 0).sum())} of {len(gains)} networks retain more {ends}"
+    return f"{more}: {gains.min():+.0f} to {gains.max():+.0f} points."
+
+
 def _label_residuals(table: pd.DataFrame) -> pd.DataFrame:
     """Return one residual a reading, network and OOD set."""
     rows = table[table["metric"] == "alignment_residual"]
@@ -149,6 +178,7 @@ def _plot_label_residuals(residuals: pd.DataFrame, *, ax: Axes | None = None) ->
     names = residuals.groupby("position")["ood_set"].first()
     ax.set_xticks(names.index, names, rotation=35, ha="right")
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.5f}".rstrip("0"))
     return finish(ax, title="one point a network and OOD set", x="", y="|residual| (log scale)", columns=1)
 
 
@@ -158,10 +188,20 @@ def _label_residuals_in_words(residuals: pd.DataFrame) -> str:
     return f"Scatter of residuals of the alignment by OOD set, logarithmic. Largest residual: {', '.join(parts)}."
 
 
-effects = Figure(_effects, _plot_effects, _effects_in_words)
-slopes = Figure(_slopes, _plot_slopes, _slopes_in_words)
-resolutions = Figure(_resolutions, _plot_resolutions, _resolutions_in_words)
-label_residuals = Figure(_label_residuals, _plot_label_residuals, _label_residuals_in_words)
+def _label_residuals_finding(residuals: pd.DataFrame) -> str:
+    """Return the reading that fits best, and the largest residual of it and of the others."""
+    worst = residuals["residual"].abs().groupby(residuals["reading"]).max().sort_values()
+    best, others = READINGS[str(worst.index[0])], worst.iloc[1:]
+    rest = f", of other readings {others.min():.3f} or more" if len(others) else ""
+    return f"Best fit: {best}; the largest residual is {worst.iloc[0]:.4f}{rest}."
+
+
+effects = Figure(_effects, _plot_effects, _effects_in_words, finding=_effects_finding)
+slopes = Figure(_slopes, _plot_slopes, _slopes_in_words, finding=_slopes_finding)
+resolutions = Figure(_resolutions, _plot_resolutions, _resolutions_in_words, finding=_resolutions_finding)
+label_residuals = Figure(
+    _label_residuals, _plot_label_residuals, _label_residuals_in_words, finding=_label_residuals_finding
+)
 
 
 def _bars(ax: Axes, rows: pd.DataFrame, ends: tuple[str, str], look: Look) -> None:
