@@ -182,7 +182,7 @@ def test_the_measure_that_a_notebook_adds_is_not_folded(project):
     make_run()
     edit_notebook(CELL, lambda notebook: notebook["cells"][2]["metadata"].update(tags=["measure", "sweep"]))
     runs = find_runs([CELL])
-    page = run_page(runs[0], runs, Project.of(project))
+    page = run_page(runs[0], runs, Project.of(project))[PAGE]
     assert cells_of(page)["cell-2"]["metadata"]["tags"] == ["measure", "sweep"]
 
 
