@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,6 +116,22 @@ def test_a_measured_cell_stands_beside_the_published_one_with_the_interval_of_th
     assert cell["page"].endswith("own")
     other = listed.loc["ResNet50, standard", "CIFAR100", "20 % (409 of 2,048)"].query("method == 'random'").iloc[0]
     assert other["words"] == NOT_RUN  # another task
+
+
+def test_the_page_shows_the_measured_value_with_its_network_and_the_difference_in_words(probes):
+    staged = _published.published_page(in_tables("subset_probes", probes))
+    rows = [
+        line for line in staged["_generated/published-accuracy.md"].decode().splitlines() if "(../results/x/" in line
+    ]
+    assert rows[0].startswith("| ResNet50, standard: CIFAR-10 | 10 % (204 of 2,048) | 77.89 ± 1.19 (N) | ")
+    assert all("[own](../results/x/cifar10--own.ipynb)" in row or "own.ipynb" in row for row in rows)
+    redundancy = staged["_generated/published-redundancy.md"].decode()
+    assert "| 0.8 (N, derived) |" in redundancy
+    assert "7 of 34 values stand beside a measured one." in redundancy
+    assert staged["_generated/published-curves.png"]
+    listed = pd.read_csv(io.BytesIO(staged[_published.CSV]))
+    assert list(listed.columns) == _beside.BESIDE
+    assert len(listed) == len(LISTED)
 
 
 def test_another_task_training_or_network_of_the_task_itself_stands_beside_nothing(probes):

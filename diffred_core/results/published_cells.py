@@ -95,7 +95,7 @@ def _derived_redundancy() -> pd.DataFrame:
         for name, words in {"first": "first share that reaches it", "nearest": "nearest share"}.items()
     ]
     where_from = {"evidence": "N", "source": "computed here from the accuracies of the authors' notebook"}
-    about = {"section": "redundancy", "paper": NANDA, "quantity": "diffused_redundancy", "method": "random"}
+    about = {"section": "redundancy", "paper": NANDA, "quantity": "diffused_redundancy", "method": "random", "unit": ""}
     return pd.concat(both)[["model", "task", "setting", "value"]].assign(**about, **where_from, derived=True)
 
 

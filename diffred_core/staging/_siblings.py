@@ -19,6 +19,8 @@ READ = {
     "back/tasks-and-networks": "Tasks and networks",
     "back/methods": "Methods",
     "back/glossary": "Glossary",
+    "back/published": "Published beside measured",
+    "back/limitations": "Limitations",
 }
 
 
