@@ -68,14 +68,14 @@ def sentences_of(rows: pd.DataFrame) -> list[str]:
 
 
 def _sentence(claim: str, rows: pd.DataFrame) -> str:
-    (ours,) = rows[rows["role"] == "ours"].to_dict("records")
+    (own,) = rows[rows["role"] == "ours"].to_dict("records")
     peers = sorted(rows[rows["role"] == "peer"].to_dict("records"), key=lambda peer: peer["times_ours"])
     against = [
         f"{ratio_words(float(peer['times_ours']))} {peer['side']} ({milliseconds(peer['seconds'])} ms, {_runs(peer)})"
         for peer in peers
     ]
-    taken = f"{milliseconds(ours['seconds'])} ms per {ours['unit']} ({_runs(ours)})"
-    return f"{claim[:1].upper()}{claim[1:]}: {'; '.join([taken, *against])}; on {ours['machine']}."
+    taken = f"{milliseconds(own['seconds'])} ms per {own['unit']} ({_runs(own)})"
+    return f"{claim[:1].upper()}{claim[1:]}: {'; '.join([taken, *against])}; on {own['machine']}."
 
 
 def _runs(side: dict[Hashable, Any]) -> str:
@@ -84,7 +84,7 @@ def _runs(side: dict[Hashable, Any]) -> str:
 
 def _finding(rows: pd.DataFrame) -> str:
     """Return the heading of a benchmark: of memory where it measures that, else of speed."""
-    memory = [found["gib"] for fact in rows["facts"].dropna().unique() if (found := _MEMORY.search(fact))]
+    memory = [size["gib"] for fact in rows["facts"].dropna().unique() if (size := _MEMORY.search(fact))]
     return f"At most {' or '.join(memory)} GiB of memory." if memory else head_speed(rows)
 
 
