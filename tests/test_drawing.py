@@ -73,9 +73,28 @@ def test_a_table_has_a_caption_and_a_dash_for_what_is_missing():
     rows = pd.DataFrame({"a": [0.12345, None], "b": ["x", "<i>y</i>"]})
     table = drawing.Table(lambda table: table, lambda rows: f"{len(rows)} rows & more", digits=2)
     shown = drawing.show(table, rows).data
-    for part in ("<caption>2 rows &amp; more</caption>", '<th scope="col">a</th>', "<td>0.12</td>", "<td>–</td>"):
+    right = ('<th scope="col" class="number">a</th>', '<td class="number">0.12</td>', '<td class="number">–</td>')
+    for part in ("<caption>2 rows &amp; more</caption>", '<th scope="col">b</th>', *right):
         assert part in shown
     assert "<td>&lt;i&gt;y&lt;/i&gt;</td>" in shown
+
+
+@pytest.mark.parametrize(
+    ("texts", "number"),
+    [
+        (["90.5 (89.1 to 91.2)", "8.0 (7.0 to 9.0)"], True),
+        (["+0.4", "-12.0", None], True),
+        (["15 %", "7.5 %"], True),
+        (["3 layers", "5 layers"], False),
+        (["2 to 3", "few"], False),
+        (["0.1, 0.01 from epoch 10"], False),
+        ([None], False),
+        ([], False),
+    ],
+)
+def test_columns_of_numbers_stand_to_the_right(texts, number):
+    rows = pd.DataFrame({"a": pd.Series(texts, dtype=object)})
+    assert ('class="number"' in drawing.show_table(rows, caption="c").data) == number
 
 
 def test_more_is_folded_under_its_name_and_shown_as_it_would_be_alone():

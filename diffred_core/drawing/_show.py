@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -21,6 +22,7 @@ from diffred_core.drawing._answer import Answer, Verdicts, answer_html, unbroken
 from diffred_core.errors import InputError
 
 N_COLOURS = 64  # of a picture
+_NUMBER = re.compile(r"[<>±≤≥]? ?[-+−]?(\d|\.\d)[\d.,e+−-]*( ?[%×x]|$| \(| to | ±)")
 DPI = 100  # of the page; the picture has twice as many, for screens that have them
 
 
@@ -123,11 +125,33 @@ def show_table(rows: pd.DataFrame, *, caption: str, digits: int = 3) -> HTML:
     caption, digits
         As in `Table`.
     """
-    with pd.option_context("display.max_colwidth", None):  # else pandas cuts what is longer than 50 characters
-        text = rows.to_html(index=False, border=0, na_rep="–", float_format=lambda value: f"{value:.{digits}f}")
-    text = text.replace("<th>", '<th scope="col">').replace(' style="text-align: right;"', "")  # headings over columns
-    head, rest = text.split(">", 1)
-    return HTML(f"{head}>\n  <caption>{html.escape(caption)}</caption>{rest}")
+    columns = [[_cell_text(value, digits) for value in rows.iloc[:, place]] for place in range(rows.shape[1])]
+    marks = [' class="number"' if _is_numeric(texts) else "" for texts in columns]
+    head = [
+        f'<th scope="col"{mark}>{html.escape(str(name))}</th>' for name, mark in zip(rows.columns, marks, strict=True)
+    ]
+    body = [
+        [f"<td{mark}>{html.escape(text)}</td>" for text, mark in zip(texts, marks, strict=True)]
+        for texts in zip(*columns, strict=True)
+    ]
+    lines = "\n".join(f"<tr>{''.join(cells)}</tr>" for cells in body)
+    return HTML(
+        f'<table class="dataframe">\n<caption>{html.escape(caption)}</caption>\n'
+        f"<thead><tr>{''.join(head)}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n</table>"
+    )
+
+
+def _cell_text(value: object, digits: int) -> str:
+    """Return a value as a reader has it: a dash for what is missing, `digits` places of what is not whole."""
+    if value is None or value is pd.NA or value is pd.NaT or value != value:
+        return "–"
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
+def _is_numeric(texts: Sequence[str]) -> bool:
+    """Return whether every text that is there begins with a number: such a column is set to the right."""
+    there = [text for text in texts if text != "–"]
+    return bool(there) and all(_NUMBER.match(text) for text in there)
 
 
 def picture(canvas: Canvas, *, alt: str, finding: str = "", numbers: pd.DataFrame | None = None) -> HTML:

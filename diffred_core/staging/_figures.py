@@ -68,14 +68,14 @@ def sentences_of(rows: pd.DataFrame) -> list[str]:
 
 
 def _sentence(claim: str, rows: pd.DataFrame) -> str:
-    (package,) = rows[rows["role"] == "ours"].to_dict("records")
+    (own,) = rows[rows["role"] == "ours"].to_dict("records")
     peers = sorted(rows[rows["role"] == "peer"].to_dict("records"), key=lambda peer: peer["times_ours"])
     against = [
         f"{ratio_words(float(peer['times_ours']))} {peer['side']} ({milliseconds(peer['seconds'])} ms, {_runs(peer)})"
         for peer in peers
     ]
-    taken = f"{milliseconds(package['seconds'])} ms per {package['unit']} ({_runs(package)})"
-    return f"{claim[:1].upper()}{claim[1:]}: {'; '.join([taken, *against])}; on {package['machine']}."
+    taken = f"{milliseconds(own['seconds'])} ms per {own['unit']} ({_runs(own)})"
+    return f"{claim[:1].upper()}{claim[1:]}: {'; '.join([taken, *against])}; on {own['machine']}."
 
 
 def _runs(side: dict[Hashable, Any]) -> str:

@@ -39,7 +39,8 @@ def run_page(run: CellRun, runs: Sequence[CellRun], project: Project) -> dict[st
     """
     title, question = heading_of(run)
     named = plain(run.cell.title) if not run.cell.is_summary else plain(run.cell.titled(""))
-    before = {"title": f"# {title}{' ' if run.cell.is_summary else ': '}{named}", "warning": _warning(run)}
+    between = " " if run.cell.is_summary or title.endswith("?") else ": "
+    before = {"title": f"# {title}{between}{named}", "warning": _warning(run)}
     after = {
         "question": question,
         "links": page_links(run, runs, project),
