@@ -111,7 +111,7 @@ def test_leads_are_judged_by_the_whole_interval(limits, verdict):
     table = all_layers(lead("a", sure), lead("b", sure, size=2), lead("b", limits), lead("c", sure))
     claim = claims.last_leads_middle_layer(table, level=0.9)
     assert claim.verdict == verdict
-    assert "4 random features of the last layer are more accurate than as many of b" in claim.statement
+    assert "4 random dimensions of the last layer are more accurate than as many of b" in claim.statement
     assert "90 % interval" in claim.evidence
     table = all_layers(lead("d", sure, size=2, method="random_hidden"), lead("d", limits, method="random_hidden"))
     assert claims.last_leads_hidden_units(table).verdict == verdict

@@ -6,10 +6,11 @@ import itertools
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from diffred_core import drawing, results
-from diffred_core.chapters import training
+from diffred_core.chapters import embeddings, training
 from diffred_core.chapters.training import compared, figures, names
 from diffred_core.chapters.training import names_learning as learning
 from diffred_core.chapters.training import names_parts as parts
@@ -152,3 +153,36 @@ def test_a_line_is_half_way_where_half_of_its_way_is_made():
     slow = next(x for x, made in way if made >= way[-1][1] / 2)
     assert compared.half_way(line) == slow
     assert compared.half_way(line.assign(mean=-line["mean"])) == slow
+
+
+@pytest.fixture(scope="module")
+def report():
+    rows = np.random.default_rng(0).normal(size=(200, 16)).astype(np.float32)
+    return embeddings.report(rows * 2.0 ** -np.arange(16, dtype=np.float32))  # all is in the first dimensions
+
+
+def test_the_heading_of_the_frontier_is_the_least_that_keeps_enough(report):
+    figure = embeddings.figures.frontier
+    every = figure.summary(report)
+    enough = every[every["value"] >= every["delta"]]
+    assert figure.finding(every).startswith(f"{int(enough['bytes'].min())} of 64 bytes keep ")
+    assert len(figure.finding(every).split()) <= LONGEST
+    assert figure.finding(every.assign(value=0.1)) == "Nothing that was tested keeps 95.0 % of the quality."
+
+
+def test_the_heading_of_prefixes_says_on_which_side_of_random_k_they_lie(report):
+    figure = embeddings.figures.prefixes
+    rows = figure.summary(report)
+    n = len(rows)
+    assert figure.finding(rows.assign(first=2.0)) == f"At {n} of {n} widths the first k dimensions lie above random k."
+    assert "below" in figure.finding(rows.assign(first=-1.0))
+    assert "within the range of" in figure.finding(rows.assign(first=rows["mean"]))
+
+
+def test_the_heading_of_the_published_scores_turns_with_them():
+    figure = embeddings.figures_published.published
+    lines = figure.summary(embeddings.published_scores(n_boot=50))
+    heading_of_bits = figure.finding(lines)
+    assert len(heading_of_bits.split()) <= LONGEST
+    assert "ahead of the first k on 4 of 4 encoders" in heading_of_bits
+    assert "behind the first k on 4 of 4 encoders" in figure.finding(lines.assign(mean=1 - lines["mean"]))

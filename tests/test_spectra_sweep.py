@@ -274,6 +274,8 @@ def test_the_table_of_measures_has_each_with_its_floors(table):
     assert "proxy A-distance, elsewhere" in rows.index
     accuracy = reading.mean_at(table, names.ACCURACY, fraction=0.2)
     assert rows.loc["accuracy, ridge probe (%)", "random part"] == pytest.approx(100 * accuracy)
+    assert np.isnan(rows.loc["RankMe", "shuffled labels"])
+    assert "<caption>" in drawing.show(spectra.tables.measures, table).data
 
 
 def test_measures_on_a_logarithmic_axis_have_the_range_of_their_draws_and_others_a_t_interval(table):
@@ -287,8 +289,6 @@ def test_measures_on_a_logarithmic_axis_have_the_range_of_their_draws_and_others
     assert plain["low"] < reading.draws_at(table, names.ACCURACY, fraction=0.2).min()  # a t interval of few draws
     first = spectra.figures.probe.plot(probe)
     assert "log scale: range of draws" in first.figure.get_suptitle()
-    assert np.isnan(rows.loc["RankMe", "shuffled labels"])
-    assert "<caption>" in drawing.show(spectra.tables.measures, table).data
 
 
 def without(task, split):

@@ -25,6 +25,7 @@ from diffred_core.running.records import failed_path
 from diffred_core.staging import GridCell, find_runs, is_page_of, lost_pages, stage_book
 from diffred_core.staging._heading import heading
 from diffred_core.staging._launch import took
+from diffred_core.staging._page import run_page
 from diffred_core.staging._project import Project
 
 PAGE = "results/tiny/digits--a-model.ipynb"
@@ -175,6 +176,14 @@ def test_code_is_folded_and_parameters_and_writing_are_not_shown():
     assert tags["cell-2"] == ["hide-input"]
     assert tags["cell-write"] == ["remove-cell", "write"]
     assert tags["title"] is None
+
+
+def test_the_measure_that_a_notebook_adds_is_not_folded(project):
+    make_run()
+    edit_notebook(CELL, lambda notebook: notebook["cells"][2]["metadata"].update(tags=["measure", "sweep"]))
+    runs = find_runs([CELL])
+    page = run_page(runs[0], runs, Project.of(project))[PAGE]
+    assert cells_of(page)["cell-2"]["metadata"]["tags"] == ["measure", "sweep"]
 
 
 def test_a_page_links_its_overview_its_neighbours_and_how_to_read_it(project):

@@ -16,13 +16,13 @@ from diffred_core.staging._explorer_data import Tables, explorer_data
 from diffred_core.staging._figures import draw
 from diffred_core.staging._heading import heading_of
 from diffred_core.staging._markdown import option
+from diffred_core.staging._page import MEASURE
 from diffred_core.staging._project import Project
 from diffred_core.staging._questions import QUESTIONS, Question, measure_question
 from diffred_core.staging._runs import CellRun, by_analysis
 from diffred_core.staging._tables import table_of
 
 SOURCES = "explorer/"  # of script and style, in the folder of the hand-written pages; they are no pages themselves
-MEASURE = "measure"  # tag of a cell in the notebook of an analysis whose rows are explored as they are
 _FENCE = "`" * 8
 _NOTHING = "*The grid has not been run for this copy of the book, so there is nothing to explore.*"
 _ABOUT = """# Explore and compare

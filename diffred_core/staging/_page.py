@@ -20,6 +20,7 @@ from diffred_core.staging._runs import CellRun
 from diffred_core.staging._siblings import page_links
 
 Notebook = dict[str, Any]
+MEASURE = "measure"  # tag of the cell with the function that a notebook adds
 _ANSWER = "answer"  # tag of the cell whose output stands under the title
 _NOT_SHOWN = {"parameters", "injected-parameters", "write"}
 
@@ -67,9 +68,14 @@ def _markdown_cells(sources: Mapping[str, str]) -> list[Notebook]:
 
 
 def _shown(cell: Notebook) -> Notebook:
-    """Return `cell` as the page shows it: code folded, without parameters, messages and the writing of the table."""
+    """Return `cell` as the page shows it: code folded, without parameters, messages and the writing of the table.
+
+    The measure that a notebook adds is not folded, for its page is about that code.
+    """
     if cell["cell_type"] != "code":
         return cell
+    if MEASURE in _tags(cell):
+        return _tagged(cell, MEASURE)
     return _tagged(cell, "remove-cell" if _tags(cell) & _NOT_SHOWN else "hide-input")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 import pandas as pd
@@ -23,7 +24,7 @@ LINES = {
 }
 BANDED = ("all dimensions, fewer bits", "first", "pca")
 COLUMNS = ("model", "line", "bytes", "mean", "low", "high", "n")
-BYTES_AXIS = "bytes of a vector (log scale)"
+BYTES_AXIS = "bytes a vector (log)"
 
 
 def lines_of(table: pd.DataFrame) -> pd.DataFrame:
@@ -51,8 +52,8 @@ def _of_lines(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def plot_published(summary: pd.DataFrame) -> Axes:
     """Draw what is kept of the full score against the bytes of a vector, a panel an encoder."""
     style.require(summary, COLUMNS, what="plot_published")
-    grid = style.panels(summary, col="model", col_wrap=2)
-    for encoder, ax in grid.axes_dict.items():
+    grid = style.panels(summary, size=(2.9, 2.7), col="model", col_wrap=2)
+    for place, (encoder, ax) in enumerate(grid.axes_dict.items()):
         of_encoder = where(summary, model=encoder)
         for line, look in LINES.items():
             rows = where(of_encoder, line=line)
@@ -61,11 +62,11 @@ def plot_published(summary: pd.DataFrame) -> Axes:
         ax.axhline(1, color=GREY, linewidth=1, zorder=0)
         style.number_axis(ax, [32, 128, 512, 2048], base=2)
         style.percent_ticks(ax)
-        title = names.ENCODERS.get(str(encoder), str(encoder))
-        left = ax in grid.axes.flat[::2]
-        style.finish(ax, title=title, x=BYTES_AXIS, y="full nDCG@10 kept (%)" if left else "", legend=False)
+        title = textwrap.fill(names.ENCODERS.get(str(encoder), str(encoder)), 27)
+        x = BYTES_AXIS if place >= len(grid.axes_dict) - 2 else ""
+        style.finish(ax, title=title, x=x, y="nDCG@10 kept (%)" if place % 2 == 0 else "", legend=False)
     grid.set(ylim=(0, 1.05))
-    return style.name_panels(grid, "bands: 95 % bootstrap over 14 sets of queries")
+    return style.name_panels(grid, "Bands: 95 % bootstrap interval over 14 sets of queries")
 
 
 def published_words(summary: pd.DataFrame) -> str:
@@ -87,4 +88,19 @@ def published_words(summary: pd.DataFrame) -> str:
     )
 
 
-published = Figure(lines_of, plot_published, published_words)
+def head_published(summary: pd.DataFrame) -> str:
+    """Return on how many encoders 1 bit of all dimensions is ahead of the first k at 1/32 of the bytes, and how far."""
+    least = summary[summary["bytes"] == summary.groupby("model")["bytes"].transform("max") / 32]
+    bits, first = (where(least, line=line).set_index("model")["mean"] for line in LINES if line in BANDED[:2])
+    points = 100 * (bits - first).dropna()
+    if points.empty:
+        return "Fewer bits and fewer dimensions have no number of bytes in common."
+    ahead = int((points > 0).sum())
+    side, n = ("ahead of", ahead) if 2 * ahead >= len(points) else ("behind", len(points) - ahead)
+    return (
+        f"At 1/32 of the bytes single bits are {side} the first k on {n} of {len(points)} encoders, "
+        f"by up to {points.abs().max():.0f} points."
+    )
+
+
+published = Figure(lines_of, plot_published, published_words, finding=head_published)

@@ -25,9 +25,9 @@ BY_SIZE = {
     names.ORACLE: Look(PROBE_WORDS[names.ORACLE], COLOURS[2], MARKERS[2]),
 }
 GAINS = {  # what is adapted, over what of the source it is held against
-    (names.DANN, names.HEAD): Look("DANN, over the same head of the source alone", COLOURS[1], MARKERS[1]),
-    (names.ALIGNED_STOPPED, names.LEAST_SQUARES): Look("label alignment, over least squares", COLOURS[0], MARKERS[0]),
-    (names.ALIGNED_STOPPED, names.STOPPED): Look("the same, over least squares stopped early", COLOURS[2], MARKERS[2]),
+    (names.DANN, names.HEAD): Look("DANN over the same head without it", COLOURS[1], MARKERS[1]),
+    (names.ALIGNED_STOPPED, names.LEAST_SQUARES): Look("label alignment over least squares", COLOURS[0], MARKERS[0]),
+    (names.ALIGNED_STOPPED, names.STOPPED): Look("label alignment over stopped early", COLOURS[2], MARKERS[2]),
 }
 
 
@@ -58,7 +58,7 @@ def plot_by_probe(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             style.points(panel, rows.set_index(heights), look=look)
         style.percent_ticks(panel, "x")
         style.finish(panel, title=readable(target), x="accuracy there (%)", y="", legend=False)
-        style.small(panel, letters=18)
+        style.small(panel, letters=30 // max(2, len(targets)))
     style.row_names(grid.axes.flat[0], [PROBE_WORDS[probe] for probe in probes], size=9)
     return style.name_panels(grid, f"bars: {interval_name(where(summary, size=PART))}")
 
@@ -99,7 +99,7 @@ def plot_by_size(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         style.percent_ticks(panel)
         first = "accuracy there (%)" if panel is grid.axes.flat[0] else ""
         style.finish(panel, title=readable(target), x="dimensions kept (%)", y=first, legend=False)
-        style.small(panel, letters=18)
+        style.small(panel, letters=30 // max(2, len(targets)))
     return style.name_panels(grid, f"bands: {interval_name(summary[summary['fraction'] < 1])}")
 
 
@@ -140,7 +140,7 @@ def plot_gains(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         style.percent_ticks(panel, "xy")
         first = "gain in accuracy (points)" if panel is grid.axes.flat[0] else ""
         style.finish(panel, title=readable(target), x="rows lacking (%)", y=first, legend=False)
-        style.small(panel, letters=18)
+        style.small(panel, letters=30 // max(2, len(targets)))
     return style.name_panels(grid, f"rare classes lack rows; random 20 %; bands: {interval_name(summary)}")
 
 

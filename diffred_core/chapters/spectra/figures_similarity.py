@@ -45,7 +45,7 @@ def plot_maps(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         sns.heatmap(values.astype(float), ax=panel, square=True, cmap="viridis", cbar_kws={"shrink": 0.7}, **numbers)
         panel.set_title(INDEX_WORDS[index], loc="left")
         panel.set(xlabel="layer", ylabel="layer of the other")
-        style.small(panel, letters=20)
+        style.small(panel, letters=14)
         panel.tick_params(labelsize=7, rotation=0)
     first: Axes = grid.axes.flat[0]
     return first

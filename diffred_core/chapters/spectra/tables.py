@@ -110,8 +110,8 @@ targets = Table(
 adapted = Table(
     every_probe,
     "Accuracy on the target in percent, of a random 20 % of the dimensions (or the nearest share that was measured) "
-    "with its 95 % t interval over draws, and of the whole layer. Of half of the target's classes that share of the rows "
-    "is lacking. Options that the target's labels choose are an oracle's.",
+    "with its 95 % t interval over draws, and of the whole layer. Of half of the target's classes that share of the "
+    "rows is lacking. Options that the target's labels choose are an oracle's.",
     digits=1,
 )
 matched = Table(

@@ -45,12 +45,12 @@ class Statement:
 
 
 def bridge(method: str, statement: str, *, size: int = names.CLAIM_SIZE) -> Statement:
-    """Return the claim that what `method` keeps of a layer serves a probe better than as many random features."""
+    """Return the claim that what `method` keeps of a layer serves a probe better than as many random dimensions."""
     return Statement(
         key="bridge",
         name="bridge to the layer",
         statement=statement,
-        measured=f"accuracy of a probe on {size} dimensions, less that on {size} random features",
+        measured=f"accuracy of a probe on {size} dimensions, less that on {size} random dimensions",
         of={"metric": names.GAIN, "method": method, "n_selected": size},
     )
 

@@ -52,7 +52,9 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
             of={"metric": of.SLOWDOWN},
             limit=1.0,
         ),
-        bridge(of.LEADING, "the directions that are learned first serve a probe better than as many random features."),
+        bridge(
+            of.LEADING, "the directions that are learned first serve a probe better than as many random dimensions."
+        ),
         Statement(
             key="stopped",
             name="a probe stopped early is a probe on few directions",
@@ -104,8 +106,8 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
         Statement(
             key="bridge",
             name="bridge to the layer",
-            statement="hard rows lose more than easy ones when few features are kept: for them fewer are redundant.",
-            measured="share of its accuracy that easy rows keep with 16 random features, less that of hard rows",
+            statement="hard rows lose more than easy ones when few dimensions are kept: for them fewer are redundant.",
+            measured="share of its accuracy that easy rows keep with 16 random dimensions, less that of hard rows",
             of={"metric": of.KEPT, "method": of.EASY_ROWS},
             less={"method": of.HARD_ROWS},
         ),
@@ -152,12 +154,12 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
             of={"metric": of.FREQUENCY_ORDER, "recipe": of.DEEP_GROWING},
             limit=of.ORDERED,
         ),
-        bridge(of.SMOOTH, "features that vary slowly over the images serve a probe better than as many random ones."),
+        bridge(of.SMOOTH, "dimensions that vary slowly over the images serve a probe better than as many random ones."),
         Statement(
             key="rough",
             name="and rough ones do worse",
-            statement="features that vary fast over the images serve it worse than as many random ones.",
-            measured="accuracy of a probe on 16 dimensions, less that on 16 random features",
+            statement="dimensions that vary fast over the images serve it worse than as many random ones.",
+            measured="accuracy of a probe on 16 dimensions, less that on 16 random dimensions",
             of={"metric": names.GAIN, "method": of.ROUGH, "n_selected": names.CLAIM_SIZE},
             side="below",
         ),
@@ -167,17 +169,17 @@ FINDINGS: dict[str, str] = {
     "pc_bias": (
         "Half-times of principal directions follow their eigenvalues: Spearman {order:.2f} in a deep linear network, "
         "{relu:.2f} with ReLU. One layer is the closed form to {exact:.0e}. On the layer, a probe on the 16 leading "
-        "directions is {bridge:+.3f} in accuracy from one on as many random features, and a probe that is stopped when "
-        "it uses 16 directions {stopped:+.3f} from it."
+        "directions is {bridge:+.3f} in accuracy from one on as many random dimensions, and a probe that is stopped "
+        "when it uses 16 directions {stopped:+.3f} from it."
     ),
     "lazy_hasty": (
         "Fitted equally well, the network as it is prefers true labels to wrong ones by {network:+.3f} in accuracy "
         "more than the linearised one; in the model strong modes are ahead of weak ones by {model:+.3f} more. On the "
-        "layer, easy rows keep {bridge:+.3f} more of their accuracy with 16 random features than hard ones."
+        "layer, easy rows keep {bridge:+.3f} more of their accuracy with 16 random dimensions than hard ones."
     ),
     "spectral_bias": (
         "Frequencies are learned in their order: Spearman {circle:.2f} in two wide layers, {deep:.2f} in a deep "
-        "network, {growing:.2f} where fast ones are stronger. On the layer, the 16 features that vary most slowly over "
-        "the images are {bridge:+.3f} in accuracy from random ones, the 16 roughest {rough:+.3f}."
+        "network, {growing:.2f} where fast ones are stronger. On the layer, the 16 dimensions that vary most slowly "
+        "over the images are {bridge:+.3f} in accuracy from random ones, the 16 roughest {rough:+.3f}."
     ),
 }

@@ -64,7 +64,7 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
         ),
         bridge(
             of.LABEL_FIRST,
-            "the few directions that an aligned kernel adds serve a probe better than as many random features.",
+            "the few directions that an aligned kernel adds serve a probe better than as many random dimensions.",
         ),
         Statement(
             key="directions",
@@ -112,13 +112,13 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
         ),
         bridge(
             of.WEIGHTED,
-            "features by the weight of a probe times their deviation serve better than as many random features.",
+            "dimensions by the weight of a probe times their deviation serve better than as many random dimensions.",
         ),
         Statement(
             key="plain",
             name="a weight alone does not tell",
-            statement="and better than features by the weight alone.",
-            measured="accuracy of a probe on 16 features, less that on 16 by weight alone",
+            statement="and better than dimensions by the weight alone.",
+            measured="accuracy of a probe on 16 dimensions, less that on 16 by weight alone",
             of={"metric": names.ACCURACY, "method": of.WEIGHTED, "n_selected": names.CLAIM_SIZE},
             less={"method": of.PLAIN},
         ),
@@ -160,7 +160,7 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
         ),
         bridge(
             of.FOR_OTHERS,
-            "features chosen by a probe for half of the classes serve the other half better than as many random ones.",
+            "dimensions chosen by a probe for half of the classes serve the others better than as many random ones.",
         ),
         Statement(
             key="shared",
@@ -180,17 +180,17 @@ FINDINGS: dict[str, str] = {
         "weights on whitened images, {loud:.2f} from large ones, and {overshoot:.2f} on images as they are. What is "
         "learned silently is {regression:.4f} of its outputs from kernel regression with the last kernel. On the "
         "layer, 16 dimensions that begin with the label directions are {bridge:+.3f} in accuracy from 16 random "
-        "features and {directions:+.3f} from the leading ones."
+        "dimensions and {directions:+.3f} from the leading ones."
     ),
     "linear_teachers": (
         "Fine-tuning on few rows leaves {leading:.2f} of the risk where source and target differ in leading "
-        "directions, and {trailing:.2f} times as much where they differ in trailing ones. On the layer, 16 features by "
-        "weight times deviation are {bridge:+.3f} in accuracy from random ones and {plain:+.3f} from those by weight "
-        "alone."
+        "directions, and {trailing:.2f} times as much where they differ in trailing ones. On the layer, 16 dimensions "
+        "by weight times deviation are {bridge:+.3f} in accuracy from random ones and {plain:+.3f} from those by "
+        "weight alone."
     ),
     "gated_networks": (
         "Routes that were never trained have {zero_shot:.2g} of the error of no map where as many others as possible "
         "were trained, and {few:.2f} where as few as possible were; large first weights add {lazy:.2g}. On the layer, "
-        "16 features chosen for half of the classes are {bridge:+.3f} in accuracy from random ones on the other half."
+        "16 dimensions chosen for half of the classes are {bridge:+.3f} in accuracy from random ones on the other half."
     ),
 }

@@ -47,13 +47,13 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
             limit=of.AS_ACCURATE,
             side="within",
         ),
-        bridge(of.MAGNITUDE, "features that the weights of a probe choose serve it better than as many random ones."),
+        bridge(of.MAGNITUDE, "dimensions that the weights of a probe choose serve it better than as many random ones."),
         Statement(
             key="rounds",
             name="rounds choose better than one look",
-            statement="features that are left after rounds of fitting and dropping serve a probe better than the first "
-            "ones by the weights of one fit.",
-            measured=f"difference in accuracy on {names.CLAIM_SIZE} features",
+            statement="dimensions that are left after rounds of fitting and dropping serve a probe better than the "
+            "first ones by the weights of one fit.",
+            measured=f"difference in accuracy on {names.CLAIM_SIZE} dimensions",
             of={"metric": names.ACCURACY, "method": of.MAGNITUDE, "n_selected": names.CLAIM_SIZE},
             less={"method": of.ONE_SHOT},
         ),
@@ -83,9 +83,9 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
         Statement(
             key="bridge",
             name="bridge to the layer",
-            statement=f"a smooth probe keeps more of its accuracy on {of.RETAINED_SIZE} random features than a "
+            statement=f"a smooth probe keeps more of its accuracy on {of.RETAINED_SIZE} random dimensions than a "
             "rough one.",
-            measured="share of the accuracy on all features that is kept, strong less weak l2",
+            measured="share of the accuracy on all dimensions that is kept, strong less weak l2",
             of={"metric": of.RETAINED, "method": of.SMOOTH},
             less={"method": of.ROUGH},
         ),
@@ -123,9 +123,9 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
             measured="loss saved, as a share of the loss at the growth",
             of={"metric": of.LOSS_SAVED, "recipe": of.LATE},
         ),
-        bridge(of.MOST_GRADIENT, "features with the most gradient serve a probe better than as many random ones."),
+        bridge(of.MOST_GRADIENT, "dimensions with the most gradient serve a probe better than as many random ones."),
         replace(
-            bridge(of.LEAST_GRADIENT, "features with the least gradient serve a probe worse than random ones."),
+            bridge(of.LEAST_GRADIENT, "dimensions with the least gradient serve a probe worse than random ones."),
             key="least",
             name="what gets no gradient is not missed",
             side="below",
@@ -167,9 +167,9 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
             of={"metric": of.ABOVE_CHANCE, "recipe": of.REGULARISED, "label": of.DEEPEST},
             less={"recipe": of.TORCH},
         ),
-        bridge(of.MOST_ENTROPY, "features of most entropy serve a probe better than as many random ones."),
+        bridge(of.MOST_ENTROPY, "dimensions of most entropy serve a probe better than as many random ones."),
         replace(
-            bridge(of.LEAST_ENTROPY, "features of least entropy serve a probe worse than as many random ones."),
+            bridge(of.LEAST_ENTROPY, "dimensions of least entropy serve a probe worse than as many random ones."),
             key="least",
             name="low entropy is not missed",
             side="below",
@@ -221,12 +221,12 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
             side="below",
         ),
         replace(
-            bridge(of.PROJECTION, "random directions serve a probe better than as many random features."),
-            name="bridge to the layer: features are privileged, and worse",
+            bridge(of.PROJECTION, "random directions serve a probe better than as many random dimensions."),
+            name="bridge to the layer: dimensions are privileged, and worse",
         ),
         replace(
             bridge(
-                of.EVEN_PROJECTION, "once features have one spread, random directions serve as well, within 2 points."
+                of.EVEN_PROJECTION, "once dimensions have one spread, random directions serve as well, within 2 points."
             ),
             key="even",
             name="axes do not matter but for their scale",
@@ -235,10 +235,10 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
         ),
         Statement(
             key="classes",
-            name="few features put classes in superposition",
-            statement=f"on {names.CLAIM_SIZE} random features, as many as classes and more, a class mean has fewer "
+            name="few dimensions put classes in superposition",
+            statement=f"on {names.CLAIM_SIZE} random dimensions, as many as classes and more, a class mean has fewer "
             "dimensions to itself than on as many random directions.",
-            measured="dimensions per class, directions less features",
+            measured="dimensions per class, random directions less random dimensions",
             of={"metric": of.CLASS_DIMENSIONS, "method": of.PROJECTION, "n_selected": names.CLAIM_SIZE},
             less={"method": names.RANDOM},
         ),
@@ -287,9 +287,9 @@ STATEMENTS: dict[str, tuple[Statement, ...]] = {
         ),
         Statement(
             key="whole",
-            name="the whole layer serves few rows better than few features",
+            name="the whole layer serves few rows better than few dimensions",
             statement="where rows are fewest, from 0 the whole layer is more accurate than half as many random "
-            "features as rows.",
+            "dimensions as rows.",
             measured="difference in accuracy",
             of={"metric": of.WHOLE_GAIN, "label": of.FEW_ROWS},
         ),
