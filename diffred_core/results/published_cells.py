@@ -115,7 +115,7 @@ def _derived_kept() -> pd.DataFrame:
 def _of_luo() -> pd.DataFrame:
     numbers = published.few_shot_numbers()
     rows = numbers.assign(value=100 * numbers["value"], fraction=numbers["value"], unit=_PERCENT, section="few shots")
-    return rows.assign(paper=LUO, model="several", task="several", method="oracle_all", derived=False)
+    return rows.assign(paper=LUO, model="several networks", task="several tasks", method="oracle_all", derived=False)
 
 
 def _tunnel_numbers() -> pd.DataFrame:
