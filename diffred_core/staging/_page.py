@@ -39,7 +39,7 @@ def run_page(run: CellRun, runs: Sequence[CellRun], project: Project) -> dict[st
     """
     title, question = heading_of(run)
     named = plain(run.cell.title) if not run.cell.is_summary else plain(run.cell.titled(""))
-    between = " " if run.cell.is_summary or title.endswith("?") else ": "
+    between = " " if run.cell.is_summary else _between(title)
     before = {"title": f"# {title}{between}{named}", "warning": _warning(run)}
     after = {
         "question": question,
@@ -61,6 +61,11 @@ def run_page(run: CellRun, runs: Sequence[CellRun], project: Project) -> dict[st
     page, figures = with_files(page, run.cell.page)
     text = json.dumps(page, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     return {f"{run.cell.page}.ipynb": text.encode(), **figures}
+
+
+def _between(title: str) -> str:
+    """Return what stands between the title of a notebook and what a page of it is about."""
+    return " " if title.endswith("?") else ": "
 
 
 def _markdown_cells(sources: Mapping[str, str]) -> list[Notebook]:
@@ -125,9 +130,10 @@ def _provenance(run: CellRun, project: Project) -> str:
 def _citation(run: CellRun, project: Project) -> str:
     """Return the folded BibTeX entry of the page of `run`."""
     _, record = run.whole
+    title, _ = heading_of(run)
     key = re.sub(r"[^A-Za-z0-9]+", "-", run.cell.page.removeprefix("results/")).strip("-")
     fields = {
-        "title": f"{{{heading_of(run)[0]}: {run.cell.title}}}",
+        "title": f"{{{title}{_between(title)}{run.cell.title}}}",
         "author": "{{The diffred authors}}",
         "year": f"{{{str(record.finished)[:4]}}}",
         "note": f"{{Diffused redundancy, a reproducible companion; commit {str(record.commit)[:12]}}}",
