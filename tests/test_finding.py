@@ -18,6 +18,7 @@ from diffred_core.staging import find_runs
 from diffred_core.staging._figures import draw
 from diffred_core.staging._front import answer, finding_of, front_page, other_findings, sentence
 from diffred_core.staging._overview import _figure
+from diffred_core.staging._walk import examples
 
 
 def table(*, model, accuracies, full=0.9, gap=(0.09, 0.05, 0.12)):
@@ -133,6 +134,23 @@ def test_other_parts_say_their_finding_in_whole_sentences_with_a_link(tmp_path, 
     assert "- **Few shots.** Ten dimensions keep \\<90 %\\>. Of 20" in text
     assert text.count("So much more.") == 21  # of 39: as many as there is room for
     assert text.endswith("[a/model on UCI digits](results/few_shot_summary/digits--a-modeltiny.ipynb)")
+
+
+def test_the_walk_quotes_the_report_and_the_probes_on_the_same_features(tmp_path, monkeypatch):
+    monkeypatch.chdir(make_project(tmp_path / "project"))
+    monkeypatch.delenv("DIFFRED_RUNS", raising=False)
+    assert set(examples(find_runs([])).values()) == {b"%\n"}  # a comment: nothing is shown
+    make_run()
+    (run,) = find_runs([CELL])
+    run.whole[0]["cells"][-1]["outputs"] = [{"data": {"text/html": drawing.show(ANSWER).data}}]
+    report, probes, others = (
+        replace(run, cell=replace(run.cell, analysis=analysis, model=model))
+        for analysis, model in (("embedding_report", "a"), ("subset_probes", "a"), ("subset_probes", "b"))
+    )
+    shown = examples([others, report, probes])
+    assert b"> Ten dimensions keep" in shown["_generated/walk-embedding_report.md"]
+    assert b"[a on UCI digits](../results/subset_probes/digits--a" in shown["_generated/walk-subset_probes.md"]
+    assert examples([others, report])["_generated/walk-subset_probes.md"] == b"%\n"
 
 
 @pytest.mark.parametrize(

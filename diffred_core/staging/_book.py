@@ -26,6 +26,7 @@ from diffred_core.staging._runs import CellRun, by_analysis, find_runs
 from diffred_core.staging._status import provenance_table, status_page
 from diffred_core.staging._toc import Chapter, fill_toc
 from diffred_core.staging._tree import write_tree
+from diffred_core.staging._walk import examples
 
 Files = dict[str, bytes]
 PUBLISHED = "back/published.md"  # the page whose fragments are made from all tables
@@ -73,6 +74,7 @@ def stage_book(entries: Iterable[Entry], *, root: Path | None = None, target: Pa
         **cards(runs),
         **explorer(runs, project, sources),
         **chapter_claims(runs),
+        **examples(runs),
         **(_published(runs) if PUBLISHED in written else {}),
         **front_page([run for run in runs if run.cell.place in places]),
         "_toc.yml": fill_toc(template, _chapters(runs), api=[name for name in api if name != "back/api"]).encode(),
