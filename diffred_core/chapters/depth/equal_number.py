@@ -32,7 +32,7 @@ from diffred_core.results.rows import Row
 if TYPE_CHECKING:
     from diffred_core.features import TaskFeatures
 
-LAST_FRACTIONS: tuple[float, ...] = (0.01, 0.05, 0.2)  # of the last layer: how many features each side keeps
+LAST_FRACTIONS: tuple[float, ...] = (0.01, 0.05, 0.2)  # of the last layer: how many dimensions each side keeps
 LEAST_FRACTIONS: tuple[float, ...] = (*LAST_FRACTIONS, 0.5)  # a last layer that is too narrow for these keeps half
 
 
@@ -44,9 +44,9 @@ def equal_number_rows(
     split: str,
     resampling: Resampling,
 ) -> Iterator[Row]:
-    """Yield the accuracy of k random features of every layer and of all together, and by how much the last one leads.
+    """Yield the accuracy of k random dimensions of every layer and of all together, and by how much the last one leads.
 
-    k are a few shares of the last layer; a layer with fewer features has no row. Each draw is a random subset of its
+    k are a few shares of the last layer; a layer with fewer dimensions has no row. Each draw is a random subset of its
     own; the lead has limits over draws and measured rows. Rows of all layers together stand at the last layer, with
     the method ``random_hidden``.
     """

@@ -29,7 +29,7 @@ from diffred_core.small_networks import (
     networks,
 )
 
-DRAWS = range(1, 4)  # seeds of the random features of an equal number
+DRAWS = range(1, 4)  # seeds of the random dimensions of an equal number
 
 
 def small_networks(
@@ -83,7 +83,7 @@ def small_networks(
         ``model`` is depth and width, ``label`` ``early_pooling`` or ``late_pooling``, ``recipe`` ``trained`` or
         ``untrained`` (its first weights), ``layer`` ``conv01``, ``conv02``, ... And by network what `network_rows`
         adds: mean_percent_retained over the OOD tasks, by which tunnels are called weak or strong;
-        percent_retained_of_k of each, of as many random features of every layer as the narrowest has;
+        percent_retained_of_k of each, of as many random dimensions of every layer as the narrowest has;
         classifier_accuracy, of its own classifier; and training_loss (none of untrained networks).
 
     Raises

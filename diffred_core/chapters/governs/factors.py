@@ -59,7 +59,7 @@ def what_governs(
     shares, numbers : sequence
         Shares and numbers of dimensions at which accuracies are compared.
     fraction : float
-        Share of the features at which similarity and inequality over classes are compared.
+        Share of the dimensions at which similarity and inequality over classes are compared.
     n_similarity_rows : int
         Similarity is measured on at most so many random rows of the split, the same in all networks (published: 1,000).
     ridge_l2 : sequence of float

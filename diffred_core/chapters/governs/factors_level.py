@@ -35,7 +35,7 @@ class Design:
     deltas, shares, numbers
         Shares of the accuracy to be kept; shares and numbers of dimensions at which networks are compared.
     fraction : float
-        Share of the features for similarity and inequality.
+        Share of the dimensions for similarity and inequality.
     n_similarity_rows : int
         How many rows of the split, at most, similarity is measured on: the same ones in every network.
     ridge_l2 : sequence of float

@@ -30,7 +30,7 @@ class Measured:
     Attributes
     ----------
     fractions : sequence of float
-        Shares of the features at which random subsets and the first k are measured.
+        Shares of the dimensions at which random subsets and the first k are measured.
     n_draws, seed : int
         Random subsets of every share, and the seed of the first: the same ones in every network of one width.
     n_prefix_draws : int

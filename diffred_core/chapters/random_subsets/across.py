@@ -44,7 +44,7 @@ def kept_accuracy(
     probes : DataFrame
         Tables of subset_probes, one below the other.
     fraction : float
-        Share of the features; of every model and task the nearest that was measured.
+        Share of the dimensions; of every model and task the nearest that was measured.
     probe : str
         Which probe.
     level : float
@@ -127,7 +127,7 @@ def similarity_at(
     similarity : DataFrame
         Tables of subset_similarity.
     fractions : sequence of float
-        Shares of the features; of every model and task the nearest that were measured.
+        Shares of the dimensions; of every model and task the nearest that were measured.
     level : float
         Coverage of the intervals, which are over draws.
 

@@ -61,7 +61,7 @@ def accuracy_is_kept(
     table : DataFrame
         Of subset_probes, one model and task.
     fraction : float
-        Share of the features; judged is the nearest one that was measured, which name and statement say.
+        Share of the dimensions; judged is the nearest one that was measured, which name and statement say.
     margin : float
         In accuracy: 0.05 is five points.
     probe : str

@@ -79,7 +79,7 @@ def models_share_frontier(
     points : DataFrame
         Of `accuracy_frontier`, of one task.
     fraction, margin : float
-        Share of the features, and how much less accuracy counts as being on the frontier still.
+        Share of the dimensions, and how much less accuracy counts as being on the frontier still.
     level : float
         Coverage that the sweeps gave to their intervals.
     """

@@ -42,7 +42,7 @@ def measure(
     function : callable
         From float64 features of shape (n_samples, n_selected) to a finite number; its name is the metric.
     fractions : sequence of float
-        Shares of the features; those of less than one feature are left out.
+        Shares of the dimensions; those of less than one dimension are left out.
     n_seeds, seed : int
         Draws, and the seed of the first.
     split, layer : str

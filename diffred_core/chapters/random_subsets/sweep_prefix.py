@@ -44,7 +44,7 @@ def prefix_test(
     features : TaskFeatures
         Of one model and task, with splits train, validation and `split`.
     fractions : sequence of float
-        Shares of the features at which it is asked; those of less than one feature are left out.
+        Shares of the dimensions at which it is asked; those of less than one dimension are left out.
     n_draws : int
         Random subsets of every size, at least 19.
     seed : int

@@ -57,7 +57,7 @@ def probes(
     features : TaskFeatures
         Of one model and task, with splits train, validation and `split`.
     fractions : sequence of float
-        Shares of the features to keep; those of less than one feature are left out.
+        Shares of the dimensions to keep; those of less than one dimension are left out.
     n_seeds : int, default=5
         Random subsets of every size, at least 2.
     n_projections : int, default=2

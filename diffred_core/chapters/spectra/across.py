@@ -49,7 +49,7 @@ def summary_table(
     -------
     DataFrame
         Rank correlations (metric ``correlation_with_`` a target, kind as method, measure as label), errors on held-out
-        tasks (``error_of_``, ``excess_error_of_``), each by layers and the share of the features that is measured; and
+        tasks (``error_of_``, ``excess_error_of_``), each by layers and the share of dimensions that is measured; and
         the claims, of every model and task and of all of them.
     """
     rows: list[Row] = []

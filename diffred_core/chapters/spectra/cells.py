@@ -45,7 +45,7 @@ class Scope:
     share : float
         1 for whole layers; else measures are means over random parts of this share.
     target_share : float
-        Share of the features whose accuracy is to be predicted.
+        Share of the dimensions whose accuracy is to be predicted.
     """
 
     layer: str

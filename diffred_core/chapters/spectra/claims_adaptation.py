@@ -19,7 +19,7 @@ KEPT = 0.9  # of what the whole layer reaches there
 
 
 def all_claims(table: pd.DataFrame, *, level: float = 0.95) -> list[Claim]:
-    """Return the claims about a table of `adaptation`, all at the share nearest to 20 % of the features.
+    """Return the claims about a table of `adaptation`, all at the share nearest to 20 % of the dimensions.
 
     Parameters
     ----------

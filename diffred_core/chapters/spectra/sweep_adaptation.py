@@ -39,7 +39,7 @@ def adaptation(
     """Return what probes and heads of a task reach in other domains whose labels they do not see.
 
     Beside every domain stands none: half of the task's own training rows as the target of the other half. Each draw has
-    its own part of the features, halves, rare classes and first weights.
+    its own part of the dimensions, halves, rare classes and first weights.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ def adaptation(
     shifted : sequence of TaskFeatures
         The same classes in other domains, each a target.
     fractions : sequence of float
-        Shares of the features to keep; the whole layer always is among them.
+        Shares of the dimensions to keep; the whole layer always is among them.
     label_shifts : sequence of float
         How much of the rows of half of the target's classes is dropped (`Shift.with_rare_classes`); 0 is always among
-        them. Others are measured on the part nearest to 20 % of the features alone.
+        them. Others are measured on the part nearest to 20 % of the dimensions alone.
     n_seeds, seed : int
         Draws, and the seed of the first.
     n_heads, epochs : int
@@ -99,7 +99,7 @@ def _sizes(n_features: int, fractions: Sequence[float]) -> dict[int, float]:
 
 
 class _AdaptationDraw:
-    """One random order of the features, and what is measured on its parts."""
+    """One random order of the dimensions, and what is measured on its parts."""
 
     def __init__(
         self, repeat: int, seed: int, sizes: dict[int, float], *, claimed: int, epochs: dict[int, int]

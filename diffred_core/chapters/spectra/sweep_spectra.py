@@ -1,4 +1,4 @@
-"""All measures of random parts of a layer against the share of the features kept, beside their floors."""
+"""All measures of random parts of a layer against the share of the dimensions kept, beside their floors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def spectra(
     tangents : Tensor (n_tangents, n_features), optional
         From `features.Source.tangents`, for the geometric complexity of network and probe.
     fractions : sequence of float
-        Shares of the features to keep; the whole layer always is among them.
+        Shares of the dimensions to keep; the whole layer always is among them.
     n_seeds, seed : int
         Draws of every size, and the seed of the first.
     split : str
@@ -113,7 +113,7 @@ def spectra(
 
 @dataclass(frozen=True, eq=False)
 class _Order:
-    """One random order of the features, and the number of the draw."""
+    """One random order of the dimensions, and the number of the draw."""
 
     repeat: int
     seed: int
@@ -126,7 +126,7 @@ class _Order:
 
 
 def _sizes(n_features: int, fractions: Sequence[float]) -> dict[int, float]:
-    """Return the share of the features by their number, the whole layer last."""
+    """Return the share of the dimensions by their number, the whole layer last."""
     sizes = Sizes.of(n_features, fractions) if set(fractions) != {1} else Sizes((), ())
     return dict(zip((*sizes.n_selected, n_features), (*sizes.fractions, 1.0), strict=True))
 

@@ -223,7 +223,7 @@ def _network_rows(runs: Mapping[str, _Fit], *, above: float) -> Iterator[Row]:
 def easy_and_hard(features: TaskFeatures, *, n_seeds: int, seed: int) -> Iterator[Row]:
     """Yield the accuracy of probes on random features on easy and on hard test rows.
 
-    Hard is the half of the test rows that a probe on one half of the features, drawn at random, gives the smaller
+    Hard is the half of the test rows that a probe on one half of the dimensions, drawn at random, gives the smaller
     margin; probes are then measured on features of the other half, so that difficulty is not that of the same probe.
     """
     shared = shared_columns(features, experiment=ANALYSIS, split="test", layer=names.LAYER) | {"probe": "ridge"}
