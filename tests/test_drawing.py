@@ -182,3 +182,18 @@ def test_intervals_of_two_repeats_are_left_out_and_those_of_three_stay():
     rows = POINTS.assign(n=[2, 3])
     assert style.clear_intervals(rows)["low"].isna().tolist() == [True, False]
     assert rows["low"].notna().all()
+
+
+@pytest.mark.parametrize(("letters", "columns"), [(6, 2), (38, 1)])
+def test_title_and_names_of_panels_stay_within_the_figure(letters, columns):
+    grid = style.panels(POINTS.assign(panel="one"), size=(5.8, 4.0), col="panel")
+    for name in "abc":
+        grid.axes.flat[0].plot([0, 1], [0, 1], label=name * letters)
+    canvas = style.name_panels(grid, "what is drawn, over what its bands are, and more " * 3).figure
+    canvas.canvas.draw()
+    (legend,) = canvas.legends
+    assert legend._ncols == columns
+    for part in (legend, canvas._suptitle):
+        box = part.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= canvas.bbox.width

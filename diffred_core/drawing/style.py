@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SIZE = (5.8, 4.4)  # inches; 12 point text is then 11 pixels high on a page 390 pixels wide
 TEXT = {"font.size": 12, "axes.labelsize": 12, "legend.fontsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}
+LETTER = 0.0078  # inches that a letter of one point is wide, the mean over a text
 GREY = "#595959"
 MOST_BANDS = 4  # lines of one kind in a panel; the bands of more hide each other
 MOST_NAMES = 6  # in a legend at the size of the other text
@@ -134,12 +135,17 @@ def name_panels(grid: sns.FacetGrid | RowPanels, title: str) -> Axes:
     for ax in grid.axes.flat:
         handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     grid.figure.set_layout_engine("constrained")
-    # two rows of names have their place; more would take theirs from the panels
-    rows_of_names = -(-len(handles) // 2)
-    grid.figure.set_figheight(grid.figure.get_figheight() + 0.22 * max(0, rows_of_names - 2))
-    grid.figure.suptitle(title, fontsize=12, x=0.01, ha="left")
     size = 9 if len(handles) > MOST_NAMES else TEXT["legend.fontsize"]
-    about: dict[str, Any] = {"loc": "outside lower center", "ncols": 2, "frameon": False, "fontsize": size}
+    width = grid.figure.get_figwidth()
+    widest = max(map(len, handles), default=0) * LETTER * size + 0.6  # inches, with the line before a name
+    columns = 2 if 2 * widest < width else 1
+    # two rows of names have their place; more would take theirs from the panels
+    rows_of_names = -(-len(handles) // columns)
+    lines = textwrap.wrap(title, int(width / (12 * LETTER)))
+    more = max(0, rows_of_names - 2) + max(0, len(lines) - 1)
+    grid.figure.set_figheight(grid.figure.get_figheight() + 0.22 * more)
+    grid.figure.suptitle("\n".join(lines), fontsize=12, x=0.01, ha="left")
+    about: dict[str, Any] = {"loc": "outside lower center", "ncols": columns, "frameon": False, "fontsize": size}
     if handles:  # an empty legend would take its place all the same
         grid.figure.legend(handles.values(), handles.keys(), **about)
     first: Axes = grid.axes.flat[0]

@@ -176,7 +176,10 @@ def _panels_finding(summary: pd.DataFrame, metric: str, template: str) -> str:
     rows = rows[rows["label"].isna() | (rows["label"] == rows["label"].iloc[0])]
     part, whole = style.nearest(rows, names.FRACTION), rows.loc[rows["fraction"].idxmax()]
     factor, unit = (100, " %") if metric in SHARES else (1, "")
-    values = {f"of_{at}": f"{factor * row['mean']:.3g}{unit}" for at, row in (("part", part), ("whole", whole))}
+    values = {
+        f"of_{at}": f"{value:,.0f}{unit}" if abs(value) >= 100 else f"{value:.3g}{unit}"
+        for at, value in (("part", factor * part["mean"]), ("whole", factor * whole["mean"]))
+    }
     ratio = part["mean"] / whole["mean"] if whole["mean"] else float("nan")
     return template.format(share=percent(part["fraction"]), ratio=f"{ratio:.2f}", **values)
 

@@ -21,7 +21,7 @@ from diffred_core.drawing.style import COLOURS, MARKERS
 from diffred_core.results import summarize, where
 
 SIZES = {1: (5.8, 3.8), 2: (2.9, 3.2), 4: (2.9, 2.6)}  # inches of a panel, by the number of panels up to that
-LETTERS, PANEL_LETTERS = 62, 27  # of a line of the title, and of that of a panel
+PANEL_LETTERS = 27  # of a line of the title of a panel
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def plot_curves(curves: Curves, summary: pd.DataFrame, *, ax: Axes | None = None
         style.finish(axes, title=title, x=curves.x_of.get(str(panel), curves.x * below), y="", legend=False)
     grid.figure.supylabel(curves.y, fontsize=style.TEXT["axes.labelsize"])
     _name(grid, summary, looks)
-    return style.name_panels(grid, textwrap.fill(_title(curves, summary), LETTERS))
+    return style.name_panels(grid, _title(curves, summary))
 
 
 def describe_curves(curves: Curves, summary: pd.DataFrame) -> str:
