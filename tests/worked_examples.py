@@ -537,9 +537,9 @@ def ends(''',
             ),
             (
                 "optimism = Figure(",
-                "separation = Figure("
-                "lambda table: by_layer(table, list(SEPARATION)), plot_separation, separation_words, "
-                "finding=separation_finding)\n"
+                "separation = Figure(\n"
+                "    lambda table: by_layer(table, list(SEPARATION)), plot_separation, separation_words, "
+                "finding=separation_finding\n)\n"
                 "optimism = Figure(",
             ),
         ],
