@@ -132,8 +132,11 @@ def test_other_parts_say_their_finding_in_whole_sentences_with_a_link(tmp_path, 
     summary = replace(shown[0], cell=replace(shown[0].cell, analysis="few_shot_summary"))
     text = other_findings([summary])
     assert "- **Few shots.** Ten dimensions keep \\<90 %\\>. Of 20" in text
-    assert text.count("So much more.") == 21  # of 39: as many as there is room for
+    assert text.count("So much more.") == 28  # of 39: as many as there is room for
     assert text.endswith("[a/model on UCI digits](results/few_shot_summary/digits--a-modeltiny.ipynb)")
+    kept = replace(summary, cell=replace(summary.cell, model="first"), record=replace(summary.record, kept="full"))
+    assert other_findings([kept, summary]) == text  # what was computed here comes before a kept table
+    assert "[first on UCI digits]" in other_findings([kept])
 
 
 def test_the_walk_quotes_the_report_and_the_probes_on_the_same_features(tmp_path, monkeypatch):

@@ -38,7 +38,7 @@ _OTHERS = {  # what is asked, and the analysis whose first page answers
     "Embeddings": "embedding_report",
     "Fewer bits": "compression_published",
 }
-_MOST = 330  # characters of a finding: whole sentences, the first in any case
+_MOST = 420  # characters of a finding: whole sentences, the first in any case
 _SENTENCE = re.compile(r'<p class="finding">(.*?)</p>', re.DOTALL)
 
 
@@ -106,8 +106,12 @@ def sentence(pairs: pd.DataFrame) -> str:
 
 
 def other_findings(shown: Sequence[CellRun]) -> str:
-    """Return a line for every other part: what its first page says of itself, with the link; empty without any."""
-    first = {run.cell.analysis: run for run in reversed(shown)}
+    """Return a line for every other part: what its first page says of itself, with the link; empty without any.
+
+    Pages that were computed for this copy of the book come before those of kept tables.
+    """
+    computed = sorted(shown, key=lambda run: run.record is not None and run.record.kept is not None)  # these first
+    first = {run.cell.analysis: run for run in reversed(computed)}
     lines = [
         f"- **{words}.** {plain(text)} [{plain(page_title(first[analysis]))}]({first[analysis].cell.page}.ipynb)"
         for words, analysis in _OTHERS.items()

@@ -193,7 +193,7 @@ def _counts(listed: pd.DataFrame) -> str:
     by_section = listed.groupby("section", sort=False)
     rows = [
         [
-            plain(name),
+            f"[](#published-{str(name).replace(' ', '-')})",  # shown as the heading of the section
             f"{len(cells):,}",
             f"{int((cells['words'] != NOT_RUN).sum()):,}",
             f"{int(cells['derived'].sum()):,}",
@@ -205,7 +205,8 @@ def _counts(listed: pd.DataFrame) -> str:
         f"{len(matched):,} stand beside a measured or recomputed one.** "
         f"[All of them as CSV](../{CSV})."
     )
-    return f"{head}\n\n{table(('section', 'values', 'beside a measured one', 'derived'), rows)}"
+    columns = ("section", "values", "beside a measured one", "derived")
+    return f"{head}\n\n{table(columns, rows, right=columns[1:])}"
 
 
 def _curves(tables: Tables) -> dict[str, bytes]:
