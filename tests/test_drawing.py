@@ -8,8 +8,10 @@ import re
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from diffred_core import drawing
 from diffred_core.chapters import random_subsets
@@ -52,6 +54,24 @@ def test_the_same_figure_gives_the_same_bytes_and_another_one_others():
     pictures = [drawing.png(plot_points(POINTS).figure) for _ in range(2)]
     assert pictures[0] == pictures[1]
     assert pictures[0] != drawing.png(plot_points(POINTS.assign(mean=0.1)).figure)
+
+
+def test_a_heat_map_keeps_its_shades_and_a_chart_of_lines_needs_few():
+    ax = style.axes_or_new(None)
+    ax.pcolormesh(np.linspace(0, 1, 100).reshape(10, 10))
+    chart, shades = (
+        len(Image.open(io.BytesIO(drawing.png(canvas))).convert("RGB").getcolors(1000))
+        for canvas in (plot_points(POINTS).figure, ax.figure)
+    )
+    assert chart <= 40
+    assert shades > 100
+
+
+def test_a_long_title_goes_on_in_a_second_line():
+    titles = [style.finish(style.axes_or_new(None), title="word " * n, x="x", y="y") for n in (4, 20)]
+    assert ["\n" in ax.get_title(loc="left") for ax in titles] == [False, True]
+    titles[1].figure.canvas.draw()
+    assert titles[1]._left_title.get_window_extent().x1 <= titles[1].figure.bbox.width
 
 
 def test_a_line_runs_along_x_with_the_interval_as_its_band():

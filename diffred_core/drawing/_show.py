@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 from PIL import Image
@@ -21,7 +22,7 @@ from PIL import Image
 from diffred_core.drawing._answer import Answer, Verdicts, answer_html, unbroken, verdicts_html
 from diffred_core.errors import InputError
 
-N_COLOURS = 64  # of a picture
+N_COLOURS, N_OF_MAP = 40, 256  # of a picture, and of one whose colours are numbers
 _NUMBER = re.compile(r"[<>±≤≥]? ?[-+−]?(\d|\.\d)[\d.,e+−-]*( ?[%×x]|$| \(| to | ±)")
 DPI = 100  # of the page; the picture has twice as many, for screens that have them
 
@@ -197,12 +198,14 @@ def _download(numbers: pd.DataFrame) -> str:
 def png(canvas: Canvas) -> bytes:
     """Return a drawn figure as a small PNG on white; the same figure gives the same bytes.
 
-    64 colours are enough for lines and bands and make a fifth of the size. A name with dollar signs is no formula.
+    40 colours are enough for lines and bands and make a fifth of the size; a heat map has more. A name with dollar
+    signs is no formula.
     """
     large, small = BytesIO(), BytesIO()
     for words in canvas.findobj(Text):
         words.set_parse_math(False)
     canvas.savefig(large, format="png", dpi=2 * DPI, facecolor="white")
     with Image.open(large) as image:
-        image.convert("RGB").quantize(N_COLOURS).save(small, format="PNG", optimize=True)
+        colours = N_OF_MAP if canvas.findobj(QuadMesh) else N_COLOURS
+        image.convert("RGB").quantize(colours).save(small, format="PNG", optimize=True)
     return small.getvalue()

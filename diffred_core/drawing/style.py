@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from diffred_core.errors import InputError
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 SIZE = (5.8, 4.4)  # inches; 12 point text is then 11 pixels high on a page 390 pixels wide
 TEXT = {"font.size": 12, "axes.labelsize": 12, "legend.fontsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}
-LETTER = 0.0078  # inches that a letter of one point is wide, the mean over a text
+LEFT = 0.8  # inches left of the title of a chart
 GREY = "#595959"
 MOST_BANDS = 4  # lines of one kind in a panel; the bands of more hide each other
 MOST_NAMES = 6  # in a legend at the size of the other text
@@ -103,7 +105,7 @@ def finish(
     Labels in `but`, those of lines that are named at their ends, are left out of the legend.
     """
     ax.set_facecolor("white")
-    ax.set_title(title, loc="left", fontsize=12)
+    ax.set_title("\n".join(_lines_of(title, ax.figure.get_figwidth() - LEFT)), loc="left", fontsize=12)
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     ax.grid(color="#E5E5E5", linewidth=0.8)
@@ -112,6 +114,17 @@ def finish(
     if legend:
         _legend_below(ax, columns, but)
     return ax
+
+
+def _lines_of(title: str, room: float) -> list[str]:
+    """Return a title in lines that fit into `room` inches."""
+    width = _width(title, 12)
+    return textwrap.wrap(title, int(0.95 * len(title) * room / width)) if width > room else [title]
+
+
+def _width(text: str, size: float) -> float:
+    """Return how wide `text` is in letters of `size` points, in inches; a dollar sign begins no formula."""
+    return float(text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0]) / 72
 
 
 def panels(summary: pd.DataFrame, *, size: tuple[float, float] = (4.3, 3.6), **facets: Any) -> sns.FacetGrid:
@@ -137,11 +150,11 @@ def name_panels(grid: sns.FacetGrid | RowPanels, title: str) -> Axes:
     grid.figure.set_layout_engine("constrained")
     size = 9 if len(handles) > MOST_NAMES else TEXT["legend.fontsize"]
     width = grid.figure.get_figwidth()
-    widest = max(map(len, handles), default=0) * LETTER * size + 0.6  # inches, with the line before a name
+    widest = max((_width(name, size) for name in handles), default=0) + 0.6  # with the line before a name
     columns = 2 if 2 * widest < width else 1
     # two rows of names have their place; more would take theirs from the panels
     rows_of_names = -(-len(handles) // columns)
-    lines = textwrap.wrap(title, int(width / (12 * LETTER)))
+    lines = _lines_of(title, width - 0.2)
     more = max(0, rows_of_names - 2) + max(0, len(lines) - 1)
     grid.figure.set_figheight(grid.figure.get_figheight() + 0.22 * more)
     grid.figure.suptitle("\n".join(lines), fontsize=12, x=0.01, ha="left")

@@ -144,7 +144,7 @@ def _differences(rows: Rows, digits: int = 1) -> str:
         mean, single = _over_models(cells), sorted(cells.values())
         middle, least, most = (f"{value:+.{digits}f}" for value in (mean["mean"], single[0], single[-1]))
         lines.append([plain(words), middle, _interval(mean, digits), f"{least} to {most}", str(len(cells))])
-    columns = ("", "points gained, mean", LEVEL_WORDS, "single pairs", PAIRS)
+    columns = ("of", "points gained, mean", LEVEL_WORDS, "single pairs", PAIRS)
     return table(columns, ([_signed(cell) for cell in line] for line in lines)) if lines else ""
 
 
