@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -110,6 +111,7 @@ def test_fragment_has_the_figure_of_the_runs_on_disk(tmp_path, monkeypatch, tabl
     assert set(staged) == {"_generated/finding.md", "_generated/finding.png"}
     shown, drawn = _figure(find_runs([entry]))
     assert list(drawn) == ["_generated/overview-subset_probes.png"]
+    assert re.match(r"\*\*[^*\n]+\.\*\*\n\n```\{image\} ", shown)  # headed by its finding
     assert "digits: a (measured here) 90.0 % at 20 %" in shown
     text = staged["_generated/finding.md"].decode().replace("\N{NO-BREAK SPACE}", " ")
     assert ':alt: "Dot chart of accuracy with a random 20 % of the dimensions' in text

@@ -26,6 +26,11 @@ _NUMBERS = ("median (ms)", "fastest (ms)", "slowest (ms)", "runs", "time over ou
 _MEMORY = re.compile(r"peak resident (?P<gib>[\d.]+) GiB")
 
 
+def heading_over(figure: Figure, summary: pd.DataFrame) -> str:
+    """Return the finding of a figure as Markdown that stands above it; empty for one without."""
+    return f"**{plain(figure.finding(summary))}**\n\n" if figure.finding else ""
+
+
 def draw(figure: Figure, summary: pd.DataFrame) -> tuple[bytes, str]:
     """Return a figure as PNG and its alternative text, from its summary; equal summaries give equal bytes."""
     canvas = figure.plot(summary).figure

@@ -15,7 +15,7 @@ from diffred_core.results import where
 from diffred_core.results.claims import Claim, percent
 from diffred_core.results.readable import cell_name
 from diffred_core.staging._answers import answer_of
-from diffred_core.staging._figures import draw
+from diffred_core.staging._figures import draw, heading_over
 from diffred_core.staging._markdown import option, plain
 from diffred_core.staging._page import page_title
 from diffred_core.staging._runs import CellRun
@@ -58,6 +58,7 @@ def front_page(runs: Sequence[CellRun]) -> dict[str, bytes]:
         show(box).data if box else "",
         sentence(pairs),
         _EXPLORE,
+        heading_over(kept, pairs).strip(),
         f"```{{figure}} /_generated/finding.png\n:alt: {option(alt)}\n:width: 100%\n\n{_caption(pairs)}\n```",
         other_findings(shown),
     ]

@@ -12,7 +12,7 @@ from diffred_core.drawing import Answer, counted
 from diffred_core.results.readable import readable
 from diffred_core.running.notebook_parameters import read_parameters
 from diffred_core.staging._answers import answer_of
-from diffred_core.staging._figures import draw
+from diffred_core.staging._figures import draw, heading_over
 from diffred_core.staging._heading import heading_of
 from diffred_core.staging._markdown import code, option, plain, table
 from diffred_core.staging._project import Project
@@ -45,7 +45,8 @@ def _figure(shown: Sequence[CellRun]) -> tuple[str, dict[str, bytes]]:
         return "", {}
     name = f"_generated/overview-{analysis}.png"
     picture, words = draw(FIGURES[analysis], summary)
-    return f"```{{image}} ../{name}\n:alt: {option(words)}\n```", {name: picture}
+    heading = heading_over(FIGURES[analysis], summary)
+    return f"{heading}```{{image}} ../{name}\n:alt: {option(words)}\n```", {name: picture}
 
 
 def _page(runs: Sequence[CellRun], project: Project, *, figure: str) -> str:
