@@ -118,13 +118,18 @@ def finish(
 
 def _lines_of(title: str, room: float) -> list[str]:
     """Return a title in lines that fit into `room` inches."""
-    width = _width(title, 12)
-    return textwrap.wrap(title, int(0.95 * len(title) * room / width)) if width > room else [title]
+    lines = []
+    for line in title.split("\n"):
+        width = _width(line, 12)
+        lines += textwrap.wrap(line, int(0.95 * len(line) * room / width)) if width > room else [line]
+    return lines
 
 
 def _width(text: str, size: float) -> float:
-    """Return how wide `text` is in letters of `size` points, in inches; a dollar sign begins no formula."""
-    return float(text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0]) / 72
+    """Return the inches of the widest line of `text` in letters of `size` points; a dollar sign begins no formula."""
+    font = FontProperties(size=size)
+    widths = (text_to_path.get_text_width_height_descent(line, font, False)[0] for line in text.split("\n"))
+    return float(max(widths)) / 72
 
 
 def panels(summary: pd.DataFrame, *, size: tuple[float, float] = (4.3, 3.6), **facets: Any) -> sns.FacetGrid:
