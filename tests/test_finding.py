@@ -17,7 +17,8 @@ from diffred_core.chapters import random_subsets
 from diffred_core.running import Entry
 from diffred_core.staging import find_runs
 from diffred_core.staging._figures import draw
-from diffred_core.staging._front import answer, finding_of, front_page, other_findings, sentence
+from diffred_core.staging._front import answer, front_page, other_findings, sentence
+from diffred_core.staging._heading import finding_of
 from diffred_core.staging._overview import _figure
 from diffred_core.staging._walk import examples
 
@@ -130,7 +131,7 @@ def test_other_parts_say_their_finding_in_whole_sentences_with_a_link(tmp_path, 
     notebook, _ = shown[0].whole
     assert finding_of(shown[0]) == ""
     notebook["cells"][-1]["outputs"] = [{"data": {"text/html": drawing.show(ANSWER).data}}]
-    assert finding_of(shown[0]) == ANSWER.sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+    assert finding_of(shown[0]) == ANSWER.sentence
     summary = replace(shown[0], cell=replace(shown[0].cell, analysis="few_shot_summary"))
     text = other_findings([summary])
     assert "- **Few shots.** Ten dimensions keep \\<90 %\\>. Of 20" in text

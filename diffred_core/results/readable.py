@@ -75,3 +75,13 @@ def span(values: Iterable[float], *, times: float = 100, digits: int | None = 1)
     known = [times * value for value in values]
     low, high = (f"{end:.4g}" if digits is None else f"{end:.{digits}f}" for end in (min(known), max(known)))
     return low if low == high else f"{low} to {high}"
+
+
+def value_words(value: float, *, share: bool) -> str:
+    """Return a number as headings have it: a share in percent, others with three digits and no exponent."""
+    if share:
+        return f"{100 * value:.0f} %" if abs(100 * value - round(100 * value)) < 1e-6 else f"{100 * value:.1f} %"
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    text = f"{value:.3g}"
+    return text if "e" not in text else "below 0.0001" if value > 0 else f"{value:.4f}"

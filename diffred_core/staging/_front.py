@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator, Sequence
 
@@ -16,6 +15,7 @@ from diffred_core.results.claims import Claim, percent
 from diffred_core.results.readable import cell_name
 from diffred_core.staging._answers import answer_of
 from diffred_core.staging._figures import draw, heading_over
+from diffred_core.staging._heading import finding_of
 from diffred_core.staging._markdown import option, plain
 from diffred_core.staging._page import page_title
 from diffred_core.staging._runs import CellRun
@@ -39,7 +39,6 @@ _OTHERS = {  # what is asked, and the analysis whose first page answers
     "Fewer bits": "compression_published",
 }
 _MOST = 420  # characters of a finding: whole sentences, the first in any case
-_SENTENCE = re.compile(r'<p class="finding">(.*?)</p>', re.DOTALL)
 
 
 def front_page(runs: Sequence[CellRun]) -> dict[str, bytes]:
@@ -119,16 +118,6 @@ def other_findings(shown: Sequence[CellRun]) -> str:
         if analysis in first and (text := " ".join(_first_sentences(finding_of(first[analysis]))))
     ]
     return "\n".join(["## What the other parts found", "", *lines]) if lines else ""
-
-
-def finding_of(run: CellRun) -> str:
-    """Return the sentence of the answer that the executed notebook of `run` shows, as text; empty without one."""
-    notebook, _ = run.whole
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", ()):
-            if match := _SENTENCE.search("".join(output.get("data", {}).get("text/html", ""))):
-                return html.unescape(match[1])
-    return ""
 
 
 def _first_sentences(text: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from diffred_core.staging._front import finding_of
+from diffred_core.staging._heading import finding_of
 from diffred_core.staging._markdown import plain
 from diffred_core.staging._runs import CellRun
 

@@ -6,19 +6,18 @@ that other extensions read (sphinxext-opengraph takes the first paragraph); any 
 
 from __future__ import annotations
 
-import re
-from html import escape, unescape
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from diffred_core.staging._heading import as_text, finding_in
+
 LONGEST = 200  # characters of a description, which previews cut there or later
 SHORTEST = 40  # of a paragraph that describes its page
 PICTURE = "finding.png"  # of the front page; another copy, which may be older, is in the repository
-_FINDING = re.compile(r'<p class="finding">(.*?)</p>', re.DOTALL)
-_TAGS = re.compile(r"<[^>]*>")
 _ASIDE = (nodes.Admonition, nodes.topic, nodes.footnote, nodes.container, nodes.table)  # what is no prose of the page
 
 
@@ -30,7 +29,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 def _describe(app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     book, site = app.config.html_title or app.config.project, app.config.html_baseurl.rstrip("/")
-    title = _text(context.get("title") or "") or book
+    title = as_text(context.get("title") or "") or book
     folder = "_images" if (Path(app.srcdir) / "_generated" / PICTURE).is_file() else "_static"
     sentence = described(context.get("body") or "", doctree) or f"{title}: a page of {book}."
     address = "" if page == "index" else f"{page}.html"
@@ -50,8 +49,8 @@ def _describe(app: Sphinx, page: str, _template: str, context: dict[str, Any], d
 
 def described(body: str, doctree: nodes.document | None) -> str:
     """Return the finding that the HTML `body` states, else the first paragraph of prose, cut at a word; or nothing."""
-    if finding := _FINDING.search(body):
-        return shortened(_text(finding[1]))
+    if finding := finding_in(body):
+        return shortened(finding)
     for paragraph in doctree.findall(nodes.paragraph) if doctree is not None else ():
         text = " ".join(paragraph.astext().split())
         if len(text) >= SHORTEST and not _is_aside(paragraph):
@@ -70,10 +69,6 @@ def tags(content: dict[str, str]) -> str:
     """Return the tags of the head for names and their content; names with a prefix are properties of Open Graph."""
     kinds = {name: "property" if name.startswith("og:") else "name" for name in content}
     return "".join(f'\n    <meta {kinds[name]}="{name}" content="{escape(text)}" />' for name, text in content.items())
-
-
-def _text(html: str) -> str:
-    return " ".join(unescape(_TAGS.sub("", html)).split())
 
 
 def _is_aside(node: nodes.Node | None) -> bool:

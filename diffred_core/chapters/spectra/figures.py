@@ -18,7 +18,7 @@ from diffred_core.drawing import Figure, Look, looks, style
 from diffred_core.drawing.style import COLOURS, GREY, MARKERS, begin, finish, interval_name
 from diffred_core.results import summarize, where
 from diffred_core.results.claims import percent
-from diffred_core.results.readable import readable
+from diffred_core.results.readable import readable, value_words
 
 METHODS = {
     names.RANDOM: Look(METHOD_WORDS[names.RANDOM], COLOURS[0], MARKERS[0]),
@@ -175,10 +175,8 @@ def _panels_finding(summary: pd.DataFrame, metric: str, template: str) -> str:
         return "Not measured here."
     rows = rows[rows["label"].isna() | (rows["label"] == rows["label"].iloc[0])]
     part, whole = style.nearest(rows, names.FRACTION), rows.loc[rows["fraction"].idxmax()]
-    factor, unit = (100, " %") if metric in SHARES else (1, "")
     values = {
-        f"of_{at}": f"{value:,.0f}{unit}" if abs(value) >= 100 else f"{value:.3g}{unit}"
-        for at, value in (("part", factor * part["mean"]), ("whole", factor * whole["mean"]))
+        f"of_{at}": value_words(row["mean"], share=metric in SHARES) for at, row in (("part", part), ("whole", whole))
     }
     ratio = part["mean"] / whole["mean"] if whole["mean"] else float("nan")
     return template.format(share=percent(part["fraction"]), ratio=f"{ratio:.2f}", **values)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from diffred_core.chapters.training import names
 from diffred_core.results import where
+from diffred_core.results.readable import value_words
 
 Line = str | int
 """The name of a line in the table, or its place among the lines of the panel."""
@@ -172,16 +173,6 @@ def half_way(rows: pd.DataFrame) -> float:
     first, last = rows["mean"].iloc[0], rows["mean"].iloc[-1]
     done = (rows["mean"] - first) * (1 if last >= first else -1) >= abs(last - first) / 2
     return float(rows["x"][done].iloc[0])
-
-
-def value_words(value: float, *, share: bool) -> str:
-    """Return a number as headings have it: a share in percent, others with three digits and no exponent."""
-    if share:
-        return f"{100 * value:.0f} %" if abs(100 * value - round(100 * value)) < 1e-6 else f"{100 * value:.1f} %"
-    if value == 0 or abs(value) >= 100:
-        return f"{value:,.0f}"
-    text = f"{value:.3g}"
-    return text if "e" not in text else "below 0.0001" if value > 0 else f"{value:.4f}"
 
 
 def _nearest(first: pd.DataFrame, second: pd.DataFrame, at: float) -> tuple[pd.Series, pd.Series]:

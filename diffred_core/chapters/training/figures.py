@@ -14,11 +14,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from diffred_core.chapters.training import figures_scales, names
-from diffred_core.chapters.training.compared import Compared, Line, Pair, measured, value_words
+from diffred_core.chapters.training.compared import Compared, Line, Pair, measured
 from diffred_core.drawing import Figure, Look, style
 from diffred_core.drawing.ends import End, name_ends
 from diffred_core.drawing.style import COLOURS, MARKERS
 from diffred_core.results import summarize, where
+from diffred_core.results.readable import value_words
 
 SIZES = {1: (5.8, 3.8), 2: (2.9, 3.2), 4: (2.9, 2.6)}  # inches of a panel, by the number of panels up to that
 PANEL_LETTERS = 27  # of a line of the title of a panel
